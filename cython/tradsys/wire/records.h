@@ -126,8 +126,8 @@ enum {
     SIZE_MD_INSTRUMENT = 112,
     BLOCK_MD_INSTRUMENT = 104,
     TEMPLATE_SNAPSHOT_BEGIN = 140,
-    SIZE_SNAPSHOT_BEGIN = 80,
-    BLOCK_SNAPSHOT_BEGIN = 72,
+    SIZE_SNAPSHOT_BEGIN = 96,
+    BLOCK_SNAPSHOT_BEGIN = 88,
     TEMPLATE_SNAPSHOT_END = 141,
     SIZE_SNAPSHOT_END = 40,
     BLOCK_SNAPSHOT_END = 32,
@@ -1063,13 +1063,16 @@ typedef struct {
     uint64_t request_id; /* 0 on the SNAPSHOT channel */
     uint64_t l3_seq; /* sequence number, last L3 message included; apply from l3_seq + 1 */
     uint64_t event_seq; /* sequence number */
-    uint64_t order_count; /* count */
-    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t order_count; /* count, MdOrderAdds that follow */
+    int64_t ts_ns; /* ns since the epoch, UTC, of the last event included */
     uint64_t l2_seq; /* sequence number, last L2 message included */
     uint64_t l1_seq; /* sequence number, last L1 message included */
+    uint64_t status_seq; /* sequence number, last STATUS message included */
     uint32_t instrument_id;
-    uint8_t state;
+    uint32_t instrument_count; /* count, MdInstruments that follow */
+    uint8_t state; /* InstrumentState of the instrument, 0 with instrument_id 0 */
     uint8_t pad[3];
+    uint8_t pad2[4];
 } SnapshotBegin;
 
 typedef struct {
@@ -1807,7 +1810,7 @@ _Static_assert(offsetof(MdInstrument, price_max_ticks) == 80, "MdInstrument.pric
 _Static_assert(offsetof(MdInstrument, qty_increment_lots) == 88, "MdInstrument.qty_increment_lots");
 _Static_assert(offsetof(MdInstrument, qty_min_lots) == 96, "MdInstrument.qty_min_lots");
 _Static_assert(offsetof(MdInstrument, qty_max_lots) == 104, "MdInstrument.qty_max_lots");
-_Static_assert(sizeof(SnapshotBegin) == 80, "SnapshotBegin");
+_Static_assert(sizeof(SnapshotBegin) == 96, "SnapshotBegin");
 _Static_assert(offsetof(SnapshotBegin, stream_id) == 8, "SnapshotBegin.stream_id");
 _Static_assert(offsetof(SnapshotBegin, request_id) == 16, "SnapshotBegin.request_id");
 _Static_assert(offsetof(SnapshotBegin, l3_seq) == 24, "SnapshotBegin.l3_seq");
@@ -1816,9 +1819,12 @@ _Static_assert(offsetof(SnapshotBegin, order_count) == 40, "SnapshotBegin.order_
 _Static_assert(offsetof(SnapshotBegin, ts_ns) == 48, "SnapshotBegin.ts_ns");
 _Static_assert(offsetof(SnapshotBegin, l2_seq) == 56, "SnapshotBegin.l2_seq");
 _Static_assert(offsetof(SnapshotBegin, l1_seq) == 64, "SnapshotBegin.l1_seq");
-_Static_assert(offsetof(SnapshotBegin, instrument_id) == 72, "SnapshotBegin.instrument_id");
-_Static_assert(offsetof(SnapshotBegin, state) == 76, "SnapshotBegin.state");
-_Static_assert(offsetof(SnapshotBegin, pad) == 77, "SnapshotBegin.pad");
+_Static_assert(offsetof(SnapshotBegin, status_seq) == 72, "SnapshotBegin.status_seq");
+_Static_assert(offsetof(SnapshotBegin, instrument_id) == 80, "SnapshotBegin.instrument_id");
+_Static_assert(offsetof(SnapshotBegin, instrument_count) == 84, "SnapshotBegin.instrument_count");
+_Static_assert(offsetof(SnapshotBegin, state) == 88, "SnapshotBegin.state");
+_Static_assert(offsetof(SnapshotBegin, pad) == 89, "SnapshotBegin.pad");
+_Static_assert(offsetof(SnapshotBegin, pad2) == 92, "SnapshotBegin.pad2");
 _Static_assert(sizeof(SnapshotEnd) == 40, "SnapshotEnd");
 _Static_assert(offsetof(SnapshotEnd, request_id) == 8, "SnapshotEnd.request_id");
 _Static_assert(offsetof(SnapshotEnd, l3_seq) == 16, "SnapshotEnd.l3_seq");
@@ -2611,9 +2617,12 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"SnapshotBegin", "ts_ns", 140, sizeof(SnapshotBegin), offsetof(SnapshotBegin, ts_ns), sizeof(((SnapshotBegin *)0)->ts_ns)},
     {"SnapshotBegin", "l2_seq", 140, sizeof(SnapshotBegin), offsetof(SnapshotBegin, l2_seq), sizeof(((SnapshotBegin *)0)->l2_seq)},
     {"SnapshotBegin", "l1_seq", 140, sizeof(SnapshotBegin), offsetof(SnapshotBegin, l1_seq), sizeof(((SnapshotBegin *)0)->l1_seq)},
+    {"SnapshotBegin", "status_seq", 140, sizeof(SnapshotBegin), offsetof(SnapshotBegin, status_seq), sizeof(((SnapshotBegin *)0)->status_seq)},
     {"SnapshotBegin", "instrument_id", 140, sizeof(SnapshotBegin), offsetof(SnapshotBegin, instrument_id), sizeof(((SnapshotBegin *)0)->instrument_id)},
+    {"SnapshotBegin", "instrument_count", 140, sizeof(SnapshotBegin), offsetof(SnapshotBegin, instrument_count), sizeof(((SnapshotBegin *)0)->instrument_count)},
     {"SnapshotBegin", "state", 140, sizeof(SnapshotBegin), offsetof(SnapshotBegin, state), sizeof(((SnapshotBegin *)0)->state)},
     {"SnapshotBegin", "pad", 140, sizeof(SnapshotBegin), offsetof(SnapshotBegin, pad), sizeof(((SnapshotBegin *)0)->pad)},
+    {"SnapshotBegin", "pad2", 140, sizeof(SnapshotBegin), offsetof(SnapshotBegin, pad2), sizeof(((SnapshotBegin *)0)->pad2)},
     {"SnapshotEnd", "block_length", 141, sizeof(SnapshotEnd), offsetof(SnapshotEnd, block_length), sizeof(((SnapshotEnd *)0)->block_length)},
     {"SnapshotEnd", "template_id", 141, sizeof(SnapshotEnd), offsetof(SnapshotEnd, template_id), sizeof(((SnapshotEnd *)0)->template_id)},
     {"SnapshotEnd", "schema_id", 141, sizeof(SnapshotEnd), offsetof(SnapshotEnd, schema_id), sizeof(((SnapshotEnd *)0)->schema_id)},

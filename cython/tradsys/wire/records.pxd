@@ -124,8 +124,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         SIZE_MD_INSTRUMENT = 112
         BLOCK_MD_INSTRUMENT = 104
         TEMPLATE_SNAPSHOT_BEGIN = 140
-        SIZE_SNAPSHOT_BEGIN = 80
-        BLOCK_SNAPSHOT_BEGIN = 72
+        SIZE_SNAPSHOT_BEGIN = 96
+        BLOCK_SNAPSHOT_BEGIN = 88
         TEMPLATE_SNAPSHOT_END = 141
         SIZE_SNAPSHOT_END = 40
         BLOCK_SNAPSHOT_END = 32
@@ -1024,9 +1024,12 @@ cdef extern from "tradsys/wire/records.h" nogil:
         int64_t ts_ns
         uint64_t l2_seq
         uint64_t l1_seq
+        uint64_t status_seq
         uint32_t instrument_id
+        uint32_t instrument_count
         uint8_t state
         uint8_t pad[3]
+        uint8_t pad2[4]
 
     ctypedef struct SnapshotEnd:
         uint16_t block_length

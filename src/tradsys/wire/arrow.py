@@ -594,7 +594,9 @@ SCHEMAS: dict[int, pa.Schema] = {
         _field("ts_ns", pa.int64(), unit="ns since the epoch, UTC"),
         _field("l2_seq", pa.uint64(), unit="sequence number"),
         _field("l1_seq", pa.uint64(), unit="sequence number"),
+        _field("status_seq", pa.uint64(), unit="sequence number"),
         _field("instrument_id", pa.uint32()),
+        _field("instrument_count", pa.uint32(), unit="count"),
         _field("state", pa.uint8(), enum="InstrumentState"),
     ),
     Template.SNAPSHOT_END: _schema(

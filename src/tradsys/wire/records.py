@@ -542,7 +542,7 @@ CHECKPOINT_TAKEN = _record(
     ("pad5", ("<u1", (24,)), 96),
     ("pad6", ("<u1", (8,)), 120),
 )
-#: Head of every market data message on the wire; message_count records follow. Topic = first two bytes of the ZeroMQ message, which is channel
+#: Head of every market data packet; message_count records follow. On the wire 8 bytes precede it: the channel as u16, the topic a SUB socket filters by, and six zero bytes
 PACKET = _record(
     48,
     ("channel", "<u2", 8),
@@ -677,9 +677,9 @@ MD_INSTRUMENT = _record(
     ("qty_min_lots", "<i8", 96),
     ("qty_max_lots", "<i8", 104),
 )
-#: A book's orders follow as MdOrderAdd: bids then asks, best level first, each level in priority order
+#: A book's orders follow as MdOrderAdd: bids then asks, best level first, each level in priority order. With instrument_id 0 all definitions follow as MdInstrument
 SNAPSHOT_BEGIN = _record(
-    80,
+    96,
     ("stream_id", "<u8", 8),
     ("request_id", "<u8", 16),
     ("l3_seq", "<u8", 24),
@@ -688,9 +688,12 @@ SNAPSHOT_BEGIN = _record(
     ("ts_ns", "<i8", 48),
     ("l2_seq", "<u8", 56),
     ("l1_seq", "<u8", 64),
-    ("instrument_id", "<u4", 72),
-    ("state", "<u1", 76),
-    ("pad", ("<u1", (3,)), 77),
+    ("status_seq", "<u8", 72),
+    ("instrument_id", "<u4", 80),
+    ("instrument_count", "<u4", 84),
+    ("state", "<u1", 88),
+    ("pad", ("<u1", (3,)), 89),
+    ("pad2", ("<u1", (4,)), 92),
 )
 SNAPSHOT_END = _record(
     40,

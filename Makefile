@@ -1,0 +1,78 @@
+# TradSys. A fresh machine needs python3 (3.11 or newer, with venv), gcc and make; `make` does the rest.
+#
+#   make run     build, start the venue with a demo market and a recorder, show it live; ARGS="--headless" for scripts
+#   make test    build both editions (release, debug with checks) and run the tests on both
+#
+PYTHON3 ?= python3
+VENV ?= .venv
+PYTHON ?= $(VENV)/bin/python
+BIN = $(dir $(PYTHON))
+TRADSYS_MARCH ?= native
+JOBS ?= 2
+ARGS ?=
+export TRADSYS_MARCH
+
+PYTEST = $(PYTHON) -m pytest -q -n $(JOBS)
+RELEASE = PYTHONPATH=src
+DEBUG = PYTHONPATH=build/debug
+
+.PHONY: help env build debug test test-release test-debug test-all run bench sim lint fmt clean
+
+help:
+	@sed -n 's/^#  *make/make/p' Makefile
+	@echo "also: build test-all bench sim lint fmt clean"
+
+ifeq ($(PYTHON),$(VENV)/bin/python)
+env: $(VENV)/ready
+$(VENV)/ready: pyproject.toml
+	$(PYTHON3) -m venv $(VENV)
+	$(PYTHON) tools/install.py
+	touch $@
+else
+env:
+endif
+
+build: env
+	$(PYTHON) setup.py --quiet build_ext --inplace
+
+debug: env
+	TRADSYS_BUILD=debug $(PYTHON) setup.py --quiet build --build-lib build/debug
+
+test-release: build
+	$(RELEASE) $(PYTEST) -m "not heavy" $(ARGS)
+
+test-debug: debug
+	$(DEBUG) $(PYTEST) -m "not heavy" $(ARGS)
+
+test: build debug
+	$(RELEASE) $(PYTEST) -m "not heavy" $(ARGS)
+	$(DEBUG) $(PYTEST) -m "not heavy" $(ARGS)
+
+test-all: build debug
+	$(RELEASE) $(PYTEST) $(ARGS)
+	$(DEBUG) $(PYTEST) $(ARGS)
+
+run: build
+	$(RELEASE) $(PYTHON) -m tradsys up $(ARGS)
+
+bench: build
+	$(RELEASE) $(PYTHON) -m tradsys bench $(ARGS)
+
+sim: build debug
+	$(RELEASE) $(PYTHON) -m tradsys simulate $(ARGS)
+
+lint: build
+	$(PYTHON) tools/gen_wire.py --check
+	$(PYTHON) tools/tidy.py
+	$(BIN)ruff check .
+	$(BIN)cython-lint cython
+	$(BIN)mypy
+
+fmt: env
+	$(BIN)ruff check --fix-only .
+	$(BIN)ruff format .
+
+clean:
+	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks src/*.egg-info
+	find src -name '*.so' -delete
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""One module per process and per command; the only place that wires rooms together."""

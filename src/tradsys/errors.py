@@ -1,0 +1,168 @@
+"""What can go wrong, in words and in every door's own codes.
+
+Rejects are values: ``REJECTS`` maps each ``RejectReason`` to its sentence and to FIX, HTTP and gRPC, once for all doors.
+Operating errors (a full disk, garbage in a file, a bad setting) are exceptions below ``TradSysError``; each carries a
+code that programs can look at. Programmer errors are assertions and have no class here.
+"""
+
+from typing import NamedTuple
+
+from tradsys.wire.enums import RejectReason
+
+
+class TradSysError(Exception):
+    """An operating error; ``code`` names its kind for programs."""
+
+    code = "ERROR"
+
+
+class ConfigError(TradSysError):
+    """A setting is missing, unknown or out of range."""
+
+    code = "CONFIG"
+
+
+class UnitError(TradSysError, ValueError):
+    """A decimal does not convert to whole ticks or lots, or is out of range."""
+
+    code = "UNIT"
+
+
+class JournalError(TradSysError):
+    """The journal, event log or a snapshot cannot be written or does not hold together."""
+
+    code = "JOURNAL"
+
+
+class CorruptionError(JournalError):
+    """Stored bytes are not what was written: a bad checksum, a gap, or events that re-derive differently."""
+
+    code = "CORRUPT"
+
+
+class InUseError(TradSysError):
+    """Another process holds the data directory or the port."""
+
+    code = "IN_USE"
+
+
+class SessionError(TradSysError):
+    """A session was refused, lost or closed by the other side."""
+
+    code = "SESSION"
+
+
+class FeedError(TradSysError):
+    """The market data feed has a gap that cannot be healed, or speaks another version."""
+
+    code = "FEED"
+
+
+class RecordingError(TradSysError):
+    """A recording cannot be written or read."""
+
+    code = "RECORDING"
+
+
+class InputError(TradSysError, ValueError):
+    """A file or message given to us is not in the form it should be."""
+
+    code = "INPUT"
+
+
+class Reject(NamedTuple):
+    """What the doors say for one ``RejectReason``."""
+
+    text: str  # FIX 58, and the sentence in every other answer
+    ord_rej_reason: int  # FIX 103 of a new order; 99 is "other"
+    cxl_rej_reason: int  # FIX 102 of a cancel or replace; 99 is "other"
+    http_status: int
+    grpc_code: str  # name of the gRPC status code
+
+    @property
+    def ord_status(self) -> str:
+        """FIX 39 of the report on a refused new order: 8, rejected."""
+        return "8"
+
+
+_R = RejectReason
+REJECTS: dict[RejectReason, Reject] = {
+    _R.NONE: Reject("not refused", 99, 99, 200, "OK"),
+    _R.MALFORMED_FRAME: Reject(
+        "the frame's length, header or message count does not add up", 99, 99, 400, "INVALID_ARGUMENT"
+    ),
+    _R.UNSUPPORTED_VERSION: Reject(
+        "this schema id or version is not spoken here", 99, 99, 400, "FAILED_PRECONDITION"
+    ),
+    _R.UNKNOWN_TEMPLATE: Reject(
+        "this message type is not known, or not allowed at this door", 99, 99, 400, "UNIMPLEMENTED"
+    ),
+    _R.BAD_BLOCK_LENGTH: Reject(
+        "the block length differs from the schema's for this message", 99, 99, 400, "INVALID_ARGUMENT"
+    ),
+    _R.NOT_LOGGED_ON: Reject("log on first", 99, 99, 401, "UNAUTHENTICATED"),
+    _R.AUTHENTICATION_FAILED: Reject(
+        "the key, signature, time or nonce of the logon was not accepted", 99, 99, 401, "UNAUTHENTICATED"
+    ),
+    _R.SEQUENCE_GAP: Reject(
+        "the client sequence number is higher than the next one expected", 99, 99, 409, "OUT_OF_RANGE"
+    ),
+    _R.THROTTLED: Reject("more messages than this session's rate allows", 99, 99, 429, "RESOURCE_EXHAUSTED"),
+    _R.UNKNOWN_SESSION: Reject("this session is not defined", 99, 99, 401, "UNAUTHENTICATED"),
+    _R.SESSION_DISABLED: Reject("this session is disabled", 0, 99, 403, "PERMISSION_DENIED"),
+    _R.UNKNOWN_PARTICIPANT: Reject("this participant is not defined", 99, 99, 404, "NOT_FOUND"),
+    _R.PARTICIPANT_DISABLED: Reject("this participant is disabled", 0, 99, 403, "PERMISSION_DENIED"),
+    _R.UNKNOWN_INSTRUMENT: Reject("this instrument is not defined", 1, 99, 404, "NOT_FOUND"),
+    _R.NOT_ENTITLED: Reject(
+        "the participant may not trade this instrument", 0, 99, 403, "PERMISSION_DENIED"
+    ),
+    _R.UNKNOWN_ACCOUNT: Reject("the account is not one of the participant's", 15, 99, 404, "NOT_FOUND"),
+    _R.INSTRUMENT_NOT_OPEN: Reject("the instrument is not open for trading", 2, 99, 409, "FAILED_PRECONDITION"),
+    _R.BAD_SIDE: Reject("side must be BUY or SELL", 99, 99, 422, "INVALID_ARGUMENT"),
+    _R.BAD_ORDER_TYPE: Reject("order type must be LIMIT or MARKET", 11, 99, 422, "INVALID_ARGUMENT"),
+    _R.BAD_TIME_IN_FORCE: Reject(
+        "time in force must be DAY, GTC, IOC or FOK", 11, 99, 422, "INVALID_ARGUMENT"
+    ),
+    _R.BAD_STP_MODE: Reject("the self-trade prevention mode is not known", 11, 99, 422, "INVALID_ARGUMENT"),
+    _R.BAD_FLAGS: Reject(
+        "a flag is unknown or contradicts the order type, or padding is not zero", 11, 99, 422, "INVALID_ARGUMENT"
+    ),
+    _R.BAD_QUANTITY: Reject(
+        "the quantity is not between the instrument's minimum and maximum", 13, 99, 422, "INVALID_ARGUMENT"
+    ),
+    _R.BAD_QUANTITY_INCREMENT: Reject(
+        "the quantity is not a multiple of the instrument's increment", 13, 99, 422, "INVALID_ARGUMENT"
+    ),
+    _R.BAD_PRICE: Reject(
+        "the price is not between the instrument's minimum and maximum, or not 0 on a market order",
+        99, 99, 422, "INVALID_ARGUMENT",
+    ),
+    _R.BAD_PRICE_INCREMENT: Reject(
+        "the price is not a multiple of the instrument's increment", 99, 99, 422, "INVALID_ARGUMENT"
+    ),
+    _R.DUPLICATE_CLIENT_REF: Reject(
+        "a live order of this session has the same client reference", 6, 6, 409, "ALREADY_EXISTS"
+    ),
+    _R.UNKNOWN_ORDER: Reject("there is no live order of that reference or id", 5, 1, 404, "NOT_FOUND"),
+    _R.QTY_BELOW_FILLED: Reject(
+        "the new total quantity is not above what has been filled", 99, 0, 409, "FAILED_PRECONDITION"
+    ),
+    _R.POST_ONLY_WOULD_MATCH: Reject(
+        "the post-only order would match on entry", 99, 99, 409, "FAILED_PRECONDITION"
+    ),
+    _R.BOOK_FULL: Reject("the venue's capacity for orders or levels is used up", 0, 99, 503, "RESOURCE_EXHAUSTED"),
+    _R.NOT_ALLOWED: Reject("the sender lacks the permission for this command", 0, 2, 403, "PERMISSION_DENIED"),
+    _R.BAD_DEFINITION: Reject("the definition or state cannot hold", 99, 99, 422, "INVALID_ARGUMENT"),
+    _R.ALREADY_DEFINED: Reject(
+        "the id is taken, and the definition differs in what cannot change", 99, 99, 409, "ALREADY_EXISTS"
+    ),
+    _R.NOT_AVAILABLE: Reject(
+        "the range or snapshot asked for is no longer held", 99, 99, 410, "OUT_OF_RANGE"
+    ),
+}
+assert set(REJECTS) == set(RejectReason), "every RejectReason has one row in REJECTS"
+
+
+def reject_text(reason: int) -> str:
+    """Give the sentence of a reject reason, e.g. ``BAD_PRICE: the price is not ...``."""
+    return f"{RejectReason(reason).name}: {REJECTS[RejectReason(reason)].text}"
