@@ -1,0 +1,263 @@
+"""Settings: typed defaults, one ``tradsys.yaml`` over them, environment variables over that; parsed once at start.
+
+A setting is a field of a frozen struct below ``Config``. The environment variable of ``venue.orders_port`` is
+``TRADSYS_VENUE__ORDERS_PORT``: two underscores between section and field. A value is read as YAML, so a list is
+``[1, 2]``. Unknown names, wrong types and values out of range are refused with the place and what was expected.
+
+Example
+-------
+venue:
+  data_dir: /var/lib/tradsys
+  durability: fsync
+instruments:
+  - {instrument_id: 1, symbol: AMZN, asset_class: STOCK, currency: USD, tick: "0.01", lot: "1",
+     price_min: "0.01", price_max: "100000", qty_max: "1000000"}
+"""
+
+import os
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta, Struct
+
+from tradsys import limits
+from tradsys.errors import ConfigError
+from tradsys.wire.enums import AssetClass, Permission, StpMode
+
+ENV_PREFIX = "TRADSYS_"
+ENV_SEPARATOR = "__"
+FILE_NAME = "tradsys.yaml"
+SECRET_NAMES = ("secret", "secret_key", "password")
+MASK = "********"
+
+Port = Annotated[int, Meta(ge=0, le=65535)]  # 0 binds to any free port
+Count = Annotated[int, Meta(ge=1)]
+Milliseconds = Annotated[int, Meta(ge=0)]
+Name = Annotated[str, Meta(min_length=1, max_length=16, pattern="^[!-~]+$")]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of all sections: frozen, and a name it does not know is an error."""
+
+
+class Curve(Section):
+    """CURVE encryption of the sockets; keys in ZeroMQ's Z85 form of 40 characters."""
+
+    enabled: bool = False
+    public_key: str = ""
+    secret_key: str = ""
+    client_keys: tuple[str, ...] = ()  # public keys of the clients let in; empty lets in every client
+
+    def __post_init__(self) -> None:
+        if self.enabled and not (len(self.public_key) == 40 and len(self.secret_key) == 40):
+            raise ValueError("an enabled curve needs public_key and secret_key of 40 characters each")
+
+
+class Venue(Section):
+    """The venue process: where it listens, where it keeps its files, how durable and how eager it is."""
+
+    data_dir: str = "tradsys-data"
+    bind: str = "127.0.0.1"  # address of all doors
+    orders_port: Port = 5555
+    feed_a_port: Port = 5556
+    feed_b_port: Port = 5557
+    snapshot_port: Port = 5558  # snapshots and gap fill
+    durability: Literal["none", "batch", "fsync"] = "batch"
+    poll: Literal["spin", "sleep"] = "sleep"
+    snapshot_commands: Annotated[int, Meta(ge=0)] = 5_000_000  # commands between two snapshots; 0: only at the end
+    curve: Curve = Curve()
+
+    def __post_init__(self) -> None:
+        ports = [self.orders_port, self.feed_a_port, self.feed_b_port, self.snapshot_port]
+        taken = [port for port in ports if port]
+        if len(set(taken)) < len(taken):
+            raise ValueError(f"the venue's ports must differ, were {ports}")
+
+
+class Capacities(Section):
+    """How much of everything the engine has room for; fixed for the life of a data directory."""
+
+    orders_max: Annotated[int, Meta(ge=2, le=limits.ORDERS_MAX)] = limits.ORDERS_DEFAULT
+    instruments_max: Annotated[int, Meta(ge=2, le=limits.INSTRUMENTS_MAX)] = limits.INSTRUMENTS_DEFAULT
+    participants_max: Annotated[int, Meta(ge=2, le=limits.PARTICIPANTS_MAX)] = limits.PARTICIPANTS_DEFAULT
+    sessions_max: Annotated[int, Meta(ge=2, le=limits.SESSIONS_MAX)] = limits.SESSIONS_DEFAULT
+    accounts_max: Annotated[int, Meta(ge=2, le=limits.ACCOUNTS_MAX)] = limits.ACCOUNTS_DEFAULT
+
+
+class Session(Section):
+    """A session of a participant and the key it logs on with."""
+
+    session_id: Count
+    name: Name
+    api_key: Annotated[str, Meta(min_length=1, max_length=32, pattern="^[!-~]+$")]
+    secret: Annotated[str, Meta(min_length=16)]
+    enabled: bool = True
+
+
+class Participant(Section):
+    """Who may trade: permissions, accounts, sessions."""
+
+    participant_id: Count
+    name: Name
+    permissions: tuple[str, ...] = ("TRADE",)  # names of Permission
+    stp_mode: str = "CANCEL_NEWEST"  # name of StpMode: default of its orders
+    accounts: tuple[Count, ...] = ()
+    sessions: tuple[Session, ...] = ()
+    enabled: bool = True
+
+    def __post_init__(self) -> None:
+        for permission in self.permissions:
+            one_of("permissions", permission, Permission.__members__)
+        one_of("stp_mode", self.stp_mode, [mode.name for mode in StpMode if mode is not StpMode.PARTICIPANT_DEFAULT])
+
+
+class Instrument(Section):
+    """An instrument in readable terms; prices and quantities are decimals in quotes."""
+
+    instrument_id: Count
+    symbol: Name
+    currency: Annotated[str, Meta(min_length=1, max_length=8, pattern="^[!-~]+$")] = "USD"
+    asset_class: str = "STOCK"  # name of AssetClass
+    tick: str = "0.01"  # size of one tick, in the currency
+    lot: str = "1"  # size of one lot, in units of the instrument
+    price_increment: str = ""  # empty: one tick
+    price_min: str = "0.01"
+    price_max: str = "1000000"
+    qty_increment: str = ""  # empty: one lot
+    qty_min: str = ""  # empty: the increment
+    qty_max: str = "1000000"
+    open: bool = True  # opened at the first start
+
+    def __post_init__(self) -> None:
+        one_of("asset_class", self.asset_class, AssetClass.__members__)
+
+
+class Recorder(Section):
+    """The recorder process."""
+
+    directory: str = ""  # empty: recording/ in the venue's data_dir
+
+
+class Config(Section):
+    """All settings of all processes."""
+
+    venue: Venue = Venue()
+    capacities: Capacities = Capacities()
+    recorder: Recorder = Recorder()
+    participants: tuple[Participant, ...] = ()
+    instruments: tuple[Instrument, ...] = ()
+
+    def __post_init__(self) -> None:
+        sessions = [session for participant in self.participants for session in participant.sessions]
+        unique("participant_id", [participant.participant_id for participant in self.participants])
+        unique("session_id", [session.session_id for session in sessions])
+        unique("api_key", [session.api_key for session in sessions])
+        unique("account", [account for participant in self.participants for account in participant.accounts])
+        unique("instrument_id", [instrument.instrument_id for instrument in self.instruments])
+        unique("symbol", [instrument.symbol for instrument in self.instruments])
+
+
+def load(
+    path: str | os.PathLike[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> Config:
+    """Read the settings.
+
+    Parameters
+    ----------
+    path : path, optional
+        The YAML file. Without it ``TRADSYS_CONFIG`` names it, else ``./tradsys.yaml`` is read if there is one.
+    environ : mapping, optional
+        The environment; ``os.environ`` when not given.
+    overrides : mapping, optional
+        Dotted names to values, e.g. ``{"venue.orders_port": "0"}``; they outrank the environment.
+
+    Raises
+    ------
+    ConfigError
+        A file that cannot be read, an unknown name, a wrong type or a value out of range.
+    """
+    environ = os.environ if environ is None else environ
+    source, settings = read_file(path, environ)
+    for name, text in environ.items():
+        if name.startswith(ENV_PREFIX) and ENV_SEPARATOR in name:
+            overlay(settings, name.removeprefix(ENV_PREFIX).lower().split(ENV_SEPARATOR), text, name)
+    for name, text in (overrides or {}).items():
+        overlay(settings, name.split("."), text, name)
+    try:
+        return msgspec.convert(settings, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def read_file(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    """Read the YAML file into plain dicts; without one there is nothing but defaults."""
+    named = path or environ.get(f"{ENV_PREFIX}CONFIG")
+    if named is None and not Path(FILE_NAME).exists():
+        return "settings", {}
+    file = Path(named or FILE_NAME)
+    try:
+        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{file}: {error}") from None
+    if settings is not None and not isinstance(settings, dict):
+        raise ConfigError(f"{file}: expected sections, was {type(settings).__name__}")
+    return str(file), settings or {}
+
+
+def overlay(settings: dict[str, Any], names: list[str], text: str, source: str) -> None:
+    """Put one value into the settings, at ``names``; ``source`` is what the error message calls it."""
+    kind: Any = Config
+    place: Any = settings
+    for depth, name in enumerate(names):
+        if not (isinstance(kind, type) and issubclass(kind, Struct)):
+            raise ConfigError(f"{source}: {'.'.join(names[:depth])} has no settings below it")
+        hints = typing.get_type_hints(kind)
+        if name not in hints:
+            raise ConfigError(f"{source}: no setting {'.'.join(names[: depth + 1])}; there are: {', '.join(hints)}")
+        kind = hints[name]
+        if depth < len(names) - 1:
+            place = place.setdefault(name, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"{source}: {'.'.join(names[: depth + 1])} must have settings below it")
+    try:
+        place[names[-1]] = text if kind is str else yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def describe(config: Section) -> str:
+    """Write the settings as YAML, secrets masked: what a process prints at its start."""
+    return yaml.safe_dump(masked(msgspec.to_builtins(config)), sort_keys=False, allow_unicode=True)
+
+
+def masked(settings: Any) -> Any:  # noqa: ANN401 - any YAML value
+    """Copy plain settings with every secret replaced."""
+    if isinstance(settings, dict):
+        return {k: MASK if k in SECRET_NAMES and v else masked(v) for k, v in settings.items()}
+    return [masked(value) for value in settings] if isinstance(settings, (list, tuple)) else settings
+
+
+def sessions_of(config: Config) -> Iterator[tuple[Participant, Session]]:
+    """Walk over all sessions with their participants."""
+    for participant in config.participants:
+        for session in participant.sessions:
+            yield participant, session
+
+
+def one_of(name: str, value: str, allowed: typing.Collection[str]) -> None:
+    """Raise ValueError unless the value is one of the allowed names."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, was {value!r}")
+
+
+def unique(name: str, values: list[Any]) -> None:
+    """Raise ValueError when a value occurs twice."""
+    twice = {value for value in values if values.count(value) > 1}
+    if twice:
+        raise ValueError(f"each {name} must be given once, twice was {', '.join(map(str, sorted(twice)))}")

@@ -1,0 +1,307 @@
+"""Commands from readable arguments: each function returns one record, zeroed where nothing was said.
+
+The records go to ``Engine.submit``, into a frame for the order door, or together into one stream of bytes by ``pack``.
+``seq``, ``ts_ns``, ``session_id`` and ``client_seq`` are left 0: the door and the sequencer write them. Give them by
+name where you are the door, e.g. ``new_order(..., session_id=3)``.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tradsys.units import InstrumentUnits
+from tradsys.wire.enums import (
+    AssetClass,
+    CloseReason,
+    InstrumentState,
+    OrderFlags,
+    OrderType,
+    Permission,
+    Side,
+    StpMode,
+    Template,
+    TimeInForce,
+)
+from tradsys.wire.records import empty
+
+
+def record(template: int, **fields: Any) -> np.ndarray:  # noqa: ANN401 - whatever the field takes
+    """Make one record of a template with the fields given; an unknown field or a value that does not fit raises."""
+    made = empty(template)
+    for name, value in fields.items():
+        width = made.dtype.fields[name][0].itemsize if name in made.dtype.fields else 0
+        if not width:
+            raise ValueError(f"{Template(template).name} has no field {name}")
+        if isinstance(value, str):
+            value = value.encode("ascii")
+        if isinstance(value, bytes) and len(value) > width:
+            raise ValueError(f"{name} must have at most {width} characters, was {value!r}")
+        made[name] = value
+    return made
+
+
+def pack(commands: Iterable[np.ndarray]) -> np.ndarray:
+    """Lay records of any templates back to back.
+
+    Returns
+    -------
+    np.ndarray
+        uint8, shape (sum of the records' bytes,).
+    """
+    parts = [np.ascontiguousarray(command).view(np.uint8).reshape(-1) for command in commands]
+    return np.concatenate(parts) if parts else np.empty(0, np.uint8)
+
+
+# ---------------------------------------------------------------- orders
+
+
+def new_order(
+    *,
+    instrument_id: int,
+    side: Side,
+    qty_lots: int,
+    client_ref: int,
+    price_ticks: int = 0,
+    order_type: OrderType = OrderType.LIMIT,
+    time_in_force: TimeInForce = TimeInForce.DAY,
+    stp_mode: StpMode = StpMode.PARTICIPANT_DEFAULT,
+    order_flags: OrderFlags = OrderFlags(0),  # noqa: B008 - an immutable flag
+    account_id: int = 0,
+    **sequencing: int,
+) -> np.ndarray:
+    """Enter an order; ``price_ticks`` stays 0 on a market order."""
+    return record(
+        Template.NEW_ORDER,
+        instrument_id=instrument_id,
+        side=side,
+        qty_lots=qty_lots,
+        client_ref=client_ref,
+        price_ticks=price_ticks,
+        order_type=order_type,
+        time_in_force=time_in_force,
+        stp_mode=stp_mode,
+        order_flags=order_flags,
+        account_id=account_id,
+        **sequencing,
+    )
+
+
+def cancel_order(
+    *, instrument_id: int, client_ref: int, orig_client_ref: int = 0, order_id: int = 0, **sequencing: int
+) -> np.ndarray:
+    """Cancel what is left of an order, named by the venue's ``order_id`` or by ``orig_client_ref``."""
+    return record(
+        Template.CANCEL_ORDER,
+        instrument_id=instrument_id,
+        client_ref=client_ref,
+        orig_client_ref=orig_client_ref,
+        order_id=order_id,
+        **sequencing,
+    )
+
+
+def reduce_order(
+    *,
+    instrument_id: int,
+    client_ref: int,
+    qty_lots: int,
+    orig_client_ref: int = 0,
+    order_id: int = 0,
+    **sequencing: int,
+) -> np.ndarray:
+    """Take ``qty_lots`` off an order, keeping its priority."""
+    return record(
+        Template.REDUCE_ORDER,
+        instrument_id=instrument_id,
+        client_ref=client_ref,
+        qty_lots=qty_lots,
+        orig_client_ref=orig_client_ref,
+        order_id=order_id,
+        **sequencing,
+    )
+
+
+def replace_order(
+    *,
+    instrument_id: int,
+    client_ref: int,
+    price_ticks: int,
+    qty_lots: int,
+    orig_client_ref: int = 0,
+    order_id: int = 0,
+    order_flags: OrderFlags = OrderFlags(0),  # noqa: B008 - an immutable flag
+    **sequencing: int,
+) -> np.ndarray:
+    """Give an order a new reference, price and total quantity (``qty_lots`` includes what has been filled)."""
+    return record(
+        Template.REPLACE_ORDER,
+        instrument_id=instrument_id,
+        client_ref=client_ref,
+        price_ticks=price_ticks,
+        qty_lots=qty_lots,
+        orig_client_ref=orig_client_ref,
+        order_id=order_id,
+        order_flags=order_flags,
+        **sequencing,
+    )
+
+
+def mass_cancel(
+    *,
+    client_ref: int = 0,
+    instrument_id: int = 0,
+    side: int = 0,
+    target_session_id: int = 0,
+    target_participant_id: int = 0,
+    **sequencing: int,
+) -> np.ndarray:
+    """Cancel every live order that fits; 0 fits all."""
+    return record(
+        Template.MASS_CANCEL,
+        client_ref=client_ref,
+        instrument_id=instrument_id,
+        side=side,
+        target_session_id=target_session_id,
+        target_participant_id=target_participant_id,
+        **sequencing,
+    )
+
+
+# ---------------------------------------------------------------- sessions
+
+
+def open_session(
+    session_id: int, *, reset_client_seq: bool = False, cancel_on_disconnect: bool = False, **sequencing: int
+) -> np.ndarray:
+    """Say that a client logged on."""
+    return record(
+        Template.OPEN_SESSION,
+        session_id=session_id,
+        reset_client_seq=reset_client_seq,
+        cancel_on_disconnect=cancel_on_disconnect,
+        **sequencing,
+    )
+
+
+def close_session(
+    session_id: int, *, close_reason: CloseReason = CloseReason.LOGOUT, **sequencing: int
+) -> np.ndarray:
+    """Say that a client is gone."""
+    return record(Template.CLOSE_SESSION, session_id=session_id, close_reason=close_reason, **sequencing)
+
+
+# ---------------------------------------------------------------- definitions
+
+
+def define_instrument(
+    instrument_id: int,
+    symbol: str,
+    *,
+    currency: str = "USD",
+    asset_class: AssetClass = AssetClass.STOCK,
+    tick: str = "0.01",
+    lot: str = "1",
+    price_increment: str = "",
+    price_min: str = "0.01",
+    price_max: str = "1000000",
+    qty_increment: str = "",
+    qty_min: str = "",
+    qty_max: str = "1000000",
+    **sequencing: int,
+) -> np.ndarray:
+    """Define an instrument; prices and quantities are decimals and become ticks and lots, exactly or ``UnitError``.
+
+    Empty means: one tick, one lot, and for ``qty_min`` one increment.
+    """
+    units = InstrumentUnits.parse(tick, lot)
+    qty_increment_lots = units.qty_lots(qty_increment) if qty_increment else 1
+    return record(
+        Template.DEFINE_INSTRUMENT,
+        instrument_id=instrument_id,
+        symbol=symbol,
+        currency=currency,
+        asset_class=asset_class,
+        tick_mantissa=units.tick.mantissa,
+        tick_exponent=units.tick.exponent,
+        lot_mantissa=units.lot.mantissa,
+        lot_exponent=units.lot.exponent,
+        price_increment_ticks=units.price_ticks(price_increment) if price_increment else 1,
+        price_min_ticks=units.price_ticks(price_min),
+        price_max_ticks=units.price_ticks(price_max),
+        qty_increment_lots=qty_increment_lots,
+        qty_min_lots=units.qty_lots(qty_min) if qty_min else qty_increment_lots,
+        qty_max_lots=units.qty_lots(qty_max),
+        **sequencing,
+    )
+
+
+def set_instrument_state(instrument_id: int, state: InstrumentState, **sequencing: int) -> np.ndarray:
+    """Open, halt or close an instrument."""
+    return record(Template.SET_INSTRUMENT_STATE, instrument_id=instrument_id, state=state, **sequencing)
+
+
+def define_participant(
+    participant_id: int,
+    *,
+    permissions: Permission = Permission.TRADE,
+    stp_mode: StpMode = StpMode.CANCEL_NEWEST,
+    enabled: bool = True,
+    **sequencing: int,
+) -> np.ndarray:
+    """Define a participant, or change its permissions."""
+    return record(
+        Template.DEFINE_PARTICIPANT,
+        participant_id=participant_id,
+        permissions=permissions,
+        stp_mode=stp_mode,
+        enabled=enabled,
+        **sequencing,
+    )
+
+
+def define_session(
+    session_id: int, participant_id: int, *, name: str = "", enabled: bool = True, sender: int = 0, **sequencing: int
+) -> np.ndarray:
+    """Define ``session_id`` as a session of the participant; ``sender`` is the session that sends the command."""
+    return record(
+        Template.DEFINE_SESSION,
+        defined_session_id=session_id,
+        participant_id=participant_id,
+        name=name,
+        enabled=enabled,
+        session_id=sender,
+        **sequencing,
+    )
+
+
+def define_account(account_id: int, participant_id: int, *, enabled: bool = True, **sequencing: int) -> np.ndarray:
+    """Give an account to a participant."""
+    return record(
+        Template.DEFINE_ACCOUNT,
+        account_id=account_id,
+        participant_id=participant_id,
+        enabled=enabled,
+        **sequencing,
+    )
+
+
+def set_entitlement(participant_id: int, instrument_id: int, *, allowed: bool, **sequencing: int) -> np.ndarray:
+    """Allow or forbid a participant one instrument."""
+    return record(
+        Template.SET_ENTITLEMENT,
+        participant_id=participant_id,
+        instrument_id=instrument_id,
+        allowed=allowed,
+        **sequencing,
+    )
+
+
+def expire_day_orders(instrument_id: int = 0, **sequencing: int) -> np.ndarray:
+    """Cancel the DAY orders of one instrument, or of all (0)."""
+    return record(Template.EXPIRE_DAY_ORDERS, instrument_id=instrument_id, **sequencing)
+
+
+def checkpoint(client_ref: int = 0, **sequencing: int) -> np.ndarray:
+    """Compute the state hash here."""
+    return record(Template.CHECKPOINT, client_ref=client_ref, **sequencing)
