@@ -25,7 +25,9 @@ class Command(NamedTuple):
     help: str  # one line
 
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS: dict[str, Command] = {
+    "verify": Command("tradsys.app.verify:app", "hold a real day against the book we make of it"),
+}
 
 USAGE = """\
 Usage: tradsys COMMAND [ARGUMENTS]     (tradsys COMMAND --help says more)
