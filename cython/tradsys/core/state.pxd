@@ -1,0 +1,156 @@
+"""All that the engine knows, as plain C records: what a snapshot copies and the state hash walks."""
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from tradsys.core.ladder cimport Ladder, LevelPool
+from tradsys.core.order cimport SLOT_NONE, Order
+from tradsys.core.references cimport References
+
+cdef enum:
+    # Bits of Session.gate; with all of them set its orders need no closer look at sender and entitlement.
+    GATE_DEFINED = 1
+    GATE_SESSION = 2                    # the session is enabled
+    GATE_PARTICIPANT = 4                # its participant is enabled
+    GATE_TRADE = 8                      # TRADE in its permissions, and no explicit entitlement
+    GATE_OPEN = 15
+
+cdef struct Session:                    # 32 bytes
+    uint32_t gate                       # GATE_*, derived; 0: not defined
+    uint32_t participant_id
+    uint32_t last_client_seq
+    uint32_t last_report_seq
+    uint32_t live_orders                # orders on the books
+    uint8_t enabled
+    uint8_t is_open
+    uint8_t cancel_on_disconnect        # as its last OPEN_SESSION set it
+    uint8_t stp_mode                    # its participant's default, derived
+    uint64_t spare
+
+cdef struct Participant:                # 16 bytes
+    uint32_t permissions
+    uint32_t explicit_count             # instruments with an explicit entitlement
+    uint8_t defined
+    uint8_t enabled
+    uint8_t stp_mode
+    uint8_t spare
+    uint32_t spare2
+
+cdef struct Account:                    # 8 bytes
+    uint32_t participant_id             # 0: not defined
+    uint8_t enabled
+    uint8_t spare[3]
+
+cdef struct Instrument:                 # 832 bytes: limits, definition, both sides
+    # limits: what validation touches
+    int64_t price_min_ticks
+    uint64_t price_range                # price_max_ticks - price_min_ticks
+    int64_t price_increment_ticks
+    int64_t qty_min_lots
+    uint64_t qty_range                  # qty_max_lots - qty_min_lots
+    int64_t qty_increment_lots
+    uint32_t increments                 # 0: both are 1, no division needed
+    uint8_t state                       # InstrumentState; 0: not defined
+    uint8_t asset_class
+    int8_t tick_exponent
+    int8_t lot_exponent
+    uint64_t spare
+    # definition
+    int64_t tick_mantissa
+    int64_t lot_mantissa
+    int64_t price_max_ticks
+    int64_t qty_max_lots
+    uint64_t symbol[2]                  # characters as little-endian words
+    uint64_t currency
+    uint64_t explicit_count             # participants with an explicit entitlement
+    uint64_t spare2[8]
+    Ladder sides[2]                     # bids, asks
+
+cdef struct State:
+    # numbers
+    uint64_t last_seq                   # command decided last
+    uint64_t last_event_seq
+    uint64_t order_serial               # orders accepted
+    # orders
+    Order* orders
+    uint32_t orders_max
+    uint32_t slots_used                 # slots ever used: slots_used and above are untouched
+    uint32_t free_slot                  # freed last; SLOT_NONE: none
+    uint32_t live_orders                # orders on the books
+    References refs
+    LevelPool levels
+    # definitions, indexed by id; entry 0 is never defined
+    Session* sessions
+    Participant* participants
+    Account* accounts
+    Instrument* instruments
+    uint64_t* entitled_set              # a row of instrument bits a participant: explicit entitlement exists
+    uint64_t* entitled_value            # the same: and allows
+    uint32_t sessions_max
+    uint32_t participants_max
+    uint32_t accounts_max
+    uint32_t instruments_max
+    uint32_t entitled_words             # words of a row
+    # events of the batch
+    uint8_t* cursor                     # the next event goes here
+    uint8_t* events_end
+
+cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64_t participants_max,
+                    int64_t sessions_max, int64_t accounts_max, uint64_t refs_key) except -1
+cdef void state_give(State* s) noexcept nogil
+
+
+cdef inline Ladder* side_of(Instrument* instrument, uint32_t side) noexcept nogil:
+    """The side an order of `side` (1 buy, 2 sell) rests on."""
+    return &instrument.sides[side - 1]
+
+
+cdef inline Ladder* other_side_of(Instrument* instrument, uint32_t side) noexcept nogil:
+    """The side an order of `side` (1 buy, 2 sell) matches against."""
+    return &instrument.sides[side & 1]
+
+
+cdef inline int64_t events_left(const State* s) noexcept nogil:
+    """Events the buffer still takes."""
+    return (s.events_end - s.cursor) >> 7
+
+
+cdef inline uint32_t next_report_seq(State* s, uint32_t session_id) noexcept nogil:
+    """Number of a report to the session; 0 for the venue and for sessions not defined."""
+    cdef Session* session
+    if session_id == 0 or session_id >= s.sessions_max:
+        return 0
+    session = &s.sessions[session_id]
+    if session.gate == 0:
+        return 0
+    session.last_report_seq += 1
+    return session.last_report_seq
+
+
+cdef inline bint explicit_entitlement(const State* s, uint32_t participant_id, uint32_t instrument_id) noexcept nogil:
+    return (s.entitled_set[<uint64_t> participant_id * s.entitled_words + (instrument_id >> 6)]
+            >> (instrument_id & 63)) & 1
+
+
+cdef inline bint allowed_entitlement(const State* s, uint32_t participant_id, uint32_t instrument_id) noexcept nogil:
+    return (s.entitled_value[<uint64_t> participant_id * s.entitled_words + (instrument_id >> 6)]
+            >> (instrument_id & 63)) & 1
+
+
+# ---------------------------------------------------------------------------------------------------- slots
+
+cdef inline uint32_t take_slot(State* s) noexcept nogil:
+    """A free slot: the one freed last, else the lowest never used; SLOT_NONE: all are taken."""
+    cdef uint32_t slot = s.free_slot
+    if slot != SLOT_NONE:
+        s.free_slot = s.orders[slot].next_slot
+        return slot
+    if s.slots_used < s.orders_max:
+        slot = s.slots_used
+        s.slots_used += 1
+    return slot
+
+
+cdef inline void give_slot(State* s, Order* order, uint32_t slot) noexcept nogil:
+    """End an order: its slot is the next to be taken."""
+    order.order_id = 0
+    order.next_slot = s.free_slot
+    s.free_slot = slot

@@ -1,0 +1,53 @@
+"""Memory of the engine's state."""
+from libc.string cimport memset
+
+from tradsys.core.ladder cimport ladder_init, level_pool_give, level_pool_take
+from tradsys.core.memory cimport arena_give, arena_take
+from tradsys.core.references cimport refs_give, refs_take
+
+assert sizeof(Session) == 32, "Session must be half a cache line"
+assert sizeof(Participant) == 16, "Participant must be 16 bytes"
+assert sizeof(Account) == 8, "Account must be 8 bytes"
+assert sizeof(Instrument) == 832, "Instrument must be thirteen cache lines"
+
+
+cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64_t participants_max,
+                    int64_t sessions_max, int64_t accounts_max, uint64_t refs_key) except -1:
+    """Reserve everything the capacities can need; `state_give` returns it, also after a failure half way."""
+    cdef uint32_t i
+    memset(s, 0, sizeof(State))
+    s.orders_max = <uint32_t> orders_max
+    s.instruments_max = <uint32_t> instruments_max
+    s.participants_max = <uint32_t> participants_max
+    s.sessions_max = <uint32_t> sessions_max
+    s.accounts_max = <uint32_t> accounts_max
+    s.entitled_words = <uint32_t> ((instruments_max + 63) // 64)
+    s.free_slot = SLOT_NONE
+    s.orders = <Order*> arena_take(orders_max * sizeof(Order))
+    s.sessions = <Session*> arena_take(sessions_max * sizeof(Session))
+    s.participants = <Participant*> arena_take(participants_max * sizeof(Participant))
+    s.accounts = <Account*> arena_take(accounts_max * sizeof(Account))
+    s.instruments = <Instrument*> arena_take(instruments_max * sizeof(Instrument))
+    s.entitled_set = <uint64_t*> arena_take(participants_max * s.entitled_words * sizeof(uint64_t))
+    s.entitled_value = <uint64_t*> arena_take(participants_max * s.entitled_words * sizeof(uint64_t))
+    level_pool_take(&s.levels, orders_max)
+    refs_take(&s.refs, orders_max, refs_key)
+    # entry 0 stands for every id that is out of range: its sides must be empty ones
+    for i in range(2):
+        ladder_init(&s.instruments[0].sides[i], i + 1, i == 0)
+    return 0
+
+
+cdef void state_give(State* s) noexcept nogil:
+    """Return all memory."""
+    cdef int64_t rows = <int64_t> s.participants_max * s.entitled_words * sizeof(uint64_t)
+    arena_give(s.orders, <int64_t> s.orders_max * sizeof(Order))
+    arena_give(s.sessions, <int64_t> s.sessions_max * sizeof(Session))
+    arena_give(s.participants, <int64_t> s.participants_max * sizeof(Participant))
+    arena_give(s.accounts, <int64_t> s.accounts_max * sizeof(Account))
+    arena_give(s.instruments, <int64_t> s.instruments_max * sizeof(Instrument))
+    arena_give(s.entitled_set, rows)
+    arena_give(s.entitled_value, rows)
+    level_pool_give(&s.levels)
+    refs_give(&s.refs)
+    memset(s, 0, sizeof(State))

@@ -1,0 +1,1 @@
+"""The deterministic matching engine: NumPy records of commands in, records of events out."""

@@ -1,0 +1,1 @@
+"""Price levels of one side of a book. No Python face: cimport ``tradsys.core.ladder``."""

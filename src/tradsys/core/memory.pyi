@@ -1,0 +1,1 @@
+"""Memory taken once, at construction. No Python face."""

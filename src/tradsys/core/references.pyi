@@ -1,0 +1,1 @@
+"""Client references of live orders. No Python face: cimport ``tradsys.core.references``."""
