@@ -6,7 +6,7 @@
 PYTHON3 ?= python3
 VENV ?= .venv
 PYTHON ?= $(VENV)/bin/python
-BIN = $(dir $(PYTHON))
+BIN = $(abspath $(dir $(PYTHON)))
 TRADSYS_MARCH ?= native
 JOBS ?= 2
 ARGS ?=
@@ -64,13 +64,13 @@ sim: build debug
 lint: build
 	$(PYTHON) tools/gen_wire.py --check
 	$(PYTHON) tools/tidy.py
-	$(BIN)ruff check .
-	$(BIN)cython-lint cython
-	$(BIN)mypy
+	$(BIN)/ruff check .
+	PATH="$(BIN):$$PATH" cython-lint cython
+	$(BIN)/mypy
 
 fmt: env
-	$(BIN)ruff check --fix-only .
-	$(BIN)ruff format .
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
 
 clean:
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks src/*.egg-info

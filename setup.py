@@ -41,6 +41,7 @@ class BuildPy(build_py):
     """Ship the C and Cython headers with the package, so that others can cimport the compiled core."""
 
     def run(self) -> None:
+        """Copy the sources, then the headers."""
         super().run()
         for header in [*SOURCE.rglob("*.pxd"), *SOURCE.rglob("*.h")]:
             target = Path(self.build_lib, header.relative_to(SOURCE))

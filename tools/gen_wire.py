@@ -144,7 +144,10 @@ def read_schema(path: Path = SCHEMA) -> Schema:
     types = root.find("types")
     if types is None:
         raise SchemaError("the schema has no <types>")
-    encodings = {t.attrib["name"]: (t.attrib["primitiveType"], int(t.get("length", "1"))) for t in types.findall("type")}
+    encodings = {
+        t.attrib["name"]: (t.attrib["primitiveType"], int(t.get("length", "1")))
+        for t in types.findall("type")
+    }
     for element in types:
         if element.tag in ("enum", "set"):
             enum = read_enum(element)
@@ -179,17 +182,26 @@ def read_message(element: ElementTree.Element, encodings: dict[str, tuple[str, i
         primitive, length = encodings[child.attrib["type"]]
         offset = HEADER_BYTES + int(child.attrib["offset"])
         item = Field(
-            child.attrib["name"], child.attrib["type"], primitive, length, offset, child.get("description", "")
+            child.attrib["name"],
+            child.attrib["type"],
+            primitive,
+            length,
+            offset,
+            child.get("description", ""),
         )
         if offset != end:
-            raise SchemaError(f"{name}.{item.name}: offset must be {end - HEADER_BYTES}, was {offset - HEADER_BYTES}")
+            raise SchemaError(
+                f"{name}.{item.name}: offset must be {end - HEADER_BYTES}, was {offset - HEADER_BYTES}"
+            )
         if offset % PRIMITIVES[primitive][0]:
             raise SchemaError(f"{name}.{item.name}: offset {offset} is not aligned to its type {primitive}")
         fields.append(item)
         end = offset + item.size
     block_bytes = int(element.attrib["blockLength"])
     if end != HEADER_BYTES + block_bytes or block_bytes % 8:
-        raise SchemaError(f"{name}: fields end at {end - HEADER_BYTES}, blockLength is {block_bytes}, a multiple of 8")
+        raise SchemaError(
+            f"{name}: fields end at {end - HEADER_BYTES}, blockLength is {block_bytes}, a multiple of 8"
+        )
     check_unique(f"field of {name}", [item.name for item in fields])
     return Message(name, int(element.attrib["id"]), block_bytes, element.get("description", ""), fields)
 
@@ -246,7 +258,13 @@ def write_header(schema: Schema) -> str:
         ]
     lines += ["", "#ifdef TRADSYS_LAYOUT_TABLE", "typedef struct {"]
     lines += ["    const char *record;", "    const char *field;", "    int32_t template_id;"]
-    lines += ["    int32_t record_bytes;", "    int32_t offset;", "    int32_t field_bytes;", "} LayoutRow;", ""]
+    lines += [
+        "    int32_t record_bytes;",
+        "    int32_t offset;",
+        "    int32_t field_bytes;",
+        "} LayoutRow;",
+        "",
+    ]
     lines.append("static const LayoutRow LAYOUT_TABLE[] = {")
     for message in schema.messages:
         for name in [*HEADER_FIELDS, *(item.name for item in message.fields)]:
@@ -255,13 +273,23 @@ def write_header(schema: Schema) -> str:
                 f'    {{"{record}", "{name}", {message.template_id}, sizeof({record}), offsetof({record}, {name}),'
                 f" sizeof((({record} *)0)->{name})}},"
             )
-    lines += ["};", "#define LAYOUT_ROWS (sizeof(LAYOUT_TABLE) / sizeof(LAYOUT_TABLE[0]))", "#endif", "", "#endif", ""]
+    lines += [
+        "};",
+        "#define LAYOUT_ROWS (sizeof(LAYOUT_TABLE) / sizeof(LAYOUT_TABLE[0]))",
+        "#endif",
+        "",
+        "#endif",
+        "",
+    ]
     return "\n".join(lines)
 
 
 def write_pxd(schema: Schema) -> str:
     """Write records.pxd: the same structs for Cython."""
-    lines = [f"# {NOTICE}", '"""The records of protocols/tradsys.xml: a header of 8 bytes and a block, no hidden padding."""']
+    lines = [
+        f"# {NOTICE}",
+        '"""The records of protocols/tradsys.xml: a header of 8 bytes and a block, no hidden padding."""',
+    ]
     lines += ["from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t", ""]
     lines += ['cdef extern from "tradsys/wire/records.h" nogil:', "    enum:"]
     lines += [f"        {name} = {value}" for name, value in constants(schema)]
@@ -285,7 +313,10 @@ def write_enums(schema: Schema) -> str:
     for enum in schema.enums:
         base = "IntFlag" if enum.is_set else "IntEnum"
         lines += ["", "", f"class {enum.name}({base}):"]
-        lines += [f'    """{sentence(enum.description or constant_name(enum.name).replace("_", " ").capitalize())}"""', ""]
+        lines += [
+            f'    """{sentence(enum.description or constant_name(enum.name).replace("_", " ").capitalize())}"""',
+            "",
+        ]
         for value_name, number, description in enum.values:
             if description:
                 lines.append(f"    #: {description}")
@@ -361,7 +392,16 @@ def empty(template: int, n: int = 1) -> np.ndarray:
 COMMON_VIEWS = {  # name: (message to take the fields from, fields, comment)
     "ORDER_COMMAND": (
         "NewOrder",
-        ("seq", "ts_ns", "session_id", "client_seq", "client_ref", "price_ticks", "qty_lots", "instrument_id"),
+        (
+            "seq",
+            "ts_ns",
+            "session_id",
+            "client_seq",
+            "client_ref",
+            "price_ticks",
+            "qty_lots",
+            "instrument_id",
+        ),
         "what the order commands (templates 1 to 6) have in common: one array can hold them all",
     ),
     "EVENT_COMMON": ("OrderAccepted", ("seq", "ts_ns", "cause_seq"), "what all events have in common"),
@@ -381,12 +421,18 @@ def write_records(schema: Schema) -> str:
         message = by_name[message_name]
         lines += [f"#: {comment}", f"{name} = _record(", f"    {message.size},"]
         lines += [
-            f'    ("{item.name}", {numpy_format(item)}, {item.offset}),' for item in message.fields if item.name in names
+            f'    ("{item.name}", {numpy_format(item)}, {item.offset}),'
+            for item in message.fields
+            if item.name in names
         ]
         lines.append(")")
     lines += ["", "#: dtype by template id", "DTYPES: dict[int, np.dtype] = {"]
     lines += [f"    Template.{message.constant}: {message.constant}," for message in schema.messages]
-    lines += ["}", "", "#: enum of a field, by template id and field name; 0 may stand for none where the enum has no 0"]
+    lines += [
+        "}",
+        "",
+        "#: enum of a field, by template id and field name; 0 may stand for none where the enum has no 0",
+    ]
     lines += ["ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {"]
     for message in schema.messages:
         pairs = enum_fields(schema, message)
@@ -485,23 +531,37 @@ def write_tables(schema: Schema) -> str:
     """Write RECORDS.md."""
     lines = ["# Records", "", NOTICE, ""]
     lines.append(
-        f"SBE schema id {schema.schema_id}, version {schema.version}, little-endian. Offsets count from the start of the"
-        f" record, whose first {HEADER_BYTES} bytes are the SBE header: blockLength, templateId, schemaId, version (u16 each)."
+        f"SBE schema id {schema.schema_id}, version {schema.version}, little-endian. Offsets count from the start of"
+        f" the record, whose first {HEADER_BYTES} bytes are the SBE header: blockLength, templateId, schemaId, version"
+        " (u16 each)."
     )
     lines += ["", "## Overview", "", "| template | record | bytes | what |", "|---|---|---|---|"]
     lines += [
-        f"| {m.template_id} | [{m.name}](#{m.name.lower()}) | {m.size} | {m.description} |" for m in schema.messages
+        f"| {m.template_id} | [{m.name}](#{m.name.lower()}) | {m.size} | {m.description} |"
+        for m in schema.messages
     ]
     lines += ["", "## Enums"]
     for enum in schema.enums:
-        lines += ["", f"### {enum.name}", "", f"{enum.primitive}{', bit set' if enum.is_set else ''}. {enum.description}"]
+        lines += [
+            "",
+            f"### {enum.name}",
+            "",
+            f"{enum.primitive}{', bit set' if enum.is_set else ''}. {enum.description}",
+        ]
         lines += ["", "| value | name | meaning |", "|---|---|---|"]
         lines += [f"| {number} | {name} | {description} |" for name, number, description in enum.values]
     lines += ["", "## Records"]
     for message in schema.messages:
-        lines += ["", f"### {message.name}", "", f"Template {message.template_id}, {message.size} bytes. {message.description}"]
+        lines += [
+            "",
+            f"### {message.name}",
+            "",
+            f"Template {message.template_id}, {message.size} bytes. {message.description}",
+        ]
         lines += ["", "| offset | field | type | unit | meaning |", "|---|---|---|---|---|"]
-        lines += [f"| {f.offset} | {f.name} | {f.type_name} | {f.unit} | {f.description} |" for f in message.fields]
+        lines += [
+            f"| {f.offset} | {f.name} | {f.type_name} | {f.unit} | {f.description} |" for f in message.fields
+        ]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 

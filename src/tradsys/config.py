@@ -44,7 +44,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of all sections: frozen, and a name it does not know is an error."""
 
 
-class Curve(Section):
+class Curve(Section, frozen=True):
     """CURVE encryption of the sockets; keys in ZeroMQ's Z85 form of 40 characters."""
 
     enabled: bool = False
@@ -57,7 +57,7 @@ class Curve(Section):
             raise ValueError("an enabled curve needs public_key and secret_key of 40 characters each")
 
 
-class Venue(Section):
+class Venue(Section, frozen=True):
     """The venue process: where it listens, where it keeps its files, how durable and how eager it is."""
 
     data_dir: str = "tradsys-data"
@@ -68,7 +68,9 @@ class Venue(Section):
     snapshot_port: Port = 5558  # snapshots and gap fill
     durability: Literal["none", "batch", "fsync"] = "batch"
     poll: Literal["spin", "sleep"] = "sleep"
-    snapshot_commands: Annotated[int, Meta(ge=0)] = 5_000_000  # commands between two snapshots; 0: only at the end
+    snapshot_commands: Annotated[int, Meta(ge=0)] = (
+        5_000_000  # commands between two snapshots; 0: only at the end
+    )
     curve: Curve = Curve()
 
     def __post_init__(self) -> None:
@@ -78,7 +80,7 @@ class Venue(Section):
             raise ValueError(f"the venue's ports must differ, were {ports}")
 
 
-class Capacities(Section):
+class Capacities(Section, frozen=True):
     """How much of everything the engine has room for; fixed for the life of a data directory."""
 
     orders_max: Annotated[int, Meta(ge=2, le=limits.ORDERS_MAX)] = limits.ORDERS_DEFAULT
@@ -88,7 +90,7 @@ class Capacities(Section):
     accounts_max: Annotated[int, Meta(ge=2, le=limits.ACCOUNTS_MAX)] = limits.ACCOUNTS_DEFAULT
 
 
-class Session(Section):
+class Session(Section, frozen=True):
     """A session of a participant and the key it logs on with."""
 
     session_id: Count
@@ -98,7 +100,7 @@ class Session(Section):
     enabled: bool = True
 
 
-class Participant(Section):
+class Participant(Section, frozen=True):
     """Who may trade: permissions, accounts, sessions."""
 
     participant_id: Count
@@ -112,10 +114,14 @@ class Participant(Section):
     def __post_init__(self) -> None:
         for permission in self.permissions:
             one_of("permissions", permission, Permission.__members__)
-        one_of("stp_mode", self.stp_mode, [mode.name for mode in StpMode if mode is not StpMode.PARTICIPANT_DEFAULT])
+        one_of(
+            "stp_mode",
+            self.stp_mode,
+            [mode.name for mode in StpMode if mode is not StpMode.PARTICIPANT_DEFAULT],
+        )
 
 
-class Instrument(Section):
+class Instrument(Section, frozen=True):
     """An instrument in readable terms; prices and quantities are decimals in quotes."""
 
     instrument_id: Count
@@ -136,13 +142,13 @@ class Instrument(Section):
         one_of("asset_class", self.asset_class, AssetClass.__members__)
 
 
-class Recorder(Section):
+class Recorder(Section, frozen=True):
     """The recorder process."""
 
     directory: str = ""  # empty: recording/ in the venue's data_dir
 
 
-class Config(Section):
+class Config(Section, frozen=True):
     """All settings of all processes."""
 
     venue: Venue = Venue()
@@ -219,7 +225,9 @@ def overlay(settings: dict[str, Any], names: list[str], text: str, source: str) 
             raise ConfigError(f"{source}: {'.'.join(names[:depth])} has no settings below it")
         hints = typing.get_type_hints(kind)
         if name not in hints:
-            raise ConfigError(f"{source}: no setting {'.'.join(names[: depth + 1])}; there are: {', '.join(hints)}")
+            raise ConfigError(
+                f"{source}: no setting {'.'.join(names[: depth + 1])}; there are: {', '.join(hints)}"
+            )
         kind = hints[name]
         if depth < len(names) - 1:
             place = place.setdefault(name, {})
@@ -236,7 +244,7 @@ def describe(config: Section) -> str:
     return yaml.safe_dump(masked(msgspec.to_builtins(config)), sort_keys=False, allow_unicode=True)
 
 
-def masked(settings: Any) -> Any:  # noqa: ANN401 - any YAML value
+def masked(settings: Any) -> Any:
     """Copy plain settings with every secret replaced."""
     if isinstance(settings, dict):
         return {k: MASK if k in SECRET_NAMES and v else masked(v) for k, v in settings.items()}

@@ -1,8 +1,8 @@
 """What can go wrong, in words and in every door's own codes.
 
-Rejects are values: ``REJECTS`` maps each ``RejectReason`` to its sentence and to FIX, HTTP and gRPC, once for all doors.
-Operating errors (a full disk, garbage in a file, a bad setting) are exceptions below ``TradSysError``; each carries a
-code that programs can look at. Programmer errors are assertions and have no class here.
+Rejects are values: ``REJECTS`` maps each ``RejectReason`` to its sentence and to FIX, HTTP and gRPC, once for all
+doors. Operating errors (a full disk, garbage in a file, a bad setting) are exceptions below ``TradSysError``; each
+carries a code that programs can look at. Programmer errors are assertions and have no class here.
 """
 
 from typing import NamedTuple
@@ -113,11 +113,11 @@ REJECTS: dict[RejectReason, Reject] = {
     _R.UNKNOWN_PARTICIPANT: Reject("this participant is not defined", 99, 99, 404, "NOT_FOUND"),
     _R.PARTICIPANT_DISABLED: Reject("this participant is disabled", 0, 99, 403, "PERMISSION_DENIED"),
     _R.UNKNOWN_INSTRUMENT: Reject("this instrument is not defined", 1, 99, 404, "NOT_FOUND"),
-    _R.NOT_ENTITLED: Reject(
-        "the participant may not trade this instrument", 0, 99, 403, "PERMISSION_DENIED"
-    ),
+    _R.NOT_ENTITLED: Reject("the participant may not trade this instrument", 0, 99, 403, "PERMISSION_DENIED"),
     _R.UNKNOWN_ACCOUNT: Reject("the account is not one of the participant's", 15, 99, 404, "NOT_FOUND"),
-    _R.INSTRUMENT_NOT_OPEN: Reject("the instrument is not open for trading", 2, 99, 409, "FAILED_PRECONDITION"),
+    _R.INSTRUMENT_NOT_OPEN: Reject(
+        "the instrument is not open for trading", 2, 99, 409, "FAILED_PRECONDITION"
+    ),
     _R.BAD_SIDE: Reject("side must be BUY or SELL", 99, 99, 422, "INVALID_ARGUMENT"),
     _R.BAD_ORDER_TYPE: Reject("order type must be LIMIT or MARKET", 11, 99, 422, "INVALID_ARGUMENT"),
     _R.BAD_TIME_IN_FORCE: Reject(
@@ -125,7 +125,11 @@ REJECTS: dict[RejectReason, Reject] = {
     ),
     _R.BAD_STP_MODE: Reject("the self-trade prevention mode is not known", 11, 99, 422, "INVALID_ARGUMENT"),
     _R.BAD_FLAGS: Reject(
-        "a flag is unknown or contradicts the order type, or padding is not zero", 11, 99, 422, "INVALID_ARGUMENT"
+        "a flag is unknown or contradicts the order type, or padding is not zero",
+        11,
+        99,
+        422,
+        "INVALID_ARGUMENT",
     ),
     _R.BAD_QUANTITY: Reject(
         "the quantity is not between the instrument's minimum and maximum", 13, 99, 422, "INVALID_ARGUMENT"
@@ -135,7 +139,10 @@ REJECTS: dict[RejectReason, Reject] = {
     ),
     _R.BAD_PRICE: Reject(
         "the price is not between the instrument's minimum and maximum, or not 0 on a market order",
-        99, 99, 422, "INVALID_ARGUMENT",
+        99,
+        99,
+        422,
+        "INVALID_ARGUMENT",
     ),
     _R.BAD_PRICE_INCREMENT: Reject(
         "the price is not a multiple of the instrument's increment", 99, 99, 422, "INVALID_ARGUMENT"
@@ -150,8 +157,12 @@ REJECTS: dict[RejectReason, Reject] = {
     _R.POST_ONLY_WOULD_MATCH: Reject(
         "the post-only order would match on entry", 99, 99, 409, "FAILED_PRECONDITION"
     ),
-    _R.BOOK_FULL: Reject("the venue's capacity for orders or levels is used up", 0, 99, 503, "RESOURCE_EXHAUSTED"),
-    _R.NOT_ALLOWED: Reject("the sender lacks the permission for this command", 0, 2, 403, "PERMISSION_DENIED"),
+    _R.BOOK_FULL: Reject(
+        "the venue's capacity for orders or levels is used up", 0, 99, 503, "RESOURCE_EXHAUSTED"
+    ),
+    _R.NOT_ALLOWED: Reject(
+        "the sender lacks the permission for this command", 0, 2, 403, "PERMISSION_DENIED"
+    ),
     _R.BAD_DEFINITION: Reject("the definition or state cannot hold", 99, 99, 422, "INVALID_ARGUMENT"),
     _R.ALREADY_DEFINED: Reject(
         "the id is taken, and the definition differs in what cannot change", 99, 99, 409, "ALREADY_EXISTS"

@@ -33,7 +33,9 @@ class Unit:
         if not 1 <= self.mantissa <= INT64_MAX:
             raise UnitError(f"mantissa of a unit must be in [1, {INT64_MAX}], was {self.mantissa}")
         if not EXPONENT_MIN <= self.exponent <= EXPONENT_MAX:
-            raise UnitError(f"exponent of a unit must be in [{EXPONENT_MIN}, {EXPONENT_MAX}], was {self.exponent}")
+            raise UnitError(
+                f"exponent of a unit must be in [{EXPONENT_MIN}, {EXPONENT_MAX}], was {self.exponent}"
+            )
 
     @classmethod
     def parse(cls, size: str | int | Decimal) -> "Unit":
@@ -138,5 +140,7 @@ def _parts(value: str | int | Decimal) -> tuple[bool, int, int]:
     assert isinstance(exponent, int)
     significant = int("".join(map(str, digits))) if len(digits) <= _DIGITS_MAX else -1
     if significant < 0 or abs(exponent) > _DIGITS_MAX:
-        raise UnitError(f"a number has at most {_DIGITS_MAX} digits before and behind the point, was {value!s:.80}")
+        raise UnitError(
+            f"a number has at most {_DIGITS_MAX} digits before and behind the point, was {value!s:.80}"
+        )
     return bool(sign), significant, exponent

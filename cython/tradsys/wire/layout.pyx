@@ -48,7 +48,9 @@ def compare(dtypes):
             )
     for template_id, dtype in dtypes.items():
         if list(dtype.names) != seen.get(template_id):
-            raise ImportError(f"template {template_id}: NumPy has {dtype.names}, the compiled code {seen.get(template_id)}")
+            raise ImportError(
+                f"template {template_id}: NumPy has {dtype.names}, the compiled code {seen.get(template_id)}"
+            )
 
 
 compare(DTYPES)

@@ -78,6 +78,8 @@ def run(name: str, arguments: Sequence[str]) -> int:
     except TradSysError as error:
         print(f"tradsys {name}: {error}", file=sys.stderr)
         return BAD_USAGE if isinstance(error, ConfigError) else DOES_NOT_HOLD
+    except SystemExit as stop:  # cyclopts leaves so after Ctrl-C
+        return stop.code if isinstance(stop.code, int) else DOES_NOT_HOLD
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output went away, as in: tradsys journal dump | head

@@ -26,13 +26,13 @@ from tradsys.wire.enums import (
 from tradsys.wire.records import empty
 
 
-def record(template: int, **fields: Any) -> np.ndarray:  # noqa: ANN401 - whatever the field takes
+def record(template: int, **fields: Any) -> np.ndarray:
     """Make one record of a template with the fields given; an unknown field or a value that does not fit raises."""
     made = empty(template)
     for name, value in fields.items():
-        width = made.dtype.fields[name][0].itemsize if name in made.dtype.fields else 0
-        if not width:
+        if name not in (made.dtype.names or ()):
             raise ValueError(f"{Template(template).name} has no field {name}")
+        width = made.dtype[name].itemsize
         if isinstance(value, str):
             value = value.encode("ascii")
         if isinstance(value, bytes) and len(value) > width:
@@ -261,7 +261,13 @@ def define_participant(
 
 
 def define_session(
-    session_id: int, participant_id: int, *, name: str = "", enabled: bool = True, sender: int = 0, **sequencing: int
+    session_id: int,
+    participant_id: int,
+    *,
+    name: str = "",
+    enabled: bool = True,
+    sender: int = 0,
+    **sequencing: int,
 ) -> np.ndarray:
     """Define ``session_id`` as a session of the participant; ``sender`` is the session that sends the command."""
     return record(
@@ -275,7 +281,9 @@ def define_session(
     )
 
 
-def define_account(account_id: int, participant_id: int, *, enabled: bool = True, **sequencing: int) -> np.ndarray:
+def define_account(
+    account_id: int, participant_id: int, *, enabled: bool = True, **sequencing: int
+) -> np.ndarray:
     """Give an account to a participant."""
     return record(
         Template.DEFINE_ACCOUNT,
@@ -286,7 +294,9 @@ def define_account(account_id: int, participant_id: int, *, enabled: bool = True
     )
 
 
-def set_entitlement(participant_id: int, instrument_id: int, *, allowed: bool, **sequencing: int) -> np.ndarray:
+def set_entitlement(
+    participant_id: int, instrument_id: int, *, allowed: bool, **sequencing: int
+) -> np.ndarray:
     """Allow or forbid a participant one instrument."""
     return record(
         Template.SET_ENTITLEMENT,
