@@ -29,7 +29,7 @@ DIRECTIVES = {"language_level": 3, "cdivision": True, "nonecheck": False, "embed
 UNCHECKED = {"boundscheck": False, "wraparound": False, "initializedcheck": False, "overflowcheck": False}
 CHECKED = {"boundscheck": True, "wraparound": False, "initializedcheck": True, "overflowcheck": True}
 BUILDS = {
-    "release": (UNCHECKED, ["-O3", "-g0", "-Wno-unused-variable"], [("CYTHON_WITHOUT_ASSERTIONS", "1")]),
+    "release": (UNCHECKED, ["-O3", "-g0", "-Wno-unused-variable", "-Wno-unused-function"], [("CYTHON_WITHOUT_ASSERTIONS", "1")]),
     "debug": (CHECKED, ["-O0", "-g", "-UNDEBUG"], []),
 }
 if BUILD not in BUILDS:

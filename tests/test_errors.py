@@ -1,4 +1,4 @@
-"""Goal: every refusal has a code and a sentence at every door. Method: walk the table against the enum and the doors' codes."""
+"""Goal: every refusal has a code and a sentence at every door. Method: hold the table against the doors' codes."""
 
 import pytest
 

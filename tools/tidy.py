@@ -56,6 +56,7 @@ TEXT_SUFFIXES = {
     ".pyi",
     ".pyx",
     ".pxd",
+    ".pxi",
     ".md",
     ".toml",
     ".yaml",

@@ -1,4 +1,4 @@
-"""Goal: tidy finds what breaks the house rules and nothing else. Method: small repositories with one broken rule each."""
+"""Goal: tidy finds what breaks the house rules and nothing else. Method: small trees with one broken rule each."""
 
 import re
 import sys
