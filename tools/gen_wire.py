@@ -425,7 +425,9 @@ def write_records(schema: Schema) -> str:
             for item in message.fields
             if item.name in names
         ]
-        lines.append(")")
+        # NumPy copies fields, not gaps: without this one a copy of the array would lose the records' other bytes.
+        end = max(item.offset + item.size for item in message.fields if item.name in names)
+        lines += [f'    ("rest", ("<u1", ({message.size - end},)), {end}),', ")"]
     lines += ["", "#: dtype by template id", "DTYPES: dict[int, np.dtype] = {"]
     lines += [f"    Template.{message.constant}: {message.constant}," for message in schema.messages]
     lines += [

@@ -852,6 +852,7 @@ ORDER_COMMAND = _record(
     ("price_ticks", "<i8", 40),
     ("qty_lots", "<i8", 48),
     ("instrument_id", "<u4", 56),
+    ("rest", ("<u1", (20,)), 60),
 )
 #: what all events have in common
 EVENT_COMMON = _record(
@@ -859,6 +860,7 @@ EVENT_COMMON = _record(
     ("seq", "<u8", 8),
     ("ts_ns", "<i8", 16),
     ("cause_seq", "<u8", 24),
+    ("rest", ("<u1", (96,)), 32),
 )
 
 #: dtype by template id
