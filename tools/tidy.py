@@ -49,6 +49,7 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "base", "common"
 GENERATED = re.compile(r"[Gg]enerated by tools/\w+")
 MACHINE_PATH = re.compile(r"(?<![\w.$}*-])/(?:work|root|home|Users|tmp/(?:w|venv))/[\w.]")
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b(?!\(#\d+\))")
+ENUM_EXPRESSION = re.compile(r"^\s+[A-Z][A-Z0-9_]* = [^#\"']*(?:<<|>>|[*/+|]|\w -)")  # in a cdef enum
 CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\s+(.+)|c?import\s+([\w., ]+))")
 CYTHON_FUNCTION = re.compile(r"^(\s*)(?:async\s+)?(?:c?p?def|cdef)\s[^=]*?(\w+)\s*\(")
 TEXT_SUFFIXES = {
@@ -340,6 +341,8 @@ def line_problems(source: Source, line: str) -> Iterator[str]:
             yield "cpdef: give the class a cdef method and a thin def face"
         if re.match(r"\s*#\s*cython:", line):
             yield "compiler directives live in setup.py"
+        if ENUM_EXPRESSION.match(line):
+            yield "value of a cdef enum: write the number, expressions crash Cython 3.3 with overflowcheck"
         if re.match(r"\s*include\s+['\"]", line):
             yield "include: cimport from a .pxd"
     if source.module not in ("", "tradsys.units") and re.match(r"\s*(?:from|import)\s+decimal\b", line):

@@ -50,6 +50,7 @@ BROKEN = [
     ("cython/tradsys/core/x.pxi", "", "no .pxi"),
     ("cython/tradsys/core/x.pxd", "    cpdef int f(self)\n", "cpdef"),
     ("cython/tradsys/core/x.pxd", "# cython: boundscheck=False\n", "live in setup.py"),
+    ("cython/tradsys/core/x.pxd", "cdef enum:\n    A_BITS = 3\n    A_MAX = 1 << A_BITS\n", "write the number"),
     ("docs/x.md", "see /" + "home/me/x\n", "a path of one machine"),
     ("docs/x.md", "TODO write\n", "unfinished"),
     ("tests/test_x.py", "time." + "sleep(1)\n", "does not sleep"),

@@ -21,7 +21,7 @@ cdef extern from * nogil:
 
 cdef enum:
     PAGE_BITS = 4
-    PAGE_LEVELS = 1 << PAGE_BITS        # keys a page covers
+    PAGE_LEVELS = 16                    # 1 << PAGE_BITS: keys a page covers
     NODE_ENTRIES = 40                   # page numbers a tree node holds
     NODE_DEPTH = 8                      # 20^8 pages: never reached
     CACHE_PAGES = 64                    # pages a ladder finds without its tree: 1,024 neighbouring ticks

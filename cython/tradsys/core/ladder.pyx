@@ -12,7 +12,7 @@ assert sizeof(Order) == 64, "Order must be one cache line"
 
 # Two neighbours of one parent are merged when together they hold no more than this.
 cdef enum:
-    NODE_MERGE = NODE_ENTRIES * 5 // 8
+    NODE_MERGE = 25                     # of NODE_ENTRIES
 
 
 cdef int level_pool_take(LevelPool* pool, int64_t orders_max) except -1:

@@ -8,7 +8,7 @@ cdef extern from "<sys/mman.h>" nogil:
 
 # From this size on large pages pay: one TLB entry instead of 512.
 cdef enum:
-    LARGE_PAGES_FROM_BYTES = 4 << 20
+    LARGE_PAGES_FROM_BYTES = 4194304    # 4 MiB
 
 
 cdef void* arena_take(int64_t size_bytes) except NULL:

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     SLOT_BITS = 24                      # order_id = serial << SLOT_BITS | slot
-    ORDERS_LIMIT = 1 << 24              # largest orders_max
+    ORDERS_LIMIT = 16777216             # 1 << SLOT_BITS: largest orders_max
     SLOT_NONE = 0xFFFFFFFF              # no slot
 
 
