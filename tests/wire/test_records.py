@@ -93,6 +93,13 @@ def test_events_share_their_first_fields():
             assert [dtype.fields[n][:2] for n in common] == [records.EVENT_COMMON.fields[n][:2] for n in common]
 
 
+@pytest.mark.parametrize("view", [records.EVENT_COMMON, records.ORDER_COMMAND])
+def test_a_copy_through_a_common_view_keeps_every_byte(view):
+    original = np.arange(3 * view.itemsize, dtype=np.int64).astype(np.uint8)
+    assert original.view(view).copy().tobytes() == original.tobytes()
+    assert np.concatenate([original.view(view)[:1], original.view(view)[1:]]).tobytes() == original.tobytes()
+
+
 @pytest.mark.parametrize("template", list(Template))
 def test_arrow_schemas_name_units_and_leave_out_padding(template):
     schema = arrow.SCHEMAS[template]

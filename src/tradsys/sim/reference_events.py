@@ -1,0 +1,67 @@
+"""Writers of the reference engine's events: every field of every event by its place, compared with the schema."""
+
+from __future__ import annotations
+
+from tradsys.sim.reference_records import Layout
+from tradsys.wire.enums import Template
+
+_ORDER_HEAD = (
+    "seq ts_ns cause_seq order_id client_ref price_ticks qty_lots leaves_lots instrument_id session_id account_id "
+    "report_seq participant_id client_seq "
+)
+
+write_accepted = Layout(
+    Template.ORDER_ACCEPTED,
+    _ORDER_HEAD + "side order_type time_in_force stp_mode order_flags event_flags",
+).writer()
+write_rejected = Layout(
+    Template.ORDER_REJECTED,
+    _ORDER_HEAD + "reject_reason side refused_template orig_client_ref",
+).writer()
+write_executed = Layout(
+    Template.ORDER_EXECUTED,
+    "seq ts_ns cause_seq resting_order_id resting_client_ref price_ticks qty_lots resting_leaves_lots instrument_id "
+    "resting_session_id resting_account_id resting_report_seq incoming_order_id incoming_client_ref "
+    "incoming_leaves_lots incoming_session_id incoming_account_id incoming_report_seq incoming_side",
+).writer()
+write_canceled = Layout(
+    Template.ORDER_CANCELED,
+    _ORDER_HEAD + "cancel_reason side order_type time_in_force order_flags event_flags request_client_ref",
+).writer()
+write_reduced = Layout(
+    Template.ORDER_REDUCED,
+    _ORDER_HEAD + "side order_type time_in_force order_flags event_flags request_client_ref",
+).writer()
+write_replaced = Layout(
+    Template.ORDER_REPLACED,
+    _ORDER_HEAD + "side order_type time_in_force stp_mode order_flags event_flags orig_client_ref "
+    "price_before_ticks leaves_before_lots",
+).writer()
+write_rested = Layout(
+    Template.ORDER_RESTED,
+    _ORDER_HEAD + "side order_type time_in_force order_flags event_flags",
+).writer()
+write_mass_canceled = Layout(
+    Template.MASS_CANCELED,
+    "seq ts_ns cause_seq order_count client_ref instrument_id session_id report_seq participant_id client_seq "
+    "cancel_reason side",
+).writer()
+write_instrument_defined = Layout(
+    Template.INSTRUMENT_DEFINED,
+    "seq ts_ns cause_seq instrument_id asset_class tick_exponent lot_exponent state symbol currency tick_mantissa "
+    "lot_mantissa price_increment_ticks price_min_ticks price_max_ticks qty_increment_lots qty_min_lots qty_max_lots",
+).writer()
+write_command_done = Layout(
+    Template.COMMAND_DONE,
+    "seq ts_ns cause_seq permissions account_id client_ref defined_session_id participant_id name instrument_id "
+    "session_id done_template report_seq client_seq state state_before stp_mode enabled allowed close_reason "
+    "cancel_on_disconnect reset_client_seq",
+).writer()
+write_command_rejected = Layout(
+    Template.COMMAND_REJECTED,
+    "seq ts_ns cause_seq client_ref instrument_id session_id refused_template reject_reason report_seq client_seq",
+).writer()
+write_checkpoint_taken = Layout(
+    Template.CHECKPOINT_TAKEN,
+    "seq ts_ns cause_seq state_hash client_ref live_order_count order_serial session_id report_seq client_seq",
+).writer()

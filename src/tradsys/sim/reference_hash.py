@@ -1,0 +1,67 @@
+"""State hash of the reference engine: section 8 of the rule book, word for word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tradsys.sim.reference_book import BUY, SELL, Order
+
+if TYPE_CHECKING:
+    from tradsys.sim.reference_definitions import Instrument
+    from tradsys.sim.reference_engine import ReferenceEngine
+
+START = 0x9E3779B97F4A7C15
+FACTOR = 0xBF58476D1CE4E5B9
+MASK = (1 << 64) - 1
+
+
+def state_hash(engine: ReferenceEngine) -> int:
+    """Hash of the words below, as an unsigned 64-bit number."""
+    h = START
+    for word in _words(engine):
+        h = ((h ^ (word & MASK)) * FACTOR) & MASK
+        h ^= h >> 29
+    return h
+
+
+def _words(engine: ReferenceEngine) -> Iterator[int]:
+    yield from (engine.last_seq, engine.last_event_seq, engine.order_serial, engine.slots_used)  # 8.1
+    yield from reversed(engine.slots_freed)
+    for participant_id, participant in sorted(engine.participants.items()):  # 8.2
+        yield from (participant_id, participant.permissions, participant.stp_mode, participant.enabled)
+    for session_id, session in sorted(engine.sessions.items()):
+        yield from (session_id, session.participant.participant_id, session.enabled, session.open)
+        yield from (session.cancel_on_disconnect, session.last_client_seq, session.last_report_seq)
+    for account_id, account in sorted(engine.accounts.items()):
+        yield from (account_id, account.participant.participant_id, account.enabled)
+    for _, instrument in sorted(engine.instruments.items()):  # 8.3
+        yield from _instrument_words(instrument)
+        book = engine.books[instrument.instrument_id]
+        for side in (BUY, SELL):
+            for order in book.sides[side].orders():
+                yield from _order_words(order)
+
+
+def _instrument_words(instrument: Instrument) -> Iterator[int]:
+    yield from (instrument.instrument_id, instrument.state, instrument.asset_class)
+    yield from (instrument.tick_exponent, instrument.lot_exponent)
+    yield from _text_words(instrument.symbol)
+    yield from _text_words(instrument.currency)
+    yield from (instrument.tick_mantissa, instrument.lot_mantissa)
+    yield from (instrument.price_increment_ticks, instrument.price_min_ticks, instrument.price_max_ticks)
+    yield from (instrument.qty_increment_lots, instrument.qty_min_lots, instrument.qty_max_lots)
+    for participant_id, allowed in sorted(instrument.entitlements.items()):
+        yield from (participant_id, allowed)
+
+
+def _order_words(order: Order) -> Iterator[int]:
+    yield from (order.order_id, order.client_ref, order.price, order.total, order.leaves)
+    yield from (order.session.session_id, order.account_id)
+    yield order.order_type << 24 | order.time_in_force << 16 | order.stp_mode << 8 | order.side
+    yield order.flags
+
+
+def _text_words(text: bytes) -> Iterator[int]:
+    for at in range(0, len(text), 8):
+        yield int.from_bytes(text[at : at + 8], "little")

@@ -1,0 +1,395 @@
+"""Scenario tables: commands, the events they must cause and the book afterwards, as text.
+
+A scenario reads::
+
+    == a match is at the resting order's price [4.2]
+    B1 new a sell 5 @ 100
+    > accepted a 5 @ 100 RESTS
+    A1 new b buy 3 @ 105
+    > accepted b 3 @ 105
+    > executed a b 3 @ 100 left 2 0
+    bids -
+    asks 100: a=2
+
+The heading names the scenario and the rules it proves. A command line is a sender, a verb and its arguments; the
+lines after it that begin with `>` are all its events, in order. `bids` and `asks` (of instrument X, or `bids Y`)
+give every order of a side: levels from the best on, separated by `;`, each level's orders in priority. References are
+words or numbers; `#a` is the order id of the order entered as `a`. `name=value` sets, or in an event demands, any
+field of the record by its name in the schema. An `engine` line under the heading sets capacities.
+
+The world of every scenario: participants 1 (sessions A1, A2; account 101), 2 (B1, B2; account 201) and 3 (C1) may
+trade, participant 9 (session OP) may operate; instruments X and Y are open, Z is closed; everybody's self-trades
+cancel the newest order. Instrument N and session NOBODY are not defined.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tradsys.sim import commands
+from tradsys.sim.reference_records import COMMANDS, read_events
+from tradsys.wire import enums
+from tradsys.wire.enums import EventFlags, OrderFlags, OrderType, Permission, Side, Template, TimeInForce
+
+SESSIONS = {"venue": 0, "A1": 11, "A2": 12, "B1": 21, "B2": 22, "C1": 31, "OP": 91, "NOBODY": 999}
+INSTRUMENTS = {"X": 1, "Y": 2, "Z": 3, "N": 77}
+CAPACITIES = {
+    "orders_max": 64,
+    "instruments_max": 100,
+    "participants_max": 100,
+    "sessions_max": 1000,
+    "accounts_max": 1000,
+}
+_KINDS = {
+    "accepted": Template.ORDER_ACCEPTED,
+    "rejected": Template.ORDER_REJECTED,
+    "executed": Template.ORDER_EXECUTED,
+    "canceled": Template.ORDER_CANCELED,
+    "reduced": Template.ORDER_REDUCED,
+    "replaced": Template.ORDER_REPLACED,
+    "rested": Template.ORDER_RESTED,
+    "mass_canceled": Template.MASS_CANCELED,
+    "defined": Template.INSTRUMENT_DEFINED,
+    "done": Template.COMMAND_DONE,
+    "refused": Template.COMMAND_REJECTED,
+    "checkpoint": Template.CHECKPOINT_TAKEN,
+}
+# Positional arguments of each event line; `@` and `left` are words for the reader.
+_ARGUMENTS = {
+    "accepted": ("client_ref", "qty_lots", "@", "price_ticks"),
+    "rejected": ("client_ref", "reject_reason"),
+    "executed": (
+        *("resting_client_ref", "incoming_client_ref", "qty_lots", "@", "price_ticks"),
+        *("left", "resting_leaves_lots", "incoming_leaves_lots"),
+    ),
+    "canceled": ("client_ref", "qty_lots", "cancel_reason"),
+    "reduced": ("client_ref", "qty_lots", "left", "leaves_lots"),
+    "replaced": ("client_ref", "qty_lots", "@", "price_ticks", "left", "leaves_lots"),
+    "rested": ("client_ref", "left", "leaves_lots", "@", "price_ticks"),
+    "mass_canceled": ("order_count", "cancel_reason"),
+    "defined": ("instrument_id", "state"),
+    "done": ("done_template",),
+    "refused": ("refused_template", "reject_reason"),
+    "checkpoint": (),
+}
+_FIELD_ENUMS: dict[str, Any] = {
+    "side": enums.Side,
+    "incoming_side": enums.Side,
+    "order_type": enums.OrderType,
+    "time_in_force": enums.TimeInForce,
+    "stp_mode": enums.StpMode,
+    "state": enums.InstrumentState,
+    "state_before": enums.InstrumentState,
+    "asset_class": enums.AssetClass,
+    "close_reason": enums.CloseReason,
+    "cancel_reason": enums.CancelReason,
+    "reject_reason": enums.RejectReason,
+    "refused_template": enums.Template,
+    "done_template": enums.Template,
+    "order_flags": enums.OrderFlags,
+    "event_flags": enums.EventFlags,
+    "permissions": enums.Permission,
+}
+
+
+@dataclass
+class Step:
+    """One line of a scenario that does something."""
+
+    line: int
+    text: str
+    expected: list[tuple[int, str]] = field(default_factory=list)  # line number and text of each event
+
+
+@dataclass
+class Scenario:
+    """A heading, the rules it names and its steps."""
+
+    path: Path
+    line: int
+    name: str
+    rules: list[str]
+    capacities: dict[str, int] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+
+
+class ScenarioError(AssertionError):
+    """A line of a scenario that cannot be read or does not hold."""
+
+
+def parse(path: Path) -> list[Scenario]:
+    """All scenarios of a file."""
+    scenarios: list[Scenario] = []
+    for number, raw in enumerate(path.read_text().splitlines(), 1):
+        text = raw.split(" # ")[0].strip()
+        if not text or text.startswith("#"):
+            continue
+        if text.startswith("=="):
+            name, _, rules = text[2:].partition("[")
+            scenarios.append(Scenario(path, number, name.strip(), rules.rstrip("] ").split()))
+        elif not scenarios:
+            raise ScenarioError(f"{path.name}:{number}: a line before the first heading")
+        elif text.startswith(">"):
+            scenarios[-1].steps[-1].expected.append((number, text[1:].strip()))
+        elif text.startswith("engine "):
+            pairs = (pair.split("=") for pair in text.split()[1:])
+            scenarios[-1].capacities |= {name: int(value) for name, value in pairs}
+        else:
+            scenarios[-1].steps.append(Step(number, text))
+    return scenarios
+
+
+def setup() -> bytes:
+    """Commands that make the world of every scenario."""
+    trade_both = Permission.TRADE
+    records = [commands.define_participant(n, permissions=trade_both) for n in (1, 2, 3)]
+    records.append(commands.define_participant(9, permissions=Permission.OPERATE))
+    records += [
+        commands.define_session(SESSIONS[name], participant)
+        for name, participant in (("A1", 1), ("A2", 1), ("B1", 2), ("B2", 2), ("C1", 3), ("OP", 9))
+    ]
+    records += [commands.define_account(101, 1), commands.define_account(201, 2)]
+    records += [commands.define_instrument(INSTRUMENTS[name], symbol=name.encode()) for name in "XYZ"]
+    records += [commands.set_state(1), commands.set_state(2)]
+    return b"".join(records)
+
+
+def reference_of(word: str) -> int:
+    """The client reference a word stands for: itself when it is a number, else its letters as a number."""
+    try:
+        return int(word, 0)
+    except ValueError:
+        return int.from_bytes(word.encode()[:8], "big")
+
+
+class Runner:
+    """Runs scenarios on an engine.
+
+    Parameters
+    ----------
+    make_engine
+        Makes an engine of the capacities given by name.
+    """
+
+    def __init__(self, make_engine: Callable[..., Any]) -> None:
+        self.make_engine = make_engine
+
+    def run(self, scenario: Scenario) -> Any:
+        """Run one scenario; the engine as it is afterwards.
+
+        Raises
+        ------
+        ScenarioError
+            Naming the line that does not hold, with what was found.
+        """
+        self.engine = self.make_engine(**(CAPACITIES | scenario.capacities))
+        self.engine.submit(np.frombuffer(setup(), dtype=np.uint8))
+        self.order_ids: dict[int, int] = {}  # client_ref -> order_id of the newest order of it
+        for step in scenario.steps:
+            try:
+                if step.text.split()[0] in ("bids", "asks"):
+                    self._check_side(step.text)
+                else:
+                    self._run_step(step)
+            except ScenarioError as error:
+                where = f"{scenario.path.name}:{step.line}: {scenario.name}"
+                raise ScenarioError(f"{where}\n  {step.text}\n  {error}") from None
+        return self.engine
+
+    # ---------------------------------------------------------------- commands
+
+    def _run_step(self, step: Step) -> None:
+        command = self._command(step.text)
+        events = read_events(self.engine.submit(np.frombuffer(command, dtype=np.uint8)))
+        for template, event in events:
+            if template in (Template.ORDER_ACCEPTED, Template.ORDER_REPLACED):
+                self.order_ids[event.client_ref] = event.order_id
+        found = (
+            "\n    ".join(f"{Template(template).name} {event._asdict()}" for template, event in events)
+            or "nothing"
+        )
+        if len(events) != len(step.expected):
+            raise ScenarioError(f"expected {len(step.expected)} events, found {len(events)}:\n    {found}")
+        for (line, text), (template, event) in zip(step.expected, events, strict=True):
+            difference = self._difference(text, template, event)
+            if difference:
+                raise ScenarioError(f"line {line}: > {text}\n  {difference}; found:\n    {found}")
+
+    def _command(self, text: str) -> bytes:
+        sender, verb, *words = shlex.split(text)
+        fields: dict[str, Any] = {"session_id": SESSIONS[sender]}
+        given = dict(word.split("=", 1) for word in words if "=" in word)
+        plain = [word for word in words if "=" not in word and word != "@"]
+        template = getattr(self, f"_verb_{verb}", None)
+        if template is not None:
+            number = template(plain, fields)
+        else:
+            number = Template[verb.upper()]
+        for name, value in given.items():
+            fields[name] = self._value(name, value)
+        try:
+            return self._record(number, fields)
+        except (KeyError, ValueError, OverflowError) as error:
+            raise ScenarioError(f"cannot be read: {error}") from None
+
+    @staticmethod
+    def _record(template: int, fields: dict[str, Any]) -> bytes:
+        raw = fields.pop("padding", None)
+        made = commands.record(template, **fields)
+        if raw is not None:  # sets the first padding byte of the record
+            mask = COMMANDS[template].padding_mask.to_bytes(len(made), "little")
+            at = mask.index(b"\xff")
+            made = made[:at] + bytes([raw]) + made[at + 1 :]
+        return made
+
+    def _verb_new(self, words: list[str], fields: dict[str, Any]) -> int:
+        """`new REF SIDE QTY @ PRICE`, or `market` for the price, then names of TIF, STP mode and flags."""
+        ref, side, qty, price, *options = words
+        market = price == "market"
+        fields |= {
+            "client_ref": reference_of(ref),
+            "side": Side[side.upper()],
+            "qty_lots": int(qty),
+            "price_ticks": 0 if market else int(price),
+            "order_type": OrderType.MARKET if market else OrderType.LIMIT,
+            "time_in_force": TimeInForce.DAY,
+            "instrument_id": INSTRUMENTS["X"],
+        }
+        for option in options:
+            self._option(option, fields)
+        return Template.NEW_ORDER
+
+    @staticmethod
+    def _option(option: str, fields: dict[str, Any]) -> None:
+        if option in enums.TimeInForce.__members__:
+            fields["time_in_force"] = TimeInForce[option]
+        elif option in enums.StpMode.__members__:
+            fields["stp_mode"] = enums.StpMode[option]
+        elif option in enums.OrderFlags.__members__:
+            fields["order_flags"] = fields.get("order_flags", 0) | OrderFlags[option]
+        else:
+            raise ScenarioError(f"unknown option {option}")
+
+    def _target(self, word: str, fields: dict[str, Any]) -> None:
+        fields["instrument_id"] = INSTRUMENTS["X"]
+        if word.startswith("#"):
+            fields["order_id"] = self._order_id(word)
+        else:
+            fields["orig_client_ref"] = reference_of(word)
+
+    def _verb_cancel(self, words: list[str], fields: dict[str, Any]) -> int:
+        """`cancel REF` or `cancel #REF`."""
+        self._target(words[0], fields)
+        return Template.CANCEL_ORDER
+
+    def _verb_reduce(self, words: list[str], fields: dict[str, Any]) -> int:
+        """`reduce REF LOTS`."""
+        self._target(words[0], fields)
+        fields["qty_lots"] = int(words[1])
+        return Template.REDUCE_ORDER
+
+    def _verb_replace(self, words: list[str], fields: dict[str, Any]) -> int:
+        """`replace REF NEW_REF TOTAL @ PRICE`, then POST_ONLY or nothing."""
+        self._target(words[0], fields)
+        fields |= {
+            "client_ref": reference_of(words[1]),
+            "qty_lots": int(words[2]),
+            "price_ticks": int(words[3]),
+        }
+        for option in words[4:]:
+            self._option(option, fields)
+        return Template.REPLACE_ORDER
+
+    # ---------------------------------------------------------------- events and books
+
+    def _difference(self, text: str, template: int, event: Any) -> str | None:
+        """What of an event line does not hold, or None."""
+        kind, *words = text.split()
+        if template != _KINDS[kind]:
+            return f"expected {_KINDS[kind].name}"
+        expected: dict[str, Any] = {}
+        arguments = list(_ARGUMENTS[kind])
+        flags = 0
+        for word in words:
+            if "=" in word:
+                name, _, value = word.partition("=")
+                expected[name] = self._value(name, value)
+            elif word.split("|")[0] in EventFlags.__members__:
+                flags |= self._value("event_flags", word)
+            else:
+                name = arguments.pop(0)
+                if name in ("@", "left"):
+                    if word != name:
+                        return f"expected the word {name}"
+                else:
+                    expected[name] = self._value(name, word)
+        if arguments:
+            return f"the line says nothing of {arguments}"
+        if hasattr(event, "event_flags"):
+            expected.setdefault("event_flags", flags)
+        for name, value in expected.items():
+            if getattr(event, name) != value:
+                return f"{name} is {getattr(event, name)}, not {value}"
+        return None
+
+    def _value(self, name: str, word: str) -> Any:
+        """Value of a field as written in a scenario."""
+        if name in _FIELD_ENUMS and not word[0].isdigit() and word[0] != "-":
+            total = 0
+            for part in word.split("|"):
+                total |= int(_FIELD_ENUMS[name][part])
+            return total
+        if word.startswith("#"):
+            return self._order_id(word)
+        if name.endswith("client_ref"):
+            return reference_of(word)
+        if name.endswith("session_id") and word in SESSIONS:
+            return SESSIONS[word]
+        if name == "instrument_id" and word in INSTRUMENTS:
+            return INSTRUMENTS[word]
+        if name in ("symbol", "currency", "name"):
+            width = 8 if name == "currency" else 16
+            return word.encode().decode("unicode_escape").encode("latin-1").ljust(width, b"\0")
+        if name == "state_hash" and word == "now":
+            return self.engine.state_hash()
+        return int(word, 0)
+
+    def _order_id(self, word: str) -> int:
+        ref = reference_of(word[1:])
+        return self.order_ids.get(ref, ref)
+
+    def _check_side(self, text: str) -> None:
+        head, _, rest = text.partition(" ")
+        instrument_id = INSTRUMENTS["X"]
+        if rest.split()[0] in INSTRUMENTS:
+            name, _, rest = rest.partition(" ")
+            instrument_id = INSTRUMENTS[name]
+        side = Side.BUY if head == "bids" else Side.SELL
+        expected = _read_levels(rest)
+        totals = [(price, sum(lots for _, lots in orders), len(orders)) for price, orders in expected]
+        depth = [
+            tuple(int(value) for value in level) for level in self.engine.depth(instrument_id, side, 1000)
+        ]
+        if depth != totals:
+            raise ScenarioError(f"levels (price, lots, orders) are {depth}, not {totals}")
+        if hasattr(self.engine, "resting"):
+            flat = [(price, ref, lots) for price, orders in expected for ref, lots in orders]
+            found = [(o.price, o.client_ref, o.leaves) for o in self.engine.resting(instrument_id, side)]
+            if found != flat:
+                raise ScenarioError(f"orders (price, reference, leaves) are {found}, not {flat}")
+
+
+def _read_levels(text: str) -> list[tuple[int, list[tuple[int, int]]]]:
+    """Levels of `100: a=5 b=3; 99: c=1`, or of `-`."""
+    levels = []
+    for part in [] if text.strip() == "-" else text.split(";"):
+        price, _, orders = part.partition(":")
+        pairs = [order.split("=") for order in orders.split()]
+        levels.append((int(price), [(reference_of(ref), int(lots)) for ref, lots in pairs]))
+    return levels

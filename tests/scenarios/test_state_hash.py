@@ -1,0 +1,70 @@
+"""The state hash is what section 8 says: rules 8.1, 8.2 and 8.3, word by word.
+
+Method: write out the words of a small state by hand and hash them here.
+"""
+
+import numpy as np
+
+from tradsys.sim import commands
+from tradsys.sim.reference_engine import ReferenceEngine
+from tradsys.wire.enums import Permission, Side, StpMode, Template
+
+MASK = (1 << 64) - 1
+
+
+def hash_of(words: list[int]) -> int:
+    h = 0x9E3779B97F4A7C15
+    for word in words:
+        h = ((h ^ (word & MASK)) * 0xBF58476D1CE4E5B9) & MASK
+        h ^= h >> 29
+    return h
+
+
+def text_words(text: bytes, width: int) -> list[int]:
+    padded = text.ljust(width, b"\0")
+    return [int.from_bytes(padded[at : at + 8], "little") for at in range(0, width, 8)]
+
+
+SETUP = [
+    commands.define_participant(7, permissions=Permission.TRADE | Permission.OPERATE, stp_mode=StpMode.NONE),
+    commands.define_session(3, 7),
+    commands.define_account(5, 7),
+    commands.define_instrument(2, symbol=b"ABCDEFGHIJ", currency=b"EUR", tick_exponent=-3, lot_exponent=-1),
+    commands.set_state(2),
+    commands.record(Template.SET_ENTITLEMENT, participant_id=7, instrument_id=2, allowed=1),
+    commands.record(Template.OPEN_SESSION, session_id=3, cancel_on_disconnect=1),
+    commands.new_order(3, 50, Side.BUY, 4, -6, instrument_id=2, client_seq=1),
+    commands.new_order(3, 51, Side.BUY, 4, -5, instrument_id=2, client_seq=2, account_id=5),
+    commands.new_order(3, 52, Side.SELL, 9, 8, instrument_id=2, client_seq=3),
+    commands.new_order(3, 53, Side.SELL, 1, -5, instrument_id=2, client_seq=4, stp_mode=StpMode.NONE),
+    commands.record(Template.CANCEL_ORDER, session_id=3, orig_client_ref=52, instrument_id=2, client_seq=5),
+]
+
+# 12 commands; events: 7 for the set-up, 3 accepted, accepted + executed, canceled.
+WORDS = [
+    *[12, 13, 4, 4],  # last command, last event, order serial, slots used
+    *[2, 3],  # freed slots: 3 by the match first, then 2 by the cancel, which is taken again first
+    *[7, 3, StpMode.NONE, 1],  # participant
+    *[3, 7, 1, 1, 1, 5, 7],  # session: enabled, open, cancel on disconnect, client_seq 5, 7 reports
+    *[5, 7, 1],  # account
+    *[2, 2, 1, -3, -1],  # instrument 2, OPEN, STOCK, exponents
+    *text_words(b"ABCDEFGHIJ", 16),
+    *text_words(b"EUR", 8),
+    *[1, 1, 1, -(10**9), 10**9, 1, 1, 10**9],
+    *[7, 1],  # entitlement
+    *[2 << 24 | 1, 51, -5, 4, 3, 3, 5, 1 << 24 | 1 << 16 | 1 << 8 | 1, 0],
+    *[1 << 24 | 0, 50, -6, 4, 4, 3, 0, 1 << 24 | 1 << 16 | 1 << 8 | 1, 0],
+]
+
+
+def small_state(engine):
+    engine.submit(np.frombuffer(b"".join(SETUP), dtype=np.uint8))
+    return engine
+
+
+def test_hash_of_a_small_state_on_the_reference():
+    assert small_state(ReferenceEngine()).state_hash() == hash_of(WORDS)
+
+
+def test_hash_of_nothing():
+    assert ReferenceEngine().state_hash() == hash_of([0, 0, 0, 0])
