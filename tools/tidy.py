@@ -50,6 +50,7 @@ GENERATED = re.compile(r"[Gg]enerated by tools/\w+")
 MACHINE_PATH = re.compile(r"(?<![\w.$}*-])/(?:work|root|home|Users|tmp/(?:w|venv))/[\w.]")
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b(?!\(#\d+\))")
 ENUM_EXPRESSION = re.compile(r"^\s+[A-Z][A-Z0-9_]* = [^#\"']*(?:<<|>>|[*/+|]|\w -)")  # in a cdef enum
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\s+(.+)|c?import\s+([\w., ]+))")
 CYTHON_FUNCTION = re.compile(r"^(\s*)(?:async\s+)?(?:c?p?def|cdef)\s[^=]*?(\w+)\s*\(")
 TEXT_SUFFIXES = {
@@ -330,6 +331,18 @@ def check_text(sources: list[Source]) -> Iterator[Finding]:
                 yield Finding(source.name, number, problem)
 
 
+def check_links(sources: list[Source], root: Path) -> Iterator[Finding]:
+    """Links of Markdown files to files of the repository lead somewhere."""
+    for source in sources:
+        if source.path.suffix != ".md":
+            continue
+        for number, line in enumerate(source.lines, 1):
+            for target in LINK.findall(line):
+                place = (root / source.path).parent / target.split("#")[0]
+                if not re.match(r"[a-z]+:", target) and not place.exists():
+                    yield Finding(source.name, number, f"the link to {target} leads nowhere")
+
+
 def line_problems(source: Source, line: str) -> Iterator[str]:
     """Say what is wrong with one line."""
     if MACHINE_PATH.search(line):
@@ -376,7 +389,8 @@ def tidy(root: Path) -> list[Finding]:
     """Run all checks over a repository."""
     sources = read_sources(root)
     checks = (check_floors, check_cycles, check_lengths, check_names, check_text)
-    return sorted({finding for check in checks for finding in check(sources)})
+    found = {finding for check in checks for finding in check(sources)}
+    return sorted(found | set(check_links(sources, root)))
 
 
 def main(arguments: list[str]) -> int:

@@ -51,6 +51,7 @@ BROKEN = [
     ("cython/tradsys/core/x.pxd", "    cpdef int f(self)\n", "cpdef"),
     ("cython/tradsys/core/x.pxd", "# cython: boundscheck=False\n", "live in setup.py"),
     ("cython/tradsys/core/x.pxd", "cdef enum:\n    A_BITS = 3\n    A_MAX = 1 << A_BITS\n", "write the number"),
+    ("docs/x.md", "see [it](../src/none.py#L3)\n", "leads nowhere"),
     ("docs/x.md", "see /" + "home/me/x\n", "a path of one machine"),
     ("docs/x.md", "TODO write\n", "unfinished"),
     ("tests/test_x.py", "time." + "sleep(1)\n", "does not sleep"),
@@ -110,6 +111,7 @@ GOOD = [
     ),
     ("tests/process/test_x.py", "time." + "sleep(1)\n"),
     ("src/tradsys/core/x.py", 'def long():\n    """' + "x\n" * 90 + '    """\n'),
+    ("docs/x.md", "see [it](x.md#top), [that](#top) and [those](https://example.org/x)\n"),
     ("docs/x.md", "the data lie in /var/lib/tradsys; TODO(#12) write\n"),
 ]
 
