@@ -1,0 +1,1 @@
+"""Doors: who may speak to the venue, in which form, how fast."""

@@ -1,0 +1,68 @@
+"""The order door's socket: a ROUTER with its bounds set, encrypted if wished."""
+
+from dataclasses import dataclass
+
+import zmq
+
+from tradsys.errors import InUseError
+from tradsys.gateways.limits import DoorLimits
+
+
+@dataclass(frozen=True, slots=True)
+class CurveKeys:
+    """The server's CURVE key pair, Z85 text of 40 characters each, as `zmq.curve_keypair()` makes them."""
+
+    public_key: bytes
+    secret_key: bytes
+
+    def __repr__(self) -> str:
+        """Everything but the secret."""
+        return f"CurveKeys(public_key={self.public_key!r}, secret_key=***)"
+
+
+def open_order_socket(
+    context: zmq.Context,
+    address: str,
+    limits: DoorLimits | None = None,
+    curve: CurveKeys | None = None,
+) -> zmq.Socket:
+    """Bind the ROUTER of the order door.
+
+    Parameters
+    ----------
+    context : zmq.Context
+    address : str
+        ``tcp://HOST:PORT`` or ``ipc://PATH``; port ``*`` takes a free one (see ``socket.last_endpoint``).
+    limits : DoorLimits, optional
+    curve : CurveKeys, optional
+        With it only CURVE clients that know the public key get a connection.
+
+    Returns
+    -------
+    zmq.Socket
+        The caller closes it.
+
+    Raises
+    ------
+    InUseError
+        Another process listens there.
+    """
+    limits = limits or DoorLimits()
+    socket = context.socket(zmq.ROUTER)
+    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    socket.setsockopt(zmq.MAXMSGSIZE, limits.frame_bytes_max)
+    socket.setsockopt(zmq.SNDHWM, limits.send_queue_frames)
+    socket.setsockopt(zmq.RCVHWM, limits.send_queue_frames)
+    socket.setsockopt(zmq.LINGER, 500)
+    if curve is not None:
+        socket.setsockopt(zmq.CURVE_SERVER, 1)
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, curve.public_key)
+        socket.setsockopt(zmq.CURVE_SECRETKEY, curve.secret_key)
+    try:
+        socket.bind(address)
+    except zmq.ZMQError as error:
+        socket.close(linger=0)
+        if error.errno == zmq.EADDRINUSE:
+            raise InUseError(f"order door: {address} is taken by another process") from error
+        raise
+    return socket
