@@ -25,8 +25,8 @@ _FIELDS: Final = {
     "R": (
         "StockDirectory",
         "stock:8s market_category:c financial_status:c round_lot_qty:I round_lots_only:c "
-        "issue_classification:c issue_subtype:2s authenticity:c short_sale_threshold:c ipo_flag:c luld_tier:c "
-        "etp_flag:c etp_leverage:I inverse_indicator:c",
+        "issue_classification:c issue_subtype:2s authenticity:c short_sale_threshold:c ipo_flag:c "
+        "luld_tier:c etp_flag:c etp_leverage:I inverse_indicator:c",
     ),
     "H": ("StockTradingAction", "stock:8s trading_state:c reserved:c reason:4s"),
     "Y": ("RegShoRestriction", "stock:8s reg_sho_action:c"),

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 
 class Party(IntEnum):
-    """Which of the replay's two participants sends a command."""
+    """Which of the replay's sessions sends a command."""
 
     MAKER = 0  # owns every resting order of the file
     TAKER = 1  # sends the aggressing order of an execution
+    OPERATOR = 2  # defines instruments and opens or halts them
 
 
 class CommandKind(IntEnum):
@@ -22,6 +23,9 @@ class CommandKind(IntEnum):
     CANCEL = 4  # cancels the order of orig_ref
     REPLACE = 5  # gives the order of orig_ref a new reference, price and total quantity
     MASS_CANCEL = 6  # cancels the party's orders of the instrument
+    DEFINE = 7  # defines the instrument
+    OPEN = 8  # opens the instrument
+    HALT = 9  # halts it
 
 
 class Command(NamedTuple):
