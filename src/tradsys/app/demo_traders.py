@@ -1,0 +1,335 @@
+"""Simulated participants: market makers around a drifting fundamental price, noise and momentum traders, a whale.
+
+Each trader is one session. It decides from the fundamental price, as it sees it, and from its own reports;
+it draws from its own seeded generator. Prices are floats only up to the moment an order is made.
+"""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tradsys.app.demo_world import DemoInstrument
+from tradsys.units import InstrumentUnits
+from tradsys.wire.commands import cancel_order, new_order, replace_order
+from tradsys.wire.enums import OrderFlags, OrderType, ReportType, Side, TimeInForce
+
+TREND_SECONDS = 4.0  # how far back momentum looks
+LADDER_LEVELS = 10  # quotes of a market maker on each side
+PASSIVE_ORDERS_MAX = 40  # resting orders of a noise trader
+
+
+@dataclass(slots=True)
+class Fundamental:
+    """The price an instrument is drawn to, in ticks: a random walk with a slow pull home and rare jumps."""
+
+    item: DemoInstrument
+    instrument_id: int
+    rng: random.Random
+    price: float = 0.0  # ticks
+    home: float = 0.0  # ticks
+    drift: float = 0.0  # ticks a second, changes its mind now and then
+    past: deque[tuple[float, float]] = field(default_factory=deque)  # (second, price), TREND_SECONDS long
+
+    def __post_init__(self) -> None:
+        units = InstrumentUnits.parse(self.item.tick, self.item.lot)
+        self.price = self.home = float(units.price_ticks(self.item.price))
+
+    def advance(self, now_s: float, elapsed_s: float) -> None:
+        """Walk on by ``elapsed_s`` seconds."""
+        sigma = self.item.volatility_ticks
+        if self.rng.random() < 0.1 * elapsed_s:
+            self.drift = self.rng.gauss(0.0, 0.4 * sigma)
+        if self.rng.random() < 0.02 * elapsed_s:
+            self.price += self.rng.gauss(0.0, 8.0 * sigma)
+        pull = 0.002 * (self.home - self.price)
+        self.price += (self.drift + pull) * elapsed_s + self.rng.gauss(0.0, sigma) * elapsed_s**0.5
+        self.price = max(self.price, 20.0 + 4.0 * self.item.spread_ticks)
+        self.past.append((now_s, self.price))
+        while self.past[0][0] < now_s - TREND_SECONDS:
+            self.past.popleft()
+
+    @property
+    def trend(self) -> float:
+        """Change over the last seconds, in standard deviations."""
+        return (
+            (self.price - self.past[0][1]) / (self.item.volatility_ticks * TREND_SECONDS**0.5)
+            if self.past
+            else 0.0
+        )
+
+
+class Trader(ABC):
+    """One simulated participant.
+
+    Parameters
+    ----------
+    name : str
+        Of its session.
+    rate : float
+        Decisions a second.
+    """
+
+    def __init__(self, name: str, rate: float, markets: list[Fundamental], rng: random.Random) -> None:
+        self.name = name
+        self.rate = rate
+        self.markets = markets
+        self.rng = rng
+        self._weights = [market.item.weight for market in markets]
+        self.matches = 0
+        self.refused = 0
+        self._next_ref = 0
+        self._due_s = 0.0
+
+    def act(self, now_s: float) -> list[np.ndarray]:
+        """Commands of all decisions that are due; at most a second's worth after a pause."""
+        self._due_s = max(self._due_s, now_s - 1.0)
+        commands: list[np.ndarray] = []
+        while self._due_s <= now_s:
+            self._due_s += self.rng.expovariate(self.rate)
+            commands += self.decide(self.rng.choices(self.markets, self._weights)[0])
+        return commands
+
+    @abstractmethod
+    def decide(self, market: Fundamental) -> list[np.ndarray]:
+        """Commands of one decision about one instrument."""
+
+    def hear(self, report: np.void) -> None:
+        """Take one execution report; those that know more do more."""
+        self.matches += report["report_type"] == ReportType.EXECUTED
+        self.refused += report["report_type"] == ReportType.REJECTED
+
+    def ref(self) -> int:
+        """A reference not used before in this run; the venue has cancelled what was left of an earlier one."""
+        self._next_ref += 1
+        return self._next_ref
+
+    def quantity(self, market: Fundamental, scale: float = 1.0) -> int:
+        """A quantity around the usual one, in lots; sometimes much larger."""
+        return max(1, round(market.item.size_lots * scale * self.rng.lognormvariate(0.0, 0.7)))
+
+
+@dataclass(slots=True)
+class Quote:
+    """A live quote of a market maker."""
+
+    ref: int
+    price_ticks: int
+
+
+class MarketMaker(Trader):
+    """Keeps a ladder of quotes on both sides of each instrument, leaning against its inventory."""
+
+    def __init__(self, name: str, rate: float, markets: list[Fundamental], rng: random.Random) -> None:
+        super().__init__(name, rate, markets, rng)
+        self._quotes: dict[tuple[int, int, int], Quote] = {}  # (instrument_id, side, level)
+        self._where: dict[int, tuple[int, int, int]] = {}  # reference -> key of the quote
+        self._inventory: dict[int, int] = {market.instrument_id: 0 for market in markets}  # lots
+        self._bias = rng.uniform(-0.2, 0.2)
+
+    def decide(self, market: Fundamental) -> list[np.ndarray]:
+        """Bring a few quotes of one instrument to where they should be."""
+        commands = []
+        skew = -self._inventory[market.instrument_id] / (40.0 * market.item.size_lots)
+        centre = market.price + (self._bias + max(-2.0, min(2.0, skew))) * market.item.spread_ticks
+        first = 0 if self.rng.random() < 0.6 else self.rng.randrange(LADDER_LEVELS)
+        for level in {first, self.rng.randrange(LADDER_LEVELS)}:
+            for side in (Side.BUY, Side.SELL):
+                commands += self._requote(market, side, level, centre)
+        return commands
+
+    def _requote(self, market: Fundamental, side: Side, level: int, centre: float) -> list[np.ndarray]:
+        item = market.item
+        distance = item.spread_ticks * (0.5 + level) + self.rng.uniform(0.0, 0.4 * item.spread_ticks)
+        price = int(centre - distance) if side == Side.BUY else int(centre + distance) + 1
+        key = market.instrument_id, int(side), level
+        quote = self._quotes.get(key)
+        if quote is not None and abs(quote.price_ticks - price) <= max(0, item.spread_ticks // 3):
+            return []
+        quantity, ref = self.quantity(market, 0.6 + 0.25 * level), self.ref()
+        self._where[ref] = key
+        if quote is None:
+            self._quotes[key] = Quote(ref, price)
+            return [
+                new_order(
+                    instrument_id=market.instrument_id,
+                    side=side,
+                    qty_lots=quantity,
+                    client_ref=ref,
+                    price_ticks=price,
+                )
+            ]
+        if self.rng.random() < 0.03:  # a quote pulled, to be put again later
+            return [
+                cancel_order(instrument_id=market.instrument_id, client_ref=ref, orig_client_ref=quote.ref)
+            ]
+        original, quote.ref, quote.price_ticks = quote.ref, ref, price
+        return [
+            replace_order(
+                instrument_id=market.instrument_id,
+                client_ref=ref,
+                orig_client_ref=original,
+                price_ticks=price,
+                qty_lots=quantity,
+            )
+        ]
+
+    def hear(self, report: np.void) -> None:
+        """Follow inventory, and forget quotes that have ended."""
+        super().hear(report)
+        ref, kind = int(report["client_ref"]), int(report["report_type"])
+        if kind == ReportType.EXECUTED:
+            lots = int(report["qty_lots"])
+            self._inventory[int(report["instrument_id"])] += lots if report["side"] == Side.BUY else -lots
+        elif kind == ReportType.REPLACED:
+            self._where.pop(int(report["orig_client_ref"]), None)
+        if kind == ReportType.CANCELED:
+            self._where.pop(int(report["orig_client_ref"]), None)  # the request's reference
+        ended = kind in (ReportType.CANCELED, ReportType.REJECTED) or (
+            kind == ReportType.EXECUTED and not report["leaves_lots"]
+        )
+        if ended:
+            self._forget(ref)
+
+    def _forget(self, ref: int) -> None:
+        key = self._where.pop(ref, None)
+        if key is not None and key in self._quotes and self._quotes[key].ref == ref:
+            del self._quotes[key]
+
+
+class NoiseTrader(Trader):
+    """Trades for reasons of its own: takes what is there, or leaves a passive order for a while."""
+
+    def __init__(self, name: str, rate: float, markets: list[Fundamental], rng: random.Random) -> None:
+        super().__init__(name, rate, markets, rng)
+        self._passive: deque[tuple[int, int]] = deque()  # (instrument_id, reference), oldest first
+        self._live: set[int] = set()
+
+    def decide(self, market: Fundamental) -> list[np.ndarray]:
+        """One order, sometimes with the cancel of an older one."""
+        side = self.rng.choice((Side.BUY, Side.SELL))
+        sign = 1 if side == Side.BUY else -1
+        how = self.rng.random()
+        if how < 0.12:
+            return [self._order(market, side, 0, TimeInForce.IOC, OrderType.MARKET)]
+        if how < 0.55:
+            price = round(market.price + sign * market.item.spread_ticks * self.rng.uniform(0.5, 3.0))
+            return [self._order(market, side, price, TimeInForce.IOC)]
+        offset = market.item.spread_ticks * self.rng.expovariate(0.5)
+        commands = [self._order(market, side, round(market.price - sign * offset), TimeInForce.DAY)]
+        while len(self._passive) > PASSIVE_ORDERS_MAX or (self._passive and self.rng.random() < 0.45):
+            instrument_id, ref = self._passive.popleft()
+            if ref in self._live:
+                commands.append(
+                    cancel_order(instrument_id=instrument_id, client_ref=self.ref(), orig_client_ref=ref)
+                )
+        return commands
+
+    def _order(
+        self,
+        market: Fundamental,
+        side: Side,
+        price: int,
+        force: TimeInForce,
+        kind: OrderType = OrderType.LIMIT,
+    ) -> np.ndarray:
+        ref = self.ref()
+        if force == TimeInForce.DAY:
+            self._passive.append((market.instrument_id, ref))
+            self._live.add(ref)
+        return new_order(
+            instrument_id=market.instrument_id,
+            side=side,
+            qty_lots=self.quantity(market, 0.5),
+            client_ref=ref,
+            price_ticks=price,
+            time_in_force=force,
+            order_type=kind,
+        )
+
+    def hear(self, report: np.void) -> None:
+        """Forget orders that have ended."""
+        super().hear(report)
+        kind = int(report["report_type"])
+        if kind in (ReportType.CANCELED, ReportType.REJECTED) or not report["leaves_lots"]:
+            self._live.discard(int(report["client_ref"]))
+
+
+class MomentumTrader(Trader):
+    """Follows a trend of the last seconds with immediate-or-cancel orders."""
+
+    def decide(self, market: Fundamental) -> list[np.ndarray]:
+        """An order when the trend is strong enough."""
+        if abs(market.trend) < 1.2:
+            return []
+        side = Side.BUY if market.trend > 0 else Side.SELL
+        reach = 1.5 * market.item.spread_ticks
+        price = round(market.price + (reach if side == Side.BUY else -reach))
+        return [
+            new_order(
+                instrument_id=market.instrument_id,
+                side=side,
+                qty_lots=self.quantity(market, min(3.0, abs(market.trend))),
+                client_ref=self.ref(),
+                price_ticks=price,
+                time_in_force=TimeInForce.IOC,
+            )
+        ]
+
+
+class Whale(Trader):
+    """Works a large order now and then: a burst of aggressive slices, or one visible block on the book."""
+
+    def __init__(self, name: str, rate: float, markets: list[Fundamental], rng: random.Random) -> None:
+        super().__init__(name, rate, markets, rng)
+        self._block = 0  # reference of the block on the book
+        self._block_instrument = 0
+
+    def decide(self, market: Fundamental) -> list[np.ndarray]:
+        """A sweep or a block."""
+        side = self.rng.choice((Side.BUY, Side.SELL))
+        sign = 1 if side == Side.BUY else -1
+        commands = []
+        if self._block:
+            block, self._block = self._block, 0
+            commands.append(
+                cancel_order(
+                    instrument_id=self._block_instrument, client_ref=self.ref(), orig_client_ref=block
+                )
+            )
+        if self.rng.random() < 0.4:
+            self._block, self._block_instrument = self.ref(), market.instrument_id
+            price = round(market.price - sign * 3 * market.item.spread_ticks)
+            commands.append(self._slice(market, side, price, 25.0, TimeInForce.DAY, self._block))
+            return commands
+        reach = market.item.spread_ticks * self.rng.uniform(2.0, 7.0)
+        price = round(market.price + sign * reach)
+        slices = self.rng.randint(2, 6)
+        return commands + [
+            self._slice(market, side, price, 4.0, TimeInForce.IOC, self.ref()) for _ in range(slices)
+        ]
+
+    def _slice(
+        self, market: Fundamental, side: Side, price: int, scale: float, force: TimeInForce, ref: int
+    ) -> np.ndarray:
+        return new_order(
+            instrument_id=market.instrument_id,
+            side=side,
+            qty_lots=self.quantity(market, scale),
+            client_ref=ref,
+            price_ticks=price,
+            time_in_force=force,
+            order_flags=OrderFlags(0),
+        )
+
+    def hear(self, report: np.void) -> None:
+        """Forget a block that has ended."""
+        super().hear(report)
+        kind = int(report["report_type"])
+        ended = kind in (ReportType.CANCELED, ReportType.REJECTED) or not report["leaves_lots"]
+        if ended and int(report["client_ref"]) == self._block:
+            self._block = 0
