@@ -1,0 +1,362 @@
+"""Commands nobody well-behaved sends: every field wrong in every way, against every rule, mixed with good ones.
+
+The world is small (few prices, references and slots) so that orders meet: self-trades, duplicate references, full
+books, replaces that cross, cancels of what has just been filled, sessions and instruments that come and go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from tradsys.limits import PRICE_TICKS_MAX, QTY_LOTS_MAX
+from tradsys.sim import commands
+from tradsys.sim.draw import Draw
+from tradsys.sim.reference_records import COMMANDS, Layout, is_padding
+from tradsys.wire.enums import AssetClass, InstrumentState, Permission, RejectReason, Template
+from tradsys.wire.records import DTYPES
+
+CAPACITIES = {
+    "orders_max": 48,
+    "instruments_max": 8,
+    "participants_max": 8,
+    "sessions_max": 80,
+    "accounts_max": 16,
+}
+PARTICIPANTS = (1, 2, 3, 4, 5)
+SESSIONS = tuple(10 * participant + n for participant in PARTICIPANTS for n in (1, 2))
+INSTRUMENTS = (1, 2, 3, 4)
+REFS = (*range(24), 1 << 63, (1 << 64) - 1, (1 << 64) - 2, 0x9E3779B97F4A7C15)
+_SIGNED = (0, 1, -1, 2, -2, 5, 1 << 31, 1 << 32, -(1 << 32), 1 << 60, -(1 << 60), (1 << 63) - 1, -(1 << 63))
+_UNSIGNED = (0, 1, 2, 3, 4, 5, 7, 8, 9, 127, 128, 255, 256, 1 << 15, (1 << 16) - 1, 1 << 31, (1 << 32) - 1, (1 << 64) - 1)
+_OPERATOR_TEMPLATES = tuple(range(20, 28))
+# How often each template is sent, of 200.
+_WEIGHTS = (
+    (Template.NEW_ORDER, 86),
+    (Template.CANCEL_ORDER, 24),
+    (Template.REDUCE_ORDER, 16),
+    (Template.REPLACE_ORDER, 40),
+    (Template.MASS_CANCEL, 3),
+    (Template.REFUSE_COMMAND, 2),
+    (Template.OPEN_SESSION, 3),
+    (Template.CLOSE_SESSION, 2),
+    (Template.DEFINE_INSTRUMENT, 3),
+    (Template.SET_INSTRUMENT_STATE, 6),
+    (Template.DEFINE_PARTICIPANT, 5),
+    (Template.DEFINE_SESSION, 5),
+    (Template.DEFINE_ACCOUNT, 2),
+    (Template.SET_ENTITLEMENT, 2),
+    (Template.EXPIRE_DAY_ORDERS, 1),
+    (Template.CHECKPOINT, 2),
+)
+_DECK = tuple(template for template, weight in _WEIGHTS for _ in range(weight))
+
+
+class LiveOrder(NamedTuple):
+    """What a command needs to name an order."""
+
+    order_id: int
+    session_id: int
+    client_ref: int
+    instrument_id: int
+
+
+class Adversary:
+    """A seeded stream of hostile commands.
+
+    Parameters
+    ----------
+    seed
+        Equal seeds and equal live orders give equal commands.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.draw = Draw(seed)
+        self.sent = 0  # commands so far, set-up included
+        self.known_orders: list[LiveOrder] = []  # orders seen, live ones and ended ones
+        self.makers = {
+            Template.NEW_ORDER: self._new_order,
+            Template.CANCEL_ORDER: self._cancel_order,
+            Template.REDUCE_ORDER: self._reduce_order,
+            Template.REPLACE_ORDER: self._replace_order,
+            Template.MASS_CANCEL: self._mass_cancel,
+            Template.REFUSE_COMMAND: self._refuse_command,
+            Template.OPEN_SESSION: self._open_session,
+            Template.CLOSE_SESSION: self._close_session,
+            Template.DEFINE_INSTRUMENT: self._define_instrument,
+            Template.SET_INSTRUMENT_STATE: self._set_instrument_state,
+            Template.DEFINE_PARTICIPANT: self._define_participant,
+            Template.DEFINE_SESSION: self._define_session,
+            Template.DEFINE_ACCOUNT: self._define_account,
+            Template.SET_ENTITLEMENT: self._set_entitlement,
+            Template.EXPIRE_DAY_ORDERS: self._expire_day_orders,
+            Template.CHECKPOINT: self._checkpoint,
+        }
+
+    def setup(self) -> np.ndarray:
+        """Commands that make the world, as uint8."""
+        records = [self._participant(participant) for participant in PARTICIPANTS]
+        records += [commands.define_session(session, session // 10) for session in SESSIONS]
+        records += [commands.define_account(account, account % 5 + 1) for account in range(1, 9)]
+        records += [commands.define_instrument(n, **self._definition(n)) for n in INSTRUMENTS]
+        records += [commands.set_state(n) for n in INSTRUMENTS[:3]]
+        self.sent += len(records)
+        return np.frombuffer(b"".join(records), dtype=np.uint8)
+
+    def chunk(self, count: int, live_orders: Iterable[LiveOrder] = ()) -> np.ndarray:
+        """The next `count` commands, as uint8.
+
+        Parameters
+        ----------
+        count
+            Commands to make.
+        live_orders
+            Orders now live, in any order that is the same for equal runs; targets of cancels and replaces.
+        """
+        self.known_orders = (self.known_orders + list(live_orders))[-64:]
+        return np.frombuffer(b"".join(self._command() for _ in range(count)), dtype=np.uint8)
+
+    # ---------------------------------------------------------------- one command
+
+    def _command(self) -> bytes:
+        draw = self.draw
+        template = draw.pick(_DECK)
+        fields = self.makers[template]()
+        self.sent += 1
+        fields["seq"] = self.sent if draw.chance(8) else 0
+        fields["ts_ns"] = draw.pick(_SIGNED) if draw.chance(50) else self.sent * 1000 - draw.below(3000)
+        if "session_id" not in fields or draw.chance(20):
+            fields["session_id"] = self._sender(template)
+        fields["client_seq"] = draw.below(1 << 32) if draw.chance(20) else draw.below(50)
+        layout = COMMANDS[template]
+        if draw.chance(12):
+            self._spoil(layout, fields)
+        data = layout.header + layout.block.pack(*(fields.get(name, 0) for name in layout.names))
+        return self._set_padding(layout, data) if draw.chance(150) else data
+
+    def _sender(self, template: int) -> int:
+        draw = self.draw
+        if draw.chance(60):
+            return draw.pick((0, 3, 99, 79, 80, (1 << 32) - 1))
+        if template in _OPERATOR_TEMPLATES and not draw.chance(4):
+            return draw.pick((0, 51, 52))
+        return 0 if draw.chance(60) else draw.pick(SESSIONS)
+
+    def _spoil(self, layout: Layout, fields: dict[str, int | bytes]) -> None:
+        """Replace one field by a value at the edge of its type."""
+        name = self.draw.pick(layout.names[4:] or layout.names)
+        kind = DTYPES[layout.template][name]
+        if kind.kind == "S":
+            fields[name] = self.draw.pick((b"", b"A", b"A B", b"\xff", b"\0A", b"ABCDEFGHIJKLMNOP"))[: kind.itemsize]
+        elif kind.kind == "u":
+            fields[name] = self.draw.pick(_UNSIGNED) & ((1 << 8 * kind.itemsize) - 1)
+        else:
+            bits = 8 * kind.itemsize
+            fields[name] = (self.draw.pick(_SIGNED) + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
+
+    def _set_padding(self, layout: Layout, data: bytes) -> bytes:
+        """Set a padding byte, if the record has any."""
+        dtype = DTYPES[layout.template]
+        assert dtype.fields is not None
+        places = [
+            place
+            for name, (kind, offset, *_) in dtype.fields.items()
+            if is_padding(name)
+            for place in range(offset, offset + kind.itemsize)
+        ]
+        if not places:
+            return data
+        at = self.draw.pick(places)
+        return data[:at] + bytes([1 + self.draw.below(255)]) + data[at + 1 :]
+
+    # ---------------------------------------------------------------- orders
+
+    def _price(self, instrument_id: int) -> int:
+        draw = self.draw
+        if instrument_id == 2:
+            return 5 * draw.between(-4, 4)
+        if instrument_id == 3:
+            return draw.pick((-PRICE_TICKS_MAX, -1 << 40, -1, 0, 1, 1 << 40, PRICE_TICKS_MAX - 1, PRICE_TICKS_MAX))
+        return draw.between(-6, 6)
+
+    def _quantity(self, instrument_id: int) -> int:
+        if instrument_id == 3:
+            return self.draw.between(1, 7)
+        if instrument_id == 4 and self.draw.chance(4):
+            return QTY_LOTS_MAX - self.draw.below(2)
+        return self.draw.between(1, 4) * 3 if instrument_id == 2 else self.draw.between(1, 9)
+
+    def _instrument(self) -> int:
+        return self.draw.pick((1, 1, 1, 1, 1, 2, 2, 3, 4))
+
+    def _ref(self) -> int:
+        return self.draw.word() if self.draw.chance(40) else self.draw.pick(REFS)
+
+    def _new_order(self) -> dict[str, int | bytes]:
+        draw, instrument_id = self.draw, self._instrument()
+        order_type = 2 if draw.chance(10) else 1
+        time_in_force = draw.pick((1, 1, 1, 1, 2, 2, 3, 4))
+        flags = draw.pick((0, 0, 0, 0, 0, 1, 2, 3))
+        if (order_type == 2 or time_in_force > 2) and not draw.chance(10):
+            flags &= 2
+        return {
+            "client_ref": self._ref(),
+            "price_ticks": self._price(instrument_id) if order_type == 1 or draw.chance(10) else 0,
+            "qty_lots": self._quantity(instrument_id),
+            "instrument_id": instrument_id,
+            "account_id": draw.below(9) if draw.chance(12) else 0,
+            "side": 1 + draw.below(2),
+            "order_type": order_type,
+            "time_in_force": time_in_force,
+            "stp_mode": draw.below(5),
+            "order_flags": flags,
+        }
+
+    def _target(self) -> dict[str, int | bytes]:
+        """Reference, target and instrument of a cancel, reduce or replace; three in four mean an order that was live."""
+        draw = self.draw
+        fields: dict[str, int | bytes] = {
+            "client_ref": self._ref(),
+            "orig_client_ref": draw.pick(REFS),
+            "order_id": 0,
+            "instrument_id": self._instrument(),
+        }
+        if self.known_orders and not draw.chance(4):
+            order = draw.pick(self.known_orders)
+            fields["instrument_id"] = order.instrument_id
+            fields["session_id"] = order.session_id
+            if draw.chance(2):
+                fields["orig_client_ref"] = order.client_ref
+            else:
+                fields["order_id"] = order.order_id ^ (1 << draw.below(64) if draw.chance(20) else 0)
+                if draw.chance(3):  # from the other session of the participant
+                    fields["session_id"] = order.session_id ^ 3
+        return fields
+
+    def _cancel_order(self) -> dict[str, int | bytes]:
+        return self._target()
+
+    def _reduce_order(self) -> dict[str, int | bytes]:
+        fields = self._target()
+        fields["qty_lots"] = self.draw.pick((0, 1, 1, 1, 2, 3, 3, 6, 100))
+        return fields
+
+    def _replace_order(self) -> dict[str, int | bytes]:
+        fields, draw = self._target(), self.draw
+        instrument_id = int(fields["instrument_id"])
+        fields["price_ticks"] = self._price(instrument_id)
+        fields["qty_lots"] = self._quantity(instrument_id)
+        fields["order_flags"] = draw.pick((0, 0, 0, 1, 1, 2))
+        if draw.chance(2):
+            fields["client_ref"] = fields["orig_client_ref"]
+        return fields
+
+    def _mass_cancel(self) -> dict[str, int | bytes]:
+        draw = self.draw
+        return {
+            "client_ref": self._ref(),
+            "instrument_id": draw.pick((0, 0, 1, 2, 3, 4, 5)),
+            "target_session_id": draw.pick((0, 0, 11, 12, 21, 51, 99)),
+            "target_participant_id": draw.pick((0, 0, 0, 1, 2, 5, 7)),
+            "side": draw.pick((0, 0, 1, 2, 3)),
+        }
+
+    def _refuse_command(self) -> dict[str, int | bytes]:
+        fields, draw = self._target(), self.draw
+        fields["refused_template"] = 1 + draw.below(5)
+        fields["reject_reason"] = draw.pick((RejectReason.THROTTLED, RejectReason.BAD_BLOCK_LENGTH))
+        return fields
+
+    # ---------------------------------------------------------------- sessions and definitions
+
+    def _open_session(self) -> dict[str, int | bytes]:
+        return {"reset_client_seq": self.draw.below(2), "cancel_on_disconnect": self.draw.below(2)}
+
+    def _close_session(self) -> dict[str, int | bytes]:
+        return {"close_reason": 1 + self.draw.below(8)}
+
+    def _definition(self, instrument_id: int) -> dict[str, int | bytes]:
+        """A definition of one of the four instruments; the limits are drawn anew each time."""
+        draw = self.draw
+        low, high, qty_max = -50 - draw.below(3), 50 + draw.below(3), 9 + draw.below(4)
+        if instrument_id == 3:
+            low, high, qty_max = -PRICE_TICKS_MAX, PRICE_TICKS_MAX, 7
+        if instrument_id == 4:
+            qty_max = QTY_LOTS_MAX
+        return {
+            "asset_class": AssetClass.STOCK,
+            "symbol": b"S%d" % instrument_id,
+            "currency": b"USD",
+            "tick_mantissa": 1,
+            "tick_exponent": -2,
+            "lot_mantissa": 1,
+            "lot_exponent": 0,
+            "price_increment_ticks": 5 if instrument_id == 2 else 1,
+            "price_min_ticks": low,
+            "price_max_ticks": high,
+            "qty_increment_lots": 3 if instrument_id == 2 else 1,
+            "qty_min_lots": 3 if instrument_id == 2 else 1,
+            "qty_max_lots": qty_max,
+        }
+
+    def _define_instrument(self) -> dict[str, int | bytes]:
+        instrument_id = self.draw.pick((1, 1, 2, 3, 4, 5, 7))
+        return {"client_ref": self._ref(), "instrument_id": instrument_id, **self._definition(instrument_id)}
+
+    def _set_instrument_state(self) -> dict[str, int | bytes]:
+        state = InstrumentState.OPEN if not self.draw.chance(6) else 1 + self.draw.below(3)
+        return {"client_ref": self._ref(), "instrument_id": self.draw.pick((1, 1, 1, 2, 3, 4, 5)), "state": state}
+
+    def _participant(self, participant_id: int) -> bytes:
+        permissions = (Permission.TRADE, Permission.TRADE, Permission.TRADE, 0, 3)[participant_id - 1]
+        return commands.define_participant(participant_id, permissions=permissions, stp_mode=participant_id % 4 + 1)
+
+    def _define_participant(self) -> dict[str, int | bytes]:
+        draw = self.draw
+        participant_id = draw.pick(PARTICIPANTS)
+        usual = 3 if participant_id == 5 else 1
+        return {
+            "client_ref": self._ref(),
+            "participant_id": participant_id,
+            "permissions": draw.below(4) if draw.chance(10) else usual,
+            "stp_mode": 1 + draw.below(4),
+            "enabled": 0 if draw.chance(20) else 1,
+        }
+
+    def _define_session(self) -> dict[str, int | bytes]:
+        draw = self.draw
+        session_id = draw.pick(SESSIONS)
+        return {
+            "client_ref": self._ref(),
+            "defined_session_id": session_id,
+            "participant_id": draw.below(8) if draw.chance(8) else session_id // 10,
+            "enabled": 0 if draw.chance(20) else 1,
+            "name": b"N%d" % session_id,
+        }
+
+    def _define_account(self) -> dict[str, int | bytes]:
+        draw = self.draw
+        account_id = 1 + draw.below(9)
+        return {
+            "client_ref": self._ref(),
+            "account_id": account_id,
+            "participant_id": draw.below(8) if draw.chance(8) else account_id % 5 + 1,
+            "enabled": 0 if draw.chance(4) else 1,
+        }
+
+    def _set_entitlement(self) -> dict[str, int | bytes]:
+        draw = self.draw
+        return {
+            "client_ref": self._ref(),
+            "participant_id": draw.pick(PARTICIPANTS),
+            "instrument_id": draw.pick((1, 2, 3, 4, 6)),
+            "allowed": 0 if draw.chance(4) else 1,
+        }
+
+    def _expire_day_orders(self) -> dict[str, int | bytes]:
+        return {"client_ref": self._ref(), "instrument_id": self.draw.pick((0, 1, 1, 2, 5))}
+
+    def _checkpoint(self) -> dict[str, int | bytes]:
+        return {"client_ref": self._ref()}
