@@ -19,7 +19,7 @@ from tradsys.wire.enums import AssetClass, InstrumentState, Permission, RejectRe
 from tradsys.wire.records import DTYPES
 
 CAPACITIES = {
-    "orders_max": 48,
+    "orders_max": 24,
     "instruments_max": 8,
     "participants_max": 8,
     "sessions_max": 80,
@@ -30,7 +30,26 @@ SESSIONS = tuple(10 * participant + n for participant in PARTICIPANTS for n in (
 INSTRUMENTS = (1, 2, 3, 4)
 REFS = (*range(24), 1 << 63, (1 << 64) - 1, (1 << 64) - 2, 0x9E3779B97F4A7C15)
 _SIGNED = (0, 1, -1, 2, -2, 5, 1 << 31, 1 << 32, -(1 << 32), 1 << 60, -(1 << 60), (1 << 63) - 1, -(1 << 63))
-_UNSIGNED = (0, 1, 2, 3, 4, 5, 7, 8, 9, 127, 128, 255, 256, 1 << 15, (1 << 16) - 1, 1 << 31, (1 << 32) - 1, (1 << 64) - 1)
+_UNSIGNED = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    7,
+    8,
+    9,
+    127,
+    128,
+    255,
+    256,
+    1 << 15,
+    (1 << 16) - 1,
+    1 << 31,
+    (1 << 32) - 1,
+    (1 << 64) - 1,
+)
 _OPERATOR_TEMPLATES = tuple(range(20, 28))
 # How often each template is sent, of 200.
 _WEIGHTS = (
@@ -149,7 +168,9 @@ class Adversary:
         name = self.draw.pick(layout.names[4:] or layout.names)
         kind = DTYPES[layout.template][name]
         if kind.kind == "S":
-            fields[name] = self.draw.pick((b"", b"A", b"A B", b"\xff", b"\0A", b"ABCDEFGHIJKLMNOP"))[: kind.itemsize]
+            fields[name] = self.draw.pick((b"", b"A", b"A B", b"\xff", b"\0A", b"ABCDEFGHIJKLMNOP"))[
+                : kind.itemsize
+            ]
         elif kind.kind == "u":
             fields[name] = self.draw.pick(_UNSIGNED) & ((1 << 8 * kind.itemsize) - 1)
         else:
@@ -178,7 +199,9 @@ class Adversary:
         if instrument_id == 2:
             return 5 * draw.between(-4, 4)
         if instrument_id == 3:
-            return draw.pick((-PRICE_TICKS_MAX, -1 << 40, -1, 0, 1, 1 << 40, PRICE_TICKS_MAX - 1, PRICE_TICKS_MAX))
+            return draw.pick(
+                (-PRICE_TICKS_MAX, -1 << 40, -1, 0, 1, 1 << 40, PRICE_TICKS_MAX - 1, PRICE_TICKS_MAX)
+            )
         return draw.between(-6, 6)
 
     def _quantity(self, instrument_id: int) -> int:
@@ -215,7 +238,7 @@ class Adversary:
         }
 
     def _target(self) -> dict[str, int | bytes]:
-        """Reference, target and instrument of a cancel, reduce or replace; three in four mean an order that was live."""
+        """Target of a cancel, reduce or replace; three in four mean an order that was live."""
         draw = self.draw
         fields: dict[str, int | bytes] = {
             "client_ref": self._ref(),
@@ -307,11 +330,17 @@ class Adversary:
 
     def _set_instrument_state(self) -> dict[str, int | bytes]:
         state = InstrumentState.OPEN if not self.draw.chance(6) else 1 + self.draw.below(3)
-        return {"client_ref": self._ref(), "instrument_id": self.draw.pick((1, 1, 1, 2, 3, 4, 5)), "state": state}
+        return {
+            "client_ref": self._ref(),
+            "instrument_id": self.draw.pick((1, 1, 1, 2, 3, 4, 5)),
+            "state": state,
+        }
 
     def _participant(self, participant_id: int) -> bytes:
         permissions = (Permission.TRADE, Permission.TRADE, Permission.TRADE, 0, 3)[participant_id - 1]
-        return commands.define_participant(participant_id, permissions=permissions, stp_mode=participant_id % 4 + 1)
+        return commands.define_participant(
+            participant_id, permissions=permissions, stp_mode=participant_id % 4 + 1
+        )
 
     def _define_participant(self) -> dict[str, int | bytes]:
         draw = self.draw
