@@ -47,7 +47,7 @@ cdef struct Instrument:                 # 832 bytes: limits, definition, both si
     int64_t qty_min_lots
     uint64_t qty_range                  # qty_max_lots - qty_min_lots
     int64_t qty_increment_lots
-    uint32_t increments                 # 0: both are 1, no division needed
+    uint32_t increments                 # 0: both increments are 1, no division needed
     uint8_t state                       # InstrumentState; 0: not defined
     uint8_t asset_class
     int8_t tick_exponent

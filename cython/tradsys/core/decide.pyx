@@ -1,0 +1,491 @@
+"""Deciding commands: the rules for orders (sections 3 to 5 of the rule book) and the loop over a batch."""
+cimport cython
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+
+from tradsys.core.admin cimport decide_admin
+from tradsys.core.events cimport (
+    Command, number_command, unsolicited, write_accepted, write_canceled, write_executed, write_reduced,
+    write_rejected, write_replaced, write_rested)
+from tradsys.core.ladder cimport Ladder, Level, ladder_next_level, level_at, level_key
+from tradsys.core.order cimport SLOT_BITS, SLOT_NONE, Order, slot_of
+from tradsys.core.references cimport refs_add, refs_find, refs_put, refs_remove, refs_tag
+from tradsys.core.resting cimport cancel_resting, rest_order, resting_price, side_of_order, unrest_order
+from tradsys.core.state cimport (
+    GATE_OPEN, Instrument, Session, events_left, give_slot, other_side_of, side_of, take_slot)
+from tradsys.core.validation cimport (
+    cancel_order_reason, new_order_reason, reduce_order_reason, replace_order_reason)
+from tradsys.wire.records cimport (
+    BLOCK_CANCEL_ORDER, BLOCK_DEFINE_ACCOUNT, BLOCK_DEFINE_INSTRUMENT, BLOCK_DEFINE_PARTICIPANT,
+    BLOCK_DEFINE_SESSION, BLOCK_NEW_ORDER, BLOCK_OPEN_SESSION, BLOCK_SET_INSTRUMENT_STATE, CANCEL_REASON_BY_OWNER,
+    CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER, CANCEL_REASON_NO_LIQUIDITY, CANCEL_REASON_SELF_TRADE,
+    EVENT_FLAGS_PRIORITY_KEPT, EVENT_FLAGS_RESTS, EVENT_FLAGS_UNSOLICITED, INSTRUMENT_STATE_OPEN,
+    ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_MARKET, REJECT_REASON_BOOK_FULL,
+    REJECT_REASON_DUPLICATE_CLIENT_REF, REJECT_REASON_POST_ONLY_WOULD_MATCH, REJECT_REASON_QTY_BELOW_FILLED,
+    REJECT_REASON_UNKNOWN_ORDER, SCHEMA_ID, SCHEMA_VERSION, SIZE_CANCEL_ORDER, STP_MODE_CANCEL_BOTH,
+    STP_MODE_CANCEL_NEWEST, STP_MODE_CANCEL_OLDEST, STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT,
+    TEMPLATE_CANCEL_ORDER, TEMPLATE_CHECKPOINT, TEMPLATE_CLOSE_SESSION, TEMPLATE_DEFINE_ACCOUNT,
+    TEMPLATE_DEFINE_INSTRUMENT, TEMPLATE_DEFINE_PARTICIPANT, TEMPLATE_DEFINE_SESSION, TEMPLATE_NEW_ORDER,
+    TEMPLATE_OPEN_SESSION, TEMPLATE_REDUCE_ORDER, TEMPLATE_REFUSE_COMMAND, TEMPLATE_REPLACE_ORDER,
+    TEMPLATE_SET_ENTITLEMENT, TEMPLATE_SET_INSTRUMENT_STATE, TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTC,
+    TIME_IN_FORCE_IOC, CancelOrder, MessageHeader, NewOrder, ReduceOrder, ReplaceOrder)
+
+cdef extern from * nogil:
+    long __builtin_expect(long, long)
+
+cdef enum:
+    ANY_PRICE_KEY = 0x7FFFFFFFFFFFFFFE  # no resting order is beyond: the limit of a market order
+
+
+# --------------------------------------------------------------------------------------------------- new order
+
+cdef inline int decide_new_order(State* s, const NewOrder* c) except -1 nogil:
+    """Rules 3.2 and 4; 1: decided, 0: its events might not fit the buffer."""
+    cdef const Command* command = <const Command*> c
+    cdef uint8_t reason = 0
+    cdef uint32_t tag, at, slot
+    cdef Order* order
+    if __builtin_expect(not is_plain_limit(s, c), 0):
+        reason = new_order_reason(s, c)
+        if reason:
+            return refuse_new_order(s, c, reason)
+    cdef Instrument* instrument = &s.instruments[c.instrument_id]
+    cdef Ladder* other = other_side_of(instrument, c.side)
+    cdef bint market = c.order_type == ORDER_TYPE_MARKET
+    cdef int64_t limit_key = ANY_PRICE_KEY if market else c.price_ticks ^ other.key_mask
+    cdef bint crosses = other.best_key <= limit_key
+    cdef bint rests = not market and c.time_in_force <= TIME_IN_FORCE_GTC
+    tag = refs_tag(&s.refs, c.session_id, c.client_ref)
+    if __builtin_expect(refs_find(&s.refs, s.orders, tag, c.session_id, c.client_ref, &at) != 0, 0):
+        return refuse_new_order(s, c, REJECT_REASON_DUPLICATE_CLIENT_REF)
+    if __builtin_expect(crosses and c.order_flags & ORDER_FLAGS_POST_ONLY, 0):
+        return refuse_new_order(s, c, REJECT_REASON_POST_ONLY_WOULD_MATCH)
+    if __builtin_expect(s.free_slot == SLOT_NONE and s.slots_used == s.orders_max, 0):
+        return refuse_new_order(s, c, REJECT_REASON_BOOK_FULL)
+    if crosses and not room_to_match(s, other, limit_key, stp_mode_of(s, c), c.session_id, c.qty_lots):
+        return 0
+    if not rests and events_left(s) < 2:
+        return 0
+    number_command(s, command)
+    slot = take_slot(s)
+    order = &s.orders[slot]
+    fill_order(s, c, order, slot)
+    if crosses or not rests:
+        write_accepted(s, command, order, c.price_ticks, 0)
+        return match_and_finish(s, command, order, c.price_ticks, limit_key)
+    refs_put(&s.refs, at, tag, slot)
+    write_accepted(s, command, order, c.price_ticks, EVENT_FLAGS_RESTS)
+    rest_order(s, order, c.price_ticks)
+    return 1
+
+
+@cython.overflowcheck(False)
+cdef inline bint is_plain_limit(const State* s, const NewOrder* c) noexcept nogil:
+    """Whether nothing of rule 3.2 before DUPLICATE_CLIENT_REF can fail, for the common kind of order.
+
+    One pass, no early exits; False means that new_order_reason() has to look.
+    """
+    cdef const Session* session = &s.sessions[c.session_id if c.session_id < s.sessions_max else 0]
+    cdef const Instrument* instrument = &s.instruments[c.instrument_id if c.instrument_id < s.instruments_max else 0]
+    cdef uint32_t kinds = (<const uint32_t*> &c.side)[0] - <uint32_t> 0x00010101     # side, type, time in force from 0
+    cdef uint32_t flags = c.order_flags | <uint32_t> (<const uint16_t*> c.pad)[0] << 16    # and padding
+    cdef uint64_t odd = session.gate ^ GATE_OPEN
+    odd |= instrument.state ^ INSTRUMENT_STATE_OPEN
+    odd |= c.account_id
+    odd |= (kinds & <uint32_t> 0xF8FCFFFE) | <uint32_t> (kinds >> 24 > STP_MODE_CANCEL_BOTH)
+    odd |= (flags & ~(<uint32_t> 3)) | (flags & (kinds >> 17) & 1)                   # POST_ONLY with IOC or FOK
+    odd |= <uint64_t> c.expire_ts_ns
+    odd |= <uint64_t> (<uint64_t> c.qty_lots - <uint64_t> instrument.qty_min_lots > instrument.qty_range)
+    odd |= <uint64_t> (<uint64_t> c.price_ticks - <uint64_t> instrument.price_min_ticks > instrument.price_range)
+    if instrument.increments:
+        odd |= <uint64_t> (c.qty_lots % instrument.qty_increment_lots)
+        odd |= <uint64_t> (c.price_ticks % instrument.price_increment_ticks)
+    return odd == 0
+
+
+cdef inline uint32_t stp_mode_of(const State* s, const NewOrder* c) noexcept nogil:
+    """The order's STP mode, its participant's default where it names none."""
+    return s.sessions[c.session_id].stp_mode if c.stp_mode == STP_MODE_PARTICIPANT_DEFAULT else c.stp_mode
+
+
+cdef inline void fill_order(State* s, const NewOrder* c, Order* order, uint32_t slot) noexcept nogil:
+    """Make the order of a command that has been accepted."""
+    s.order_serial += 1
+    order.order_id = s.order_serial << SLOT_BITS | slot
+    order.leaves_lots = c.qty_lots
+    order.level = 0
+    order.session_id = c.session_id
+    order.client_ref = c.client_ref
+    order.qty_lots = c.qty_lots
+    order.account_id = c.account_id
+    order.instrument_id = c.instrument_id
+    order.traits = ((<const uint32_t*> &c.side)[0] & 0xFFFFFF) | stp_mode_of(s, c) << 24
+    order.order_flags = c.order_flags
+    order.spare = 0
+
+
+cdef int refuse_new_order(State* s, const NewOrder* c, uint8_t reason) except -1 nogil:
+    number_command(s, <const Command*> c)
+    write_rejected(s, <const Command*> c, TEMPLATE_NEW_ORDER, reason, c.instrument_id, c.price_ticks, c.qty_lots, c.side,
+                   c.account_id, 0, 0)
+    return 1
+
+
+# --------------------------------------------------------------------------------------------------- matching
+
+cdef bint room_to_match(State* s, Ladder* other, int64_t limit_key, uint32_t stp_mode, uint32_t session_id,
+                        int64_t qty_lots) noexcept nogil:
+    """Whether the buffer takes all events of an order that can match: counted out only when a bound does not do."""
+    cdef int64_t room = events_left(s) - 3
+    cdef int64_t events
+    if room < 0:
+        return False
+    if <int64_t> other.order_count <= room or (stp_mode == STP_MODE_NONE and qty_lots <= room):
+        return True
+    reachable_lots(s, other, limit_key, stp_mode, session_id, qty_lots, &events)
+    return events <= room
+
+
+cdef int64_t reachable_lots(State* s, Ladder* other, int64_t limit_key, uint32_t stp_mode, uint32_t session_id,
+                            int64_t qty_lots, int64_t* events) noexcept nogil:
+    """Lots up to `qty_lots` that would match (rule 4.7); `events` receives the matches and cancels of resting orders."""
+    cdef uint32_t participant_id = s.sessions[session_id].participant_id
+    cdef uint32_t level = other.best_level, slot
+    cdef int64_t reached = 0
+    cdef const Order* resting
+    events[0] = 0
+    while level and level_key(&s.levels, level) <= limit_key:
+        slot = level_at(&s.levels, level).head_slot
+        while slot != SLOT_NONE:
+            resting = &s.orders[slot]
+            events[0] += 1
+            if stp_mode == STP_MODE_NONE or s.sessions[resting.session_id].participant_id != participant_id:
+                if resting.leaves_lots >= qty_lots - reached:
+                    return qty_lots
+                reached += resting.leaves_lots
+            elif stp_mode != STP_MODE_CANCEL_OLDEST:
+                return reached
+            slot = resting.next_slot
+        level = ladder_next_level(&s.levels, level)
+    return reached
+
+
+cdef int match_and_finish(State* s, const Command* c, Order* order, int64_t price_ticks,
+                          int64_t limit_key) except -1 nogil:
+    """Match an order that has just been accepted or replaced, then rest or cancel what is left of it."""
+    cdef Ladder* other = other_side_of(&s.instruments[order.instrument_id], side_of_order(order))
+    cdef uint32_t time_in_force = order.traits >> 16 & 0xFF
+    cdef uint32_t reason = 0
+    cdef int64_t events
+    if time_in_force == TIME_IN_FORCE_FOK and reachable_lots(
+            s, other, limit_key, order.traits >> 24, order.session_id, order.leaves_lots, &events) < order.leaves_lots:
+        reason = CANCEL_REASON_FOK_UNFILLABLE
+    elif match_incoming(s, c, order, other, limit_key):
+        reason = CANCEL_REASON_SELF_TRADE
+    elif order.leaves_lots == 0:
+        give_slot(s, order, slot_of(order.order_id))
+        return 1
+    elif time_in_force == TIME_IN_FORCE_IOC:
+        reason = CANCEL_REASON_IOC_REMAINDER
+    elif (order.traits >> 8 & 0xFF) == ORDER_TYPE_MARKET:
+        reason = CANCEL_REASON_NO_LIQUIDITY
+    if reason:
+        assert order.leaves_lots > 0
+        write_canceled(s, c, order, price_ticks, reason, unsolicited(c, order))
+        give_slot(s, order, slot_of(order.order_id))
+        return 1
+    assert time_in_force <= TIME_IN_FORCE_GTC
+    refs_add(&s.refs, refs_tag(&s.refs, order.session_id, order.client_ref), slot_of(order.order_id))
+    write_rested(s, c, order, price_ticks)
+    rest_order(s, order, price_ticks)
+    return 1
+
+
+cdef int match_incoming(State* s, const Command* c, Order* order, Ladder* other, int64_t limit_key) except -1 nogil:
+    """Match an order as far as its limit and rule 4.8 allow; 1: self-trade prevention ends it."""
+    cdef uint32_t stp_mode = order.traits >> 24
+    cdef uint32_t participant_id = s.sessions[order.session_id].participant_id
+    cdef Order* resting
+    cdef Level* level
+    cdef int64_t qty_lots
+    cdef uint32_t slot
+    while order.leaves_lots > 0 and other.best_key <= limit_key:
+        level = level_at(&s.levels, other.best_level)
+        slot = level.head_slot
+        resting = &s.orders[slot]
+        assert resting.level == other.best_level
+        if stp_mode != STP_MODE_NONE and s.sessions[resting.session_id].participant_id == participant_id:
+            if stp_mode == STP_MODE_CANCEL_NEWEST:
+                return 1
+            cancel_resting(s, c, resting, CANCEL_REASON_SELF_TRADE, EVENT_FLAGS_UNSOLICITED)
+            if stp_mode == STP_MODE_CANCEL_BOTH:
+                return 1
+            continue
+        qty_lots = resting.leaves_lots if resting.leaves_lots < order.leaves_lots else order.leaves_lots
+        assert qty_lots > 0
+        order.leaves_lots -= qty_lots
+        resting.leaves_lots -= qty_lots
+        level.qty_lots -= qty_lots
+        write_executed(s, c, resting, order, other.best_key ^ other.key_mask, qty_lots)
+        if resting.leaves_lots == 0:
+            unrest_order(s, resting)
+            give_slot(s, resting, slot)
+    return 0
+
+
+# --------------------------------------------------------------------------------------------------- cancel, reduce
+
+cdef inline Order* find_order(State* s, uint32_t session_id, uint32_t instrument_id, uint64_t orig_client_ref,
+                              uint64_t order_id) noexcept nogil:
+    """The live order a sender names and may reach (rule 2.6), else NULL. The sender is defined or the venue."""
+    cdef Order* order
+    cdef uint32_t slot, at
+    if order_id != 0:
+        slot = slot_of(order_id)
+        if slot >= s.slots_used:
+            return NULL
+        order = &s.orders[slot]
+        if order.order_id != order_id:
+            return NULL
+        if order.session_id != session_id and session_id != 0 and (
+                s.sessions[order.session_id].participant_id != s.sessions[session_id].participant_id):
+            return NULL
+    else:
+        slot = refs_find(&s.refs, s.orders, refs_tag(&s.refs, session_id, orig_client_ref), session_id, orig_client_ref,
+                         &at)
+        if slot == 0:
+            return NULL
+        order = &s.orders[slot - 1]
+    return order if order.instrument_id == instrument_id else NULL
+
+
+cdef inline int decide_cancel_order(State* s, const CancelOrder* c) except -1 nogil:
+    """Rules 3.6 and 5.1; 1: decided."""
+    cdef const Command* command = <const Command*> c
+    cdef uint8_t reason = 0
+    cdef Order* order = NULL
+    if __builtin_expect(not is_plain_cancel(s, c), 0):
+        reason = cancel_order_reason(s, c)
+    if __builtin_expect(reason == 0, 1):
+        order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref, c.order_id)
+    number_command(s, command)
+    if __builtin_expect(order == NULL, 0):
+        write_rejected(s, command, TEMPLATE_CANCEL_ORDER, reason if reason else <uint8_t> REJECT_REASON_UNKNOWN_ORDER,
+                       c.instrument_id, 0, 0, 0, 0, c.orig_client_ref, c.order_id)
+        return 1
+    cancel_resting(s, command, order, CANCEL_REASON_BY_OWNER, unsolicited(command, order))
+    return 1
+
+
+cdef inline bint is_plain_cancel(const State* s, const CancelOrder* c) noexcept nogil:
+    """Whether nothing of rule 3.6 before UNKNOWN_ORDER can fail, for the common kind of sender."""
+    cdef const Session* session = &s.sessions[c.session_id if c.session_id < s.sessions_max else 0]
+    cdef const Instrument* instrument = &s.instruments[c.instrument_id if c.instrument_id < s.instruments_max else 0]
+    cdef const uint64_t* pad = <const uint64_t*> c.pad
+    return session.gate != 0 and instrument.state != 0 and (
+        pad[0] | pad[1] | (<const uint32_t*> c.pad2)[0]) == 0
+
+
+cdef int decide_reduce_order(State* s, const ReduceOrder* c) except -1 nogil:
+    """Rules 3.6 and 5.2; 1: decided."""
+    cdef const Command* command = <const Command*> c
+    cdef uint8_t reason = reduce_order_reason(s, c)
+    cdef Order* order = NULL
+    if reason == 0:
+        order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref, c.order_id)
+    number_command(s, command)
+    if order == NULL:
+        write_rejected(s, command, TEMPLATE_REDUCE_ORDER, reason if reason else <uint8_t> REJECT_REASON_UNKNOWN_ORDER,
+                       c.instrument_id, 0, c.qty_lots, 0, 0, c.orig_client_ref, c.order_id)
+        return 1
+    if c.qty_lots >= order.leaves_lots:
+        cancel_resting(s, command, order, CANCEL_REASON_BY_OWNER, unsolicited(command, order))
+        return 1
+    order.leaves_lots -= c.qty_lots
+    order.qty_lots -= c.qty_lots
+    level_at(&s.levels, order.level).qty_lots -= c.qty_lots
+    write_reduced(s, command, order, resting_price(s, order), c.qty_lots,
+                  EVENT_FLAGS_RESTS | EVENT_FLAGS_PRIORITY_KEPT | unsolicited(command, order))
+    return 1
+
+
+# --------------------------------------------------------------------------------------------------- replace
+
+cdef int decide_replace_order(State* s, const ReplaceOrder* c) except -1 nogil:
+    """Rules 3.5, 5.3 to 5.5; 1: decided, 0: its events might not fit the buffer."""
+    cdef const Command* command = <const Command*> c
+    cdef uint8_t reason = replace_order_reason(s, c)
+    cdef Order* order = NULL
+    cdef Ladder* other
+    cdef int64_t limit_key
+    if reason == 0:
+        order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref, c.order_id)
+        reason = replaced_order_reason(s, c, order)
+    if reason:
+        number_command(s, command)
+        write_rejected(s, command, TEMPLATE_REPLACE_ORDER, reason, c.instrument_id, c.price_ticks, c.qty_lots, 0, 0,
+                       c.orig_client_ref, c.order_id)
+        return 1
+    if c.qty_lots <= order.qty_lots and c.price_ticks == resting_price(s, order):
+        number_command(s, command)
+        return replace_in_place(s, c, order)
+    other = other_side_of(&s.instruments[c.instrument_id], side_of_order(order))
+    limit_key = c.price_ticks ^ other.key_mask
+    if other.best_key <= limit_key and not room_to_match(
+            s, other, limit_key, order.traits >> 24, order.session_id,
+            c.qty_lots - (order.qty_lots - order.leaves_lots)):
+        return 0
+    number_command(s, command)
+    return replace_from_anew(s, c, order, limit_key, other.best_key <= limit_key)
+
+
+cdef uint8_t replaced_order_reason(State* s, const ReplaceOrder* c, const Order* order) noexcept nogil:
+    """The checks of rule 3.5 that look at live orders; `order` is the one reached, or NULL."""
+    cdef uint32_t owner = c.session_id if order == NULL else order.session_id
+    cdef uint32_t at
+    cdef uint32_t holder = refs_find(&s.refs, s.orders, refs_tag(&s.refs, owner, c.client_ref), owner, c.client_ref, &at)
+    cdef Ladder* other
+    if holder != 0 and (order == NULL or holder - 1 != slot_of(order.order_id)):
+        return REJECT_REASON_DUPLICATE_CLIENT_REF
+    if order == NULL:
+        return REJECT_REASON_UNKNOWN_ORDER
+    if c.qty_lots <= order.qty_lots - order.leaves_lots:
+        return REJECT_REASON_QTY_BELOW_FILLED
+    other = other_side_of(&s.instruments[c.instrument_id], side_of_order(order))
+    if c.order_flags & ORDER_FLAGS_POST_ONLY and other.best_key <= c.price_ticks ^ other.key_mask:
+        return REJECT_REASON_POST_ONLY_WOULD_MATCH
+    return 0
+
+
+cdef inline void take_replacement(Order* order, const ReplaceOrder* c) noexcept nogil:
+    """What a replace changes of an order but its price and place."""
+    order.leaves_lots = c.qty_lots - (order.qty_lots - order.leaves_lots)
+    order.qty_lots = c.qty_lots
+    order.client_ref = c.client_ref
+    order.order_flags = <uint16_t> ((order.order_flags & ORDER_FLAGS_KEEP_ON_DISCONNECT) | c.order_flags)
+
+
+cdef int replace_in_place(State* s, const ReplaceOrder* c, Order* order) except -1 nogil:
+    """A replace that keeps its place: same price, total not higher."""
+    cdef uint64_t ref_before = order.client_ref
+    cdef int64_t leaves_before = order.leaves_lots
+    cdef uint32_t slot = slot_of(order.order_id)
+    if ref_before != c.client_ref:
+        refs_remove(&s.refs, refs_tag(&s.refs, order.session_id, ref_before), slot)
+        refs_add(&s.refs, refs_tag(&s.refs, order.session_id, c.client_ref), slot)
+    take_replacement(order, c)
+    assert 0 < order.leaves_lots <= leaves_before
+    level_at(&s.levels, order.level).qty_lots -= leaves_before - order.leaves_lots
+    write_replaced(s, <const Command*> c, order, c.price_ticks, EVENT_FLAGS_RESTS | EVENT_FLAGS_PRIORITY_KEPT,
+                   ref_before, c.price_ticks, leaves_before)
+    return 1
+
+
+cdef int replace_from_anew(State* s, const ReplaceOrder* c, Order* order, int64_t limit_key,
+                           bint crosses) except -1 nogil:
+    """A replace that leaves its place and comes in like an incoming order."""
+    cdef const Command* command = <const Command*> c
+    cdef uint64_t ref_before = order.client_ref
+    cdef int64_t leaves_before = order.leaves_lots
+    cdef int64_t price_before = resting_price(s, order)
+    unrest_order(s, order)
+    take_replacement(order, c)
+    assert order.leaves_lots > 0
+    if crosses:
+        write_replaced(s, command, order, c.price_ticks, 0, ref_before, price_before, leaves_before)
+        return match_and_finish(s, command, order, c.price_ticks, limit_key)
+    refs_add(&s.refs, refs_tag(&s.refs, order.session_id, order.client_ref), slot_of(order.order_id))
+    write_replaced(s, command, order, c.price_ticks, EVENT_FLAGS_RESTS, ref_before, price_before, leaves_before)
+    rest_order(s, order, c.price_ticks)
+    return 1
+
+
+# --------------------------------------------------------------------------------------------------- batch
+
+cdef inline uint64_t order_command_header(uint64_t template_id) noexcept nogil:
+    """The 8-byte header of commands 1 to 6 as one word."""
+    return BLOCK_CANCEL_ORDER | template_id << 16 | <uint64_t> SCHEMA_ID << 32 | <uint64_t> SCHEMA_VERSION << 48
+
+
+cdef int decide_batch(State* s, const uint8_t* records, int64_t size_bytes, int64_t* consumed) except -1 nogil:
+    """Decide records until the batch ends; `consumed` receives the bytes decided. Returns a BATCH_* code."""
+    cdef const uint8_t* record = records
+    cdef const uint8_t* end = records + size_bytes
+    cdef uint64_t header
+    cdef int64_t size
+    cdef int decided, code = BATCH_DONE
+    while record < end:
+        if end - record < SIZE_CANCEL_ORDER:
+            header = 0
+        else:
+            header = (<const uint64_t*> record)[0]
+        size = SIZE_CANCEL_ORDER
+        if __builtin_expect(header != order_command_header(TEMPLATE_NEW_ORDER)
+                            and header != order_command_header(TEMPLATE_CANCEL_ORDER), 0):
+            code = record_trouble(record, end - record)
+            if code != BATCH_DONE:
+                break
+            size = (<const MessageHeader*> record).block_length + <int64_t> sizeof(MessageHeader)
+        if __builtin_expect((<const Command*> record).seq != 0
+                            and (<const Command*> record).seq != s.last_seq + 1, 0):
+            code = BATCH_BAD_SEQ
+            break
+        if s.cursor >= s.events_end:
+            code = BATCH_SHORT_OF_ROOM
+            break
+        if header == order_command_header(TEMPLATE_NEW_ORDER):
+            decided = decide_new_order(s, <const NewOrder*> record)
+        elif header == order_command_header(TEMPLATE_CANCEL_ORDER):
+            decided = decide_cancel_order(s, <const CancelOrder*> record)
+        else:
+            decided = decide_rare(s, record)
+        if decided == 0:
+            code = BATCH_SHORT_OF_ROOM
+            break
+        record += size
+    consumed[0] = record - records
+    return code
+
+
+cdef int decide_rare(State* s, const uint8_t* record) except -1 nogil:
+    """Every command but NEW_ORDER and CANCEL_ORDER."""
+    cdef uint16_t template_id = (<const MessageHeader*> record).template_id
+    if template_id == TEMPLATE_REDUCE_ORDER:
+        return decide_reduce_order(s, <const ReduceOrder*> record)
+    if template_id == TEMPLATE_REPLACE_ORDER:
+        return decide_replace_order(s, <const ReplaceOrder*> record)
+    return decide_admin(s, record)
+
+
+cdef int record_trouble(const uint8_t* record, int64_t left_bytes) noexcept nogil:
+    """BATCH_DONE when the record is a command of ours and all there, else what is wrong with it."""
+    cdef const MessageHeader* header = <const MessageHeader*> record
+    cdef int64_t block_length
+    if left_bytes < <int64_t> sizeof(MessageHeader):
+        return BATCH_TRUNCATED
+    block_length = block_length_of(header.template_id)
+    if block_length == 0:
+        return BATCH_UNKNOWN_TEMPLATE
+    if header.block_length != block_length or header.schema_id != SCHEMA_ID or header.version != SCHEMA_VERSION:
+        return BATCH_BAD_HEADER
+    if left_bytes < block_length + <int64_t> sizeof(MessageHeader):
+        return BATCH_TRUNCATED
+    return BATCH_DONE
+
+
+cdef int64_t block_length_of(uint16_t template_id) noexcept nogil:
+    """Block length of a command, 0 when the template is none."""
+    if template_id >= TEMPLATE_NEW_ORDER and template_id <= TEMPLATE_REFUSE_COMMAND:
+        return BLOCK_NEW_ORDER
+    if template_id == TEMPLATE_DEFINE_INSTRUMENT:
+        return BLOCK_DEFINE_INSTRUMENT
+    if template_id == TEMPLATE_DEFINE_PARTICIPANT:
+        return BLOCK_DEFINE_PARTICIPANT
+    if template_id == TEMPLATE_DEFINE_SESSION:
+        return BLOCK_DEFINE_SESSION
+    if template_id == TEMPLATE_DEFINE_ACCOUNT or template_id == TEMPLATE_SET_ENTITLEMENT:
+        return BLOCK_DEFINE_ACCOUNT
+    if template_id == TEMPLATE_OPEN_SESSION or template_id == TEMPLATE_CLOSE_SESSION:
+        return BLOCK_OPEN_SESSION
+    if template_id >= TEMPLATE_SET_INSTRUMENT_STATE and template_id <= TEMPLATE_CHECKPOINT:
+        return BLOCK_SET_INSTRUMENT_STATE
+    return 0

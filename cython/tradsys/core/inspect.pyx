@@ -1,0 +1,438 @@
+"""Looking at the whole state: its hash (section 8 of the rule book), its invariants, its snapshot."""
+cimport cython
+from libc.stdint cimport uint32_t
+from libc.string cimport memcmp, memcpy, memset
+
+from tradsys.core.ladder cimport (
+    Ladder, Node, Page, ladder_best_price, ladder_check, ladder_next_level, level_at, level_price)
+from tradsys.core.order cimport SLOT_BITS, SLOT_NONE, Order, slot_of
+from tradsys.core.references cimport refs_add, refs_find, refs_tag
+from tradsys.core.state cimport (
+    GATE_DEFINED, Account, Instrument, Participant, Session, allowed_entitlement, explicit_entitlement)
+from tradsys.wire.records cimport INSTRUMENT_STATE_OPEN
+
+
+# --------------------------------------------------------------------------------------------------- hash
+
+@cython.overflowcheck(False)
+cdef inline uint64_t mix(uint64_t h, uint64_t word) noexcept nogil:
+    h = (h ^ word) * <uint64_t> 0xBF58476D1CE4E5B9
+    return h ^ (h >> 29)
+
+
+cdef uint64_t hash_state(State* s) noexcept nogil:
+    """The hash of section 8: equal states have equal hashes, whatever their memory looks like. O(state)."""
+    cdef uint64_t h = <uint64_t> 0x9E3779B97F4A7C15
+    cdef uint32_t slot = s.free_slot, i, side
+    h = mix(h, s.last_seq)
+    h = mix(h, s.last_event_seq)
+    h = mix(h, s.order_serial)
+    h = mix(h, s.slots_used)
+    while slot != SLOT_NONE:
+        h = mix(h, slot)
+        slot = s.orders[slot].next_slot
+    h = hash_people(s, h)
+    for i in range(1, s.instruments_max):
+        if s.instruments[i].state:
+            h = hash_instrument(s, h, i)
+            for side in range(2):
+                h = hash_side(s, h, &s.instruments[i].sides[side])
+    return h
+
+
+cdef uint64_t hash_people(const State* s, uint64_t h) noexcept nogil:
+    """Rule 8.2."""
+    cdef const Participant* participant
+    cdef const Session* session
+    cdef uint32_t i
+    for i in range(1, s.participants_max):
+        participant = &s.participants[i]
+        if participant.defined:
+            h = mix(h, i)
+            h = mix(h, participant.permissions)
+            h = mix(h, participant.stp_mode)
+            h = mix(h, participant.enabled)
+    for i in range(1, s.sessions_max):
+        session = &s.sessions[i]
+        if session.gate:
+            h = mix(h, i)
+            h = mix(h, session.participant_id)
+            h = mix(h, session.enabled)
+            h = mix(h, session.is_open)
+            h = mix(h, session.cancel_on_disconnect)
+            h = mix(h, session.last_client_seq)
+            h = mix(h, session.last_report_seq)
+    for i in range(1, s.accounts_max):
+        if s.accounts[i].participant_id:
+            h = mix(h, i)
+            h = mix(h, s.accounts[i].participant_id)
+            h = mix(h, s.accounts[i].enabled)
+    return h
+
+
+cdef uint64_t hash_instrument(const State* s, uint64_t h, uint32_t instrument_id) noexcept nogil:
+    """Rule 8.3 up to the books."""
+    cdef const Instrument* instrument = &s.instruments[instrument_id]
+    cdef uint32_t i
+    h = mix(h, instrument_id)
+    h = mix(h, instrument.state)
+    h = mix(h, instrument.asset_class)
+    h = mix(h, <uint64_t> <int64_t> instrument.tick_exponent)
+    h = mix(h, <uint64_t> <int64_t> instrument.lot_exponent)
+    h = mix(h, instrument.symbol[0])
+    h = mix(h, instrument.symbol[1])
+    h = mix(h, instrument.currency)
+    h = mix(h, <uint64_t> instrument.tick_mantissa)
+    h = mix(h, <uint64_t> instrument.lot_mantissa)
+    h = mix(h, <uint64_t> instrument.price_increment_ticks)
+    h = mix(h, <uint64_t> instrument.price_min_ticks)
+    h = mix(h, <uint64_t> instrument.price_max_ticks)
+    h = mix(h, <uint64_t> instrument.qty_increment_lots)
+    h = mix(h, <uint64_t> instrument.qty_min_lots)
+    h = mix(h, <uint64_t> instrument.qty_max_lots)
+    if instrument.explicit_count:
+        for i in range(1, s.participants_max):
+            if explicit_entitlement(s, i, instrument_id):
+                h = mix(h, i)
+                h = mix(h, allowed_entitlement(s, i, instrument_id))
+    return h
+
+
+cdef uint64_t hash_side(State* s, uint64_t h, Ladder* ladder) noexcept nogil:
+    """The orders of a side: best level first, each in priority."""
+    cdef uint32_t level = ladder.best_level, slot, traits
+    cdef uint64_t price
+    cdef const Order* order
+    while level:
+        price = <uint64_t> level_price(&s.levels, ladder, level)
+        slot = level_at(&s.levels, level).head_slot
+        while slot != SLOT_NONE:
+            order = &s.orders[slot]
+            traits = order.traits
+            h = mix(h, order.order_id)
+            h = mix(h, order.client_ref)
+            h = mix(h, price)
+            h = mix(h, <uint64_t> order.qty_lots)
+            h = mix(h, <uint64_t> order.leaves_lots)
+            h = mix(h, order.session_id)
+            h = mix(h, order.account_id)
+            # order_type << 24 | time_in_force << 16 | stp_mode << 8 | side
+            h = mix(h, (traits >> 8 & 0xFF) << 24 | (traits >> 16 & 0xFF) << 16 | (traits >> 24) << 8 | (traits & 0xFF))
+            h = mix(h, order.order_flags)
+            slot = order.next_slot
+        level = ladder_next_level(&s.levels, level)
+    return h
+
+
+# --------------------------------------------------------------------------------------------------- invariants
+
+cdef int check_state(State* s) except -1:
+    """Walk everything; see the docstring of Engine for what holds.
+
+    Raises
+    ------
+    AssertionError
+        With a sentence on the first thing that does not hold.
+    """
+    cdef uint32_t i
+    cdef int64_t resting = 0, pages = 0
+    for i in range(s.instruments_max):
+        if s.instruments[i].state or i == 0:
+            resting += check_book(s, i, &pages)
+    if resting != <int64_t> s.live_orders:
+        raise AssertionError(f"{resting} orders rest on the books, {s.live_orders} are counted")
+    if pages != <int64_t> s.levels.page_count:
+        raise AssertionError(f"{pages} pages belong to books, {s.levels.page_count} are counted")
+    check_slots(s)
+    check_references(s)
+    check_sessions(s)
+    return 0
+
+
+cdef int64_t check_book(State* s, uint32_t instrument_id, int64_t* pages) except -1:
+    """Both sides of an instrument; returns their orders, adds up their pages."""
+    cdef Instrument* instrument = &s.instruments[instrument_id]
+    cdef int64_t orders = 0
+    cdef uint32_t side, page
+    for side in range(2):
+        if instrument.sides[side].owner != instrument_id * 2 + side + 1:
+            raise AssertionError(f"side {side + 1} of instrument {instrument_id} has lost its mark")
+        orders += ladder_check(&s.levels, &instrument.sides[side], s.orders)
+        page = instrument.sides[side].first_page
+        while page:
+            pages[0] += 1
+            page = s.levels.pages[page].next_page
+    if instrument.state == INSTRUMENT_STATE_OPEN and instrument.sides[0].order_count and instrument.sides[1].order_count:
+        if ladder_best_price(&instrument.sides[0]) >= ladder_best_price(&instrument.sides[1]):
+            raise AssertionError(f"the book of instrument {instrument_id} is crossed")
+    return orders
+
+
+cdef int check_slots(State* s) except -1:
+    """Every slot ever used is live or in the free list, once; ids name their slots."""
+    cdef uint32_t slot, live = 0, freed = 0
+    cdef Order* order
+    for slot in range(s.slots_used):
+        order = &s.orders[slot]
+        if order.order_id == 0:
+            continue
+        live += 1
+        if slot_of(order.order_id) != slot or order.order_id >> SLOT_BITS > s.order_serial:
+            raise AssertionError(f"slot {slot} holds order id {order.order_id}")
+        if order.level == 0 or order.leaves_lots < 1 or order.leaves_lots > order.qty_lots:
+            raise AssertionError(f"order {order.order_id} rests nowhere or has {order.leaves_lots} of {order.qty_lots} lots")
+        if s.levels.pages[order.level >> 4].owner != order.instrument_id * 2 + (order.traits & 0xFF):
+            raise AssertionError(f"order {order.order_id} rests on another book")
+    slot = s.free_slot
+    while slot != SLOT_NONE:
+        if slot >= s.slots_used or s.orders[slot].order_id or freed >= s.slots_used:
+            raise AssertionError(f"slot {slot} does not belong in the free list")
+        freed += 1
+        slot = s.orders[slot].next_slot
+    if live != s.live_orders or live + freed != s.slots_used:
+        raise AssertionError(f"{live} slots live, {freed} free, {s.slots_used} used, {s.live_orders} orders counted")
+    return 0
+
+
+cdef int check_references(State* s) except -1:
+    """Every live order is found by its reference, and the table holds nothing else."""
+    cdef uint32_t i, at, count = 0
+    cdef Order* order
+    for i in range(s.slots_used):
+        order = &s.orders[i]
+        if order.order_id and refs_find(&s.refs, s.orders, refs_tag(&s.refs, order.session_id, order.client_ref),
+                                        order.session_id, order.client_ref, &at) != i + 1:
+            raise AssertionError(f"order {order.order_id} is not found by its reference {order.client_ref}")
+    for i in range(s.refs.entries_max):
+        count += s.refs.entries[i] != 0
+    if count != s.live_orders:
+        raise AssertionError(f"{count} references for {s.live_orders} live orders")
+    return 0
+
+
+cdef int check_sessions(State* s) except -1:
+    """Sessions count their live orders and repeat their participant's settings."""
+    cdef uint32_t i
+    cdef int64_t total = 0
+    cdef const Session* session
+    counts = {}
+    for i in range(s.slots_used):
+        if s.orders[i].order_id:
+            counts[s.orders[i].session_id] = counts.get(s.orders[i].session_id, 0) + 1
+    for i in range(s.sessions_max):
+        session = &s.sessions[i]
+        if session.live_orders != counts.get(i, 0):
+            raise AssertionError(f"session {i} counts {session.live_orders} live orders, has {counts.get(i, 0)}")
+        if session.gate and (not session.gate & GATE_DEFINED or not s.participants[session.participant_id].defined
+                             or session.stp_mode != s.participants[session.participant_id].stp_mode):
+            raise AssertionError(f"session {i} does not fit participant {session.participant_id}")
+    return 0
+
+
+# --------------------------------------------------------------------------------------------------- snapshot
+
+cdef enum:
+    SNAPSHOT_VERSION = 1
+
+cdef struct SnapshotHead:               # 168 bytes, then the sections in the order of the counts
+    char magic[8]
+    uint32_t version
+    uint32_t record_sizes               # of Order, Page, Node, ...: folded; layouts must agree
+    uint64_t size_bytes                 # of the whole snapshot
+    uint64_t state_hash
+    uint64_t last_seq
+    uint64_t last_event_seq
+    uint64_t order_serial
+    uint64_t entitlement_count
+    uint32_t slots_used
+    uint32_t free_slot
+    uint32_t live_orders
+    uint32_t pages_used
+    uint32_t nodes_used
+    uint32_t free_page
+    uint32_t free_node
+    uint32_t page_count
+    uint32_t node_count
+    uint32_t sessions_count             # highest id defined + 1, and so on
+    uint32_t participants_count
+    uint32_t accounts_count
+    uint32_t instruments_count
+    uint32_t spare[11]
+
+cdef struct SnapshotEntitlement:        # 12 bytes
+    uint32_t participant_id
+    uint32_t instrument_id
+    uint32_t allowed
+
+
+cdef uint32_t record_sizes() noexcept nogil:
+    return <uint32_t> (sizeof(Order) | sizeof(Page) << 7 ^ sizeof(Node) << 11 ^ sizeof(Session) << 15
+                       ^ sizeof(Participant) << 18 ^ sizeof(Account) << 21 ^ sizeof(Instrument) << 20)
+
+
+cdef void fill_head(State* s, SnapshotHead* head) noexcept nogil:
+    """All of the head but the state hash."""
+    memset(head, 0, sizeof(SnapshotHead))
+    memcpy(head.magic, b"TRADSNAP", 8)
+    head.version = SNAPSHOT_VERSION
+    head.record_sizes = record_sizes()
+    head.last_seq = s.last_seq
+    head.last_event_seq = s.last_event_seq
+    head.order_serial = s.order_serial
+    head.slots_used = s.slots_used
+    head.free_slot = s.free_slot
+    head.live_orders = s.live_orders
+    head.pages_used = s.levels.pages_used
+    head.nodes_used = s.levels.nodes_used
+    head.free_page = s.levels.free_page
+    head.free_node = s.levels.free_node
+    head.page_count = s.levels.page_count
+    head.node_count = s.levels.node_count
+    count_definitions(s, head)
+    head.size_bytes = (sizeof(SnapshotHead) + <uint64_t> head.slots_used * sizeof(Order)
+                       + <uint64_t> head.pages_used * sizeof(Page) + <uint64_t> head.nodes_used * sizeof(Node)
+                       + <uint64_t> head.sessions_count * sizeof(Session)
+                       + <uint64_t> head.participants_count * sizeof(Participant)
+                       + <uint64_t> head.accounts_count * sizeof(Account)
+                       + <uint64_t> head.instruments_count * sizeof(Instrument)
+                       + head.entitlement_count * sizeof(SnapshotEntitlement))
+
+
+cdef void count_definitions(State* s, SnapshotHead* head) noexcept nogil:
+    cdef uint32_t i
+    head.sessions_count = head.participants_count = head.accounts_count = head.instruments_count = 1
+    for i in range(1, s.sessions_max):
+        if s.sessions[i].gate:
+            head.sessions_count = i + 1
+    for i in range(1, s.participants_max):
+        if s.participants[i].defined:
+            head.participants_count = i + 1
+            head.entitlement_count += s.participants[i].explicit_count
+    for i in range(1, s.accounts_max):
+        if s.accounts[i].participant_id:
+            head.accounts_count = i + 1
+    for i in range(1, s.instruments_max):
+        if s.instruments[i].state:
+            head.instruments_count = i + 1
+
+
+cdef int64_t snapshot_bytes(State* s) noexcept nogil:
+    """Bytes save_state() writes now."""
+    cdef SnapshotHead head
+    fill_head(s, &head)
+    return <int64_t> head.size_bytes
+
+
+cdef uint8_t* put(uint8_t* target, const void* source, uint64_t size_bytes) noexcept nogil:
+    memcpy(target, source, size_bytes)
+    return target + size_bytes
+
+
+cdef const uint8_t* get(void* target, const uint8_t* source, uint64_t size_bytes) noexcept nogil:
+    memcpy(target, source, size_bytes)
+    return source + size_bytes
+
+
+cdef int64_t save_state(State* s, uint8_t* target) except -1 nogil:
+    """Copy the state, as much of each array as is in use; returns the bytes written."""
+    cdef SnapshotHead head
+    cdef SnapshotEntitlement entitlement
+    cdef uint8_t* p = target
+    cdef uint32_t i, j
+    fill_head(s, &head)
+    head.state_hash = hash_state(s)
+    p = put(p, &head, sizeof(SnapshotHead))
+    p = put(p, s.orders, <uint64_t> head.slots_used * sizeof(Order))
+    p = put(p, s.levels.pages, <uint64_t> head.pages_used * sizeof(Page))
+    p = put(p, s.levels.nodes, <uint64_t> head.nodes_used * sizeof(Node))
+    p = put(p, s.sessions, <uint64_t> head.sessions_count * sizeof(Session))
+    p = put(p, s.participants, <uint64_t> head.participants_count * sizeof(Participant))
+    p = put(p, s.accounts, <uint64_t> head.accounts_count * sizeof(Account))
+    p = put(p, s.instruments, <uint64_t> head.instruments_count * sizeof(Instrument))
+    for i in range(1, head.participants_count):
+        if s.participants[i].explicit_count:
+            for j in range(1, head.instruments_count):
+                if explicit_entitlement(s, i, j):
+                    entitlement.participant_id = i
+                    entitlement.instrument_id = j
+                    entitlement.allowed = allowed_entitlement(s, i, j)
+                    p = put(p, &entitlement, sizeof(SnapshotEntitlement))
+    assert p - target == <int64_t> head.size_bytes
+    return p - target
+
+
+cdef int load_state(State* s, const uint8_t* source, int64_t size_bytes) except -1:
+    """Fill a fresh state from a snapshot; its capacities may be larger than those of the engine that saved it.
+
+    Raises
+    ------
+    ValueError
+        When the bytes are no snapshot of this layout, do not fit, or do not have the hash they claim.
+    """
+    cdef SnapshotHead head
+    cdef SnapshotEntitlement entitlement
+    cdef const uint8_t* p = source
+    cdef uint64_t i, word
+    if s.last_seq or s.slots_used:
+        raise ValueError("a snapshot is loaded into a fresh engine only")
+    if size_bytes < <int64_t> sizeof(SnapshotHead):
+        raise ValueError(f"a snapshot has at least {sizeof(SnapshotHead)} bytes, was {size_bytes}")
+    p = get(&head, p, sizeof(SnapshotHead))
+    check_head(s, &head, size_bytes)
+    p = get(s.orders, p, <uint64_t> head.slots_used * sizeof(Order))
+    p = get(s.levels.pages, p, <uint64_t> head.pages_used * sizeof(Page))
+    p = get(s.levels.nodes, p, <uint64_t> head.nodes_used * sizeof(Node))
+    p = get(s.sessions, p, <uint64_t> head.sessions_count * sizeof(Session))
+    p = get(s.participants, p, <uint64_t> head.participants_count * sizeof(Participant))
+    p = get(s.accounts, p, <uint64_t> head.accounts_count * sizeof(Account))
+    p = get(s.instruments, p, <uint64_t> head.instruments_count * sizeof(Instrument))
+    for i in range(head.entitlement_count):
+        p = get(&entitlement, p, sizeof(SnapshotEntitlement))
+        if entitlement.participant_id >= s.participants_max or entitlement.instrument_id >= s.instruments_max:
+            raise ValueError("an entitlement of the snapshot names an id out of range")
+        word = <uint64_t> entitlement.participant_id * s.entitled_words + (entitlement.instrument_id >> 6)
+        s.entitled_set[word] |= (<uint64_t> 1) << (entitlement.instrument_id & 63)
+        if entitlement.allowed:
+            s.entitled_value[word] |= (<uint64_t> 1) << (entitlement.instrument_id & 63)
+    take_head(s, &head)
+    for i in range(s.slots_used):
+        if s.orders[i].order_id:
+            refs_add(&s.refs, refs_tag(&s.refs, s.orders[i].session_id, s.orders[i].client_ref), <uint32_t> i)
+    if hash_state(s) != head.state_hash:
+        raise ValueError(f"the snapshot's state has the hash {hash_state(s):#018x}, its head says {head.state_hash:#018x}")
+    return 0
+
+
+cdef int check_head(const State* s, const SnapshotHead* head, int64_t size_bytes) except -1:
+    """Refuse what is no snapshot of ours, or does not fit the capacities."""
+    if memcmp(head.magic, b"TRADSNAP", 8) != 0:
+        raise ValueError("not a snapshot: it does not begin with TRADSNAP")
+    if head.version != SNAPSHOT_VERSION or head.record_sizes != record_sizes():
+        raise ValueError(f"snapshot version must be {SNAPSHOT_VERSION} with record sizes {record_sizes():#x}, "
+                         f"was {head.version} with {head.record_sizes:#x}")
+    if <int64_t> head.size_bytes != size_bytes:
+        raise ValueError(f"the snapshot says it has {head.size_bytes} bytes, was {size_bytes}")
+    for what, need, capacity in (
+            ("orders", head.slots_used, s.orders_max), ("pages", head.pages_used, s.levels.pages_max),
+            ("nodes", head.nodes_used, s.levels.nodes_max), ("sessions", head.sessions_count, s.sessions_max),
+            ("participants", head.participants_count, s.participants_max),
+            ("accounts", head.accounts_count, s.accounts_max),
+            ("instruments", head.instruments_count, s.instruments_max)):
+        if need > capacity:
+            raise ValueError(f"the snapshot needs room for {need} {what}, the engine has {capacity}")
+    return 0
+
+
+cdef void take_head(State* s, const SnapshotHead* head) noexcept nogil:
+    s.last_seq = head.last_seq
+    s.last_event_seq = head.last_event_seq
+    s.order_serial = head.order_serial
+    s.slots_used = head.slots_used
+    s.free_slot = head.free_slot
+    s.live_orders = head.live_orders
+    s.levels.pages_used = head.pages_used
+    s.levels.nodes_used = head.nodes_used
+    s.levels.free_page = head.free_page
+    s.levels.free_node = head.free_node
+    s.levels.page_count = head.page_count
+    s.levels.node_count = head.node_count

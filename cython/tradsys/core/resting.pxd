@@ -1,0 +1,48 @@
+"""Orders going on and off the books: the level, the reference and the counters change together."""
+from libc.stdint cimport int64_t, uint32_t
+
+from tradsys.core.events cimport Command, write_canceled
+from tradsys.core.ladder cimport ladder_append, ladder_remove, level_price
+from tradsys.core.order cimport Order, slot_of
+from tradsys.core.references cimport refs_remove, refs_tag
+from tradsys.core.state cimport Instrument, State, give_slot, side_of
+from tradsys.wire.records cimport EVENT_FLAGS_RESTS
+
+
+cdef inline uint32_t side_of_order(const Order* order) noexcept nogil:
+    """1: buy, 2: sell."""
+    return order.traits & 0xFF
+
+
+cdef inline int64_t resting_price(State* s, const Order* order) noexcept nogil:
+    """Price of an order on the book, ticks."""
+    cdef Instrument* instrument = &s.instruments[order.instrument_id]
+    return level_price(&s.levels, side_of(instrument, side_of_order(order)), order.level)
+
+
+cdef inline int rest_order(State* s, Order* order, int64_t price_ticks) except -1 nogil:
+    """Put an order at the back of its level; its reference has been entered."""
+    cdef Instrument* instrument = &s.instruments[order.instrument_id]
+    s.live_orders += 1
+    s.sessions[order.session_id].live_orders += 1
+    return ladder_append(&s.levels, side_of(instrument, side_of_order(order)), s.orders, slot_of(order.order_id),
+                         price_ticks ^ side_of(instrument, side_of_order(order)).key_mask)
+
+
+cdef inline int unrest_order(State* s, Order* order) except -1 nogil:
+    """Take an order off its level and its reference out of the table; its leaves are as the level counts them."""
+    cdef Instrument* instrument = &s.instruments[order.instrument_id]
+    s.live_orders -= 1
+    s.sessions[order.session_id].live_orders -= 1
+    refs_remove(&s.refs, refs_tag(&s.refs, order.session_id, order.client_ref), slot_of(order.order_id))
+    return ladder_remove(&s.levels, side_of(instrument, side_of_order(order)), s.orders, order)
+
+
+cdef inline int cancel_resting(State* s, const Command* c, Order* order, uint32_t cancel_reason,
+                               uint32_t event_flags) except -1 nogil:
+    """Cancel an order on the book and free its slot."""
+    cdef uint32_t slot = slot_of(order.order_id)
+    write_canceled(s, c, order, resting_price(s, order), cancel_reason, event_flags | EVENT_FLAGS_RESTS)
+    unrest_order(s, order)
+    give_slot(s, order, slot)
+    return 0

@@ -1,0 +1,1 @@
+"""Deciding the rare commands. No Python face: cimport ``tradsys.core.admin``."""

@@ -1,0 +1,1 @@
+"""Deciding commands. No Python face: cimport ``tradsys.core.decide``."""
