@@ -1,0 +1,1 @@
+"""Ring memory; used from Cython only."""
