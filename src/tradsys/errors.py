@@ -40,6 +40,12 @@ class CorruptionError(JournalError):
     code = "CORRUPT"
 
 
+class EngineStoppedError(JournalError):
+    """The engine has stopped because something could not be written; nothing is decided until a restart."""
+
+    code = "ENGINE_STOPPED"
+
+
 class InUseError(TradSysError):
     """Another process holds the data directory or the port."""
 
