@@ -1,0 +1,293 @@
+"""Checkers: what must hold of an event log whatever the commands were, and of everything built from it.
+
+`EventChecker` reads events only. It builds its own picture of orders, books and positions from them and raises
+`CheckFailed` at the first event that does not fit.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from tradsys.sim.reference_records import read_events
+from tradsys.wire.enums import EventFlags, OrderType, Side, StpMode, Template
+
+RESTS, PRIORITY_KEPT, UNSOLICITED = (
+    int(EventFlags.RESTS),
+    int(EventFlags.PRIORITY_KEPT),
+    int(EventFlags.UNSOLICITED),
+)
+BUY, SELL = int(Side.BUY), int(Side.SELL)
+Level = tuple[int, int, int]  # price [ticks], quantity [lots], orders
+
+
+class CheckFailed(AssertionError):
+    """Something that must hold does not; the message names the event."""
+
+
+class SeenOrder:
+    """An order as its events tell it."""
+
+    __slots__ = (
+        "filled",
+        "instrument_id",
+        "leaves",
+        "order_id",
+        "order_type",
+        "participant_id",
+        "price",
+        "rests",
+        "side",
+        "stp_mode",
+        "total",
+    )
+
+    def __init__(self, event: Any) -> None:
+        self.order_id = event.order_id
+        self.instrument_id = event.instrument_id
+        self.participant_id = event.participant_id
+        self.side = event.side
+        self.order_type = event.order_type
+        self.stp_mode = event.stp_mode
+        self.price = event.price_ticks
+        self.total = event.qty_lots
+        self.leaves = event.leaves_lots
+        self.filled = 0
+        self.rests = False
+
+
+class EventChecker:
+    """Follows an event log from its first event on and checks it.
+
+    Notes
+    -----
+    Invariants: event and report numbers have no gaps; causes never go back; every order's quantity is what was filled,
+    taken off and left; the resting party of a match is the first order of the best level; what two parties trade is
+    the same; a book is never crossed at the end of a command; a participant's orders meet only where its mode allows.
+    """
+
+    def __init__(self) -> None:
+        self.last_seq = 0
+        self.last_cause = 0
+        self.report_seqs: dict[int, int] = defaultdict(int)  # session_id -> last report_seq
+        self.orders: dict[int, SeenOrder] = {}  # live ones
+        self.books: dict[tuple[int, int], dict[int, dict[int, SeenOrder]]] = defaultdict(dict)
+        self.positions: dict[tuple[int, int], int] = defaultdict(int)  # (participant, instrument) -> lots
+        self.cash: dict[tuple[int, int], int] = defaultdict(int)  # (participant, instrument) -> ticks x lots
+        self.entered_lots = 0  # quantity of accepted orders, replaces counted by what they add or take off
+        self.traded_lots = 0
+        self.canceled_lots = 0
+        self.reduced_lots = 0
+        self._touched: set[int] = set()  # instruments whose book this command changed
+        self._readers = {
+            Template.ORDER_ACCEPTED: self._accepted,
+            Template.ORDER_EXECUTED: self._executed,
+            Template.ORDER_CANCELED: self._canceled,
+            Template.ORDER_REDUCED: self._reduced,
+            Template.ORDER_REPLACED: self._replaced,
+            Template.ORDER_RESTED: self._rested,
+        }
+
+    def apply(self, events: Any) -> None:
+        """Check the next events of the log (records of 128 bytes)."""
+        for template, event in read_events(events):
+            self._number(template, event)
+            reader = self._readers.get(Template(template))
+            if reader is not None:
+                reader(event)
+        self._end_command()
+
+    def depth(self, instrument_id: int, side: int, levels_max: int = 1 << 30) -> list[Level]:
+        """The best levels of the book the events make."""
+        levels = self.books[instrument_id, side]
+        prices = sorted(levels, reverse=side == BUY)[:levels_max]
+        return [(p, sum(o.leaves for o in levels[p].values()), len(levels[p])) for p in prices]
+
+    def check_totals(self) -> None:
+        """Positions and cash sum to zero in each instrument, and no lot has appeared or vanished."""
+        for what in (self.positions, self.cash):
+            sums: dict[int, int] = defaultdict(int)
+            for (_, instrument_id), amount in what.items():
+                sums[instrument_id] += amount
+            self._demand(not any(sums.values()), f"positions or cash do not sum to zero: {dict(sums)}")
+        left = sum(order.leaves for order in self.orders.values())
+        gone = 2 * self.traded_lots + self.canceled_lots + self.reduced_lots
+        self._demand(
+            self.entered_lots == left + gone,
+            f"{self.entered_lots} lots entered, {left} left, {gone} traded or taken",
+        )
+
+    def check_engine(self, engine: Any, instruments: Iterable[int], levels_max: int = 1 << 20) -> None:
+        """An engine's books (or a BookView's: anything with `depth`) are the ones the events make."""
+        for instrument_id in instruments:
+            for side in (BUY, SELL):
+                found = [
+                    tuple(int(v) for v in level) for level in engine.depth(instrument_id, side, levels_max)
+                ]
+                expected = self.depth(instrument_id, side, levels_max)
+                self._demand(
+                    found == expected,
+                    f"depth of instrument {instrument_id} side {side} is {found[:5]}.., events make {expected[:5]}..",
+                )
+
+    # ---------------------------------------------------------------- numbers
+
+    def _number(self, template: int, event: Any) -> None:
+        self._demand(event.seq == self.last_seq + 1, f"event seq {event.seq} follows {self.last_seq}")
+        self.last_seq = event.seq
+        if event.cause_seq != self.last_cause:
+            self._demand(
+                event.cause_seq == self.last_cause + 1, f"cause {event.cause_seq} follows {self.last_cause}"
+            )
+            self._end_command()
+            self.last_cause = event.cause_seq
+        if template == Template.ORDER_EXECUTED:
+            self._report(event.resting_session_id, event.resting_report_seq)
+            self._report(event.incoming_session_id, event.incoming_report_seq)
+        elif template == Template.ORDER_RESTED:
+            self._demand(event.report_seq == 0, "OrderRested is reported")
+        elif template != Template.INSTRUMENT_DEFINED:
+            self._report(event.session_id, event.report_seq)
+
+    def _report(self, session_id: int, report_seq: int) -> None:
+        if report_seq == 0:
+            return
+        expected = self.report_seqs[session_id] + 1
+        self._demand(report_seq == expected, f"session {session_id} gets report {report_seq}, not {expected}")
+        self.report_seqs[session_id] = report_seq
+
+    def _end_command(self) -> None:
+        for instrument_id in self._touched:
+            bids, asks = self.books[instrument_id, BUY], self.books[instrument_id, SELL]
+            self._demand(
+                not bids or not asks or max(bids) < min(asks), f"instrument {instrument_id} is crossed"
+            )
+        self._touched.clear()
+
+    def _demand(self, holds: bool, message: str) -> None:
+        if not holds:
+            raise CheckFailed(f"at event {self.last_seq} of command {self.last_cause}: {message}")
+
+    # ---------------------------------------------------------------- orders
+
+    def _accepted(self, event: Any) -> None:
+        self._demand(event.order_id not in self.orders, f"order {event.order_id:#x} is accepted twice")
+        self._demand(event.leaves_lots == event.qty_lots > 0, "an accepted order has all its quantity left")
+        slots = {order_id & 0xFFFFFF for order_id in self.orders} if len(self.orders) < 64 else set()
+        self._demand(event.order_id & 0xFFFFFF not in slots, "the slot is taken")
+        order = self.orders[event.order_id] = SeenOrder(event)
+        self.entered_lots += order.total
+        if event.event_flags & RESTS:
+            self._rest(order)
+
+    def _executed(self, event: Any) -> None:
+        resting, incoming = self._order(event.resting_order_id), self._order(event.incoming_order_id)
+        qty = event.qty_lots
+        self._demand(qty > 0, f"match of {qty} lots")
+        self._demand(resting.rests, "the resting order does not rest")
+        self._demand(not incoming.rests, "the incoming order rests")
+        self._demand(resting.side != incoming.side == event.incoming_side, "sides of the match")
+        self._demand(event.price_ticks == resting.price, "the price is not the resting order's")
+        self._demand(self._is_first(resting), "the resting order is not the first of the best level")
+        self._demand(self._is_within(incoming, event.price_ticks), "the incoming order's limit is broken")
+        own = resting.participant_id == incoming.participant_id
+        self._demand(not own or incoming.stp_mode == StpMode.NONE, "a self-trade that is not allowed")
+        self._fill(resting, qty, event.resting_leaves_lots)
+        self._fill(incoming, qty, event.incoming_leaves_lots)
+        self.traded_lots += qty
+        for order in (resting, incoming):
+            signed = qty if order.side == BUY else -qty
+            self.positions[order.participant_id, order.instrument_id] += signed
+            self.cash[order.participant_id, order.instrument_id] -= signed * event.price_ticks
+            if order.leaves == 0:
+                self._end(order)
+
+    def _canceled(self, event: Any) -> None:
+        order = self._order(event.order_id)
+        self._demand(
+            event.qty_lots == order.leaves, f"{event.qty_lots} lots cancelled, {order.leaves} were left"
+        )
+        self._demand(event.leaves_lots == 0, "a cancelled order has something left")
+        self._demand(bool(event.event_flags & RESTS) == order.rests, "RESTS of the cancel")
+        self._demand(event.price_ticks == order.price, "price of the cancelled order")
+        if event.event_flags & UNSOLICITED:
+            self._demand(
+                event.client_seq == event.request_client_ref == 0, "an unsolicited cancel names a request"
+            )
+        self.canceled_lots += order.leaves
+        order.leaves = 0
+        self._end(order)
+
+    def _reduced(self, event: Any) -> None:
+        order = self._order(event.order_id)
+        self._demand(0 < event.qty_lots < order.leaves, f"{event.qty_lots} of {order.leaves} lots taken off")
+        order.leaves -= event.qty_lots
+        order.total -= event.qty_lots
+        self.reduced_lots += event.qty_lots
+        self._demand(event.leaves_lots == order.leaves, f"leaves {event.leaves_lots}, not {order.leaves}")
+
+    def _replaced(self, event: Any) -> None:
+        order = self._order(event.order_id)
+        self._demand(order.rests, "an order that does not rest is replaced")
+        self._demand(event.leaves_before_lots == order.leaves, "leaves before the replace")
+        self._demand(event.price_before_ticks == order.price, "price before the replace")
+        self._demand(event.leaves_lots == event.qty_lots - order.filled > 0, "leaves after the replace")
+        keeps = event.price_ticks == order.price and event.qty_lots <= order.total
+        self._demand(bool(event.event_flags & PRIORITY_KEPT) == keeps, "PRIORITY_KEPT of the replace")
+        self.entered_lots += event.qty_lots - order.total
+        if not keeps:
+            self._take(order)
+        order.total, order.leaves, order.price = event.qty_lots, event.leaves_lots, event.price_ticks
+        if not keeps and event.event_flags & RESTS:
+            self._rest(order)
+
+    def _rested(self, event: Any) -> None:
+        order = self._order(event.order_id)
+        self._demand(not order.rests, "an order rests twice")
+        self._demand(event.leaves_lots == order.leaves, "leaves of what rests")
+        self._demand(event.price_ticks == order.price, "price of what rests")
+        self._rest(order)
+
+    # ---------------------------------------------------------------- books
+
+    def _order(self, order_id: int) -> SeenOrder:
+        order = self.orders.get(order_id)
+        self._demand(order is not None, f"order {order_id:#x} is not live")
+        assert order is not None
+        return order
+
+    def _fill(self, order: SeenOrder, qty: int, leaves: int) -> None:
+        self._demand(qty <= order.leaves, f"{qty} lots matched of {order.leaves}")
+        order.leaves -= qty
+        order.filled += qty
+        self._demand(order.leaves == leaves, f"leaves {leaves}, not {order.leaves}")
+        self._demand(order.filled + order.leaves == order.total, "filled and left do not add up")
+
+    def _rest(self, order: SeenOrder) -> None:
+        order.rests = True
+        self.books[order.instrument_id, order.side].setdefault(order.price, {})[order.order_id] = order
+        self._touched.add(order.instrument_id)
+
+    def _take(self, order: SeenOrder) -> None:
+        levels = self.books[order.instrument_id, order.side]
+        del levels[order.price][order.order_id]
+        if not levels[order.price]:
+            del levels[order.price]
+        order.rests = False
+
+    def _end(self, order: SeenOrder) -> None:
+        if order.rests:
+            self._take(order)
+        del self.orders[order.order_id]
+
+    def _is_first(self, order: SeenOrder) -> bool:
+        levels = self.books[order.instrument_id, order.side]
+        best = max(levels) if order.side == BUY else min(levels)
+        return order.price == best and next(iter(levels[best])) == order.order_id
+
+    @staticmethod
+    def _is_within(order: SeenOrder, price: int) -> bool:
+        if order.order_type == OrderType.MARKET:
+            return True
+        return price <= order.price if order.side == BUY else price >= order.price
