@@ -78,6 +78,7 @@ cdef class LogWriter:
     cdef int32_t fault_operation    # FAILED_... to be made fail
     cdef int64_t fault_after        # after that many of it
     cdef int32_t fault_errno
+    cdef bint held                  # the thread is to wait before its next write
     # figures
     cdef int64_t write_count        # writes of the journal
     cdef int64_t sync_count

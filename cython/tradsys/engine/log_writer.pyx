@@ -236,6 +236,8 @@ cdef class LogWriter:
             if self.spare_fd < 0 and not self.spare_failed:
                 self.prepare_spare()
             pthread_mutex_lock(&self.mutex)
+            while self.held and not self.stopping:
+                cond_wait_us(&self.wake, &self.mutex, IDLE_US)
             if not self.stopping and not self.waiting and not self.has_work():
                 self.sleeping = True
                 cond_wait_us(&self.wake, &self.mutex, IDLE_US)
@@ -485,6 +487,13 @@ cdef class LogWriter:
             if fd >= 0:
                 os.close(fd)
         self.journal_fd = self.events_fd = self.spare_fd = self.journal_dir = self.events_dir = -1
+
+    def hold(self, bint held):
+        """Drill: make the thread wait before its next write, or go on; as a disk does that does not answer."""
+        pthread_mutex_lock(&self.mutex)
+        self.held = held
+        pthread_cond_signal(&self.wake)
+        pthread_mutex_unlock(&self.mutex)
 
     def inject_fault(self, int operation, int64_t after, int code):
         """Drill: make the operation (a key of OPERATIONS) fail with a system error, `after` of them from now on."""

@@ -67,7 +67,7 @@ cdef class Sequencer:
         cdef int64_t framed = self.batch_used + size_bytes + FRAME_HEAD_BYTES * (self.batch_count + 1)
         if self.batch_used + size_bytes > self.batch_capacity or framed > self.writer.journal_free():
             return NULL
-        if self.closed or self.in_doubt or self.writer.failure() != FAILED_NOT:
+        if self.stopped():
             return NULL
         return self.batch + self.batch_used
 
@@ -87,7 +87,7 @@ cdef class Sequencer:
         EngineStoppedError
             A write, a sync or the engine has failed; also with an empty batch.
         """
-        if self.closed or self.in_doubt or self.writer.failure() != FAILED_NOT:
+        if self.stopped():
             return self.give_up()
         if self.batch_count == 0:
             return 0
@@ -123,6 +123,10 @@ cdef class Sequencer:
                 return self.give_up()
         self.in_doubt = False
         return decided
+
+    cdef bint stopped(self) noexcept nogil:
+        """Tell whether nothing is decided any more."""
+        return self.closed or self.in_doubt or self.writer.failure() != FAILED_NOT
 
     cdef int64_t give_up(self) except -1 nogil:
         """Stop for good, say why."""
@@ -253,7 +257,7 @@ cdef class Sequencer:
         cdef uint64_t wanted = event_seq if event_seq else self.engine.last_event_seq
         with nogil:
             while self.writer.released() < wanted:
-                if self.closed or self.in_doubt or self.writer.failure() != FAILED_NOT:
+                if self.stopped():
                     self.give_up()
                 self.writer.wait_moved(WAIT_US)
         return self.writer.released()
@@ -262,7 +266,7 @@ cdef class Sequencer:
         """Wait until every event so far is in the event files; raises EngineStoppedError when it never will be."""
         with nogil:
             while self.writer.stored() < self.engine.last_event_seq:
-                if self.closed or self.writer.failure() != FAILED_NOT:
+                if self.stopped():
                     self.give_up()
                 self.writer.wait_moved(WAIT_US)
 
@@ -330,13 +334,13 @@ cdef class Sequencer:
         int
             Time the copy took, ns: the pause. -1: the one before is still being written, none was made.
         """
-        if self.closed or self.in_doubt:
-            raise EngineStoppedError("the sequencer is closed or has failed; its state is not to be kept")
+        if self.stopped():
+            self.give_up()
         return self.snapshots.take(self, wait)
 
     def housekeeping(self):
         """Make a snapshot when `snapshot_commands` have passed since the last; call it now and then from the duty cycle."""
-        if not self.closed and not self.in_doubt and self.snapshots.is_due(self.engine.last_seq):
+        if not self.stopped() and self.snapshots.is_due(self.engine.last_seq):
             self.snapshots.take(self, False)
 
     def state_size(self):
@@ -356,8 +360,8 @@ cdef class Sequencer:
         """Write and sync everything, make a snapshot if settings say so, let the directory go. Harmless when repeated."""
         if self.closed:
             return
+        healthy = not self.stopped()
         self.closed = True
-        healthy = not self.in_doubt and self.writer.failure() == FAILED_NOT
         try:
             if healthy and self.settings.snapshot_at_close and self.snapshots.last_seq < self.engine.last_seq:
                 self.snapshots.take(self, False)
@@ -416,6 +420,10 @@ cdef class Sequencer:
     def inject_fault(self, int operation, int64_t after, int code):
         """Drill: make a file operation fail; see LogWriter.inject_fault."""
         self.writer.inject_fault(operation, after, code)
+
+    def hold_writer(self, bint held):
+        """Drill: make the writer's thread wait before its next write, or go on."""
+        self.writer.hold(held)
 
     # ---- recovery ----
 

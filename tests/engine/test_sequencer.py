@@ -1,0 +1,226 @@
+"""The sequencer: order, time, durability, back-pressure, reading back.
+
+A small flow goes through it; a bare engine fed from the journal must have made the same events.
+"""
+
+import errno
+
+import numpy as np
+import pytest
+from venue_flow import LOAD, START_NS, all_events, derive, drive, journalled, open_small, prepare
+
+from tradsys.engine.log_writer import OPERATIONS
+from tradsys.errors import EngineStoppedError, InputError
+from tradsys.wire.enums import Template
+from tradsys.wire.records import empty
+
+NAMES = {name: number for number, name in OPERATIONS.items()}
+durabilities = pytest.mark.parametrize("durability", ["none", "batch", "fsync"])
+
+
+@durabilities
+def test_journal_and_events_are_what_the_engine_makes_of_the_flow(tmp_path, durability):
+    with open_small(tmp_path, durability) as sequencer:
+        prepare(sequencer)
+        drive(sequencer, LOAD.commands)
+        assert sequencer.wait_released() == sequencer.last_event_seq
+        live = all_events(sequencer)
+        sequencer.wait_stored()
+        assert sequencer.stored_event_seq == sequencer.last_event_seq
+        state_hash = sequencer.engine.state_hash()
+        last_seq = sequencer.last_seq
+    events, engine = derive(journalled(tmp_path))
+    assert engine.last_seq == last_seq
+    assert engine.state_hash() == state_hash
+    assert live.tobytes() == events.tobytes()
+    assert len(events) > 3 * 1500, "several event files"
+
+
+def test_seq_and_time_are_filled_in(tmp_path):
+    with open_small(tmp_path) as sequencer:
+        prepare(sequencer)
+        before = sequencer.last_seq
+        assert sequencer.submit(LOAD.commands[:3]) == 240
+        assert sequencer.pending == 3
+        assert sequencer.commit(START_NS + 10**9) == 3
+        assert sequencer.pending == 0
+        assert sequencer.last_ts_ns == START_NS + 10**9
+    tail = np.frombuffer(journalled(tmp_path)[-240:], LOAD.commands.dtype)
+    assert tail["seq"].tolist() == [before + 1, before + 2, before + 3]
+    assert set(tail["ts_ns"].tolist()) == {START_NS + 10**9}
+
+
+def test_a_clock_that_steps_back_stands_still(tmp_path):
+    with open_small(tmp_path) as sequencer:
+        prepare(sequencer)
+        late = START_NS + 10**12
+        sequencer.run(LOAD.commands[:1], late)
+        sequencer.run(LOAD.commands[1:2], START_NS)
+        assert sequencer.last_ts_ns == late
+    with open_small(tmp_path) as sequencer:
+        assert sequencer.last_ts_ns == late, "also across a restart"
+        sequencer.run(LOAD.commands[2:3], START_NS + 5)
+        assert sequencer.read_events(sequencer.last_event_seq, 1)["ts_ns"][0] == late
+        sequencer.run(LOAD.commands[3:4], late + 1)
+        assert sequencer.last_ts_ns == late + 1
+
+
+def test_an_empty_commit_decides_nothing(tmp_path):
+    with open_small(tmp_path) as sequencer:
+        assert sequencer.commit(START_NS) == 0
+        assert sequencer.last_seq == 0
+        assert len(sequencer.read_events(1, 10)) == 0
+
+
+def test_a_full_batch_takes_no_more(tmp_path):
+    with open_small(tmp_path) as sequencer:
+        prepare(sequencer)
+        taken = sequencer.submit(LOAD.commands[:200])
+        assert taken == 8192 // 80 * 80
+        assert sequencer.submit(LOAD.commands[200:201]) == 0
+        assert sequencer.commit(START_NS) == taken // 80
+        assert sequencer.submit(LOAD.commands[taken // 80 : 200]) == 200 * 80 - taken
+
+
+def test_a_command_that_finds_no_room_for_its_events_waits(tmp_path):
+    # the sync never comes, so nothing is released and the event ring fills up
+    with open_small(tmp_path, "fsync") as sequencer:
+        prepare(sequencer)
+        sequencer.wait_released()
+        sequencer.wait_stored()
+        sequencer.hold_writer(True)
+        decided = 0
+        for begin in range(0, 6000, 50):
+            if sequencer.submit(LOAD.commands[begin : begin + 50]) < 50 * 80:
+                break
+            decided += sequencer.commit(START_NS)
+        assert sequencer.pending > 0 or decided < 6000
+        assert sequencer.last_event_seq - sequencer.released_event_seq() <= sequencer.settings.ring_events
+        sequencer.hold_writer(False)
+        sequencer.run(b"", START_NS)
+        while sequencer.pending:
+            sequencer.wait_released()
+            sequencer.commit(START_NS)
+        sequencer.wait_stored()
+        live = all_events(sequencer)
+    events, _ = derive(journalled(tmp_path))
+    assert live.tobytes() == events.tobytes()
+
+
+@pytest.mark.parametrize("durability", ["fsync"])
+def test_nothing_is_released_before_it_is_on_disk(tmp_path, durability):
+    with open_small(tmp_path, durability) as sequencer:
+        prepare(sequencer)
+        before = sequencer.wait_released()
+        sequencer.hold_writer(True)
+        sequencer.run(LOAD.commands[:20], START_NS)
+        assert sequencer.last_event_seq > before
+        assert sequencer.released_event_seq() == before
+        sequencer.hold_writer(False)
+        assert sequencer.wait_released() == sequencer.last_event_seq
+
+
+@pytest.mark.parametrize("durability", ["none", "batch"])
+def test_released_with_the_commit(tmp_path, durability):
+    with open_small(tmp_path, durability) as sequencer:
+        prepare(sequencer)
+        sequencer.run(LOAD.commands[:20], START_NS)
+        assert sequencer.released_event_seq() == sequencer.last_event_seq
+
+
+def test_reading_events_reaches_from_disk_to_memory(tmp_path):
+    with open_small(tmp_path) as sequencer:
+        prepare(sequencer)
+        drive(sequencer, LOAD.commands)
+        last = sequencer.last_event_seq
+        assert last > 3 * sequencer.settings.ring_events
+        for first in (1, 2, 1499, 1500, 1501, last - 1025, last - 1024, last - 1023, last):
+            events = sequencer.read_events(first, 40)
+            assert events["seq"].tolist() == list(range(first, min(first + 40, last + 1)))
+        assert len(sequencer.read_events(last + 1, 5)) == 0
+        with pytest.raises(InputError, match="first_seq must be at least 1"):
+            sequencer.read_events(0, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r[:-8], "command of 80 bytes must be"),
+        (lambda r: r[:16], "at least 24 bytes"),
+        (lambda r: r[:2] + b"\x40\x00" + r[4:], "was template 64"),
+        (lambda r: b"\x40\x00" + r[2:], "block length 64"),
+        (lambda r: r[:4] + b"\x01\x00" + r[6:], "schema must be 844"),
+        (lambda r: r[:6] + b"\x09\x00" + r[8:], "was 844 version 9"),
+    ],
+)
+def test_what_is_no_command_is_refused_whole(tmp_path, change, message):
+    good = empty(Template.NEW_ORDER).tobytes()
+    with open_small(tmp_path) as sequencer:
+        with pytest.raises(InputError, match=message):
+            sequencer.submit(good + change(good))
+        assert sequencer.pending == 0
+        sequencer.run(good, START_NS)
+        assert sequencer.last_seq == 1
+
+
+@durabilities
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        ("writing the journal", errno.ENOSPC),
+        ("writing the journal", errno.EIO),
+        ("syncing the journal", errno.EIO),
+        ("making a journal segment", errno.ENOSPC),
+        ("writing the event log", errno.ENOSPC),
+        ("making an events file", errno.EIO),
+    ],
+)
+def test_a_write_that_fails_stops_the_engine(tmp_path, durability, operation, code):
+    if operation == "syncing the journal" and durability != "fsync":
+        pytest.skip("nothing is synced")
+    sequencer = open_small(tmp_path, durability)
+    prepare(sequencer)
+    sequencer.wait_released()
+    sequencer.wait_stored()
+    sequencer.inject_fault(NAMES[operation], 1, code)
+    released_before = sequencer.released_event_seq()
+    with pytest.raises(EngineStoppedError) as stopped:
+        drive(sequencer, LOAD.commands)
+        sequencer.wait_stored()
+    assert stopped.value.code == "ENGINE_STOPPED"
+    assert operation in str(stopped.value)
+    assert f"errno {code}" in str(stopped.value)
+    released = sequencer.released_event_seq()
+    assert released_before <= released <= sequencer.last_event_seq
+    if durability != "none" and "event" not in operation:
+        assert released < sequencer.last_event_seq, "the batch that failed is not released"
+    # never half alive: nothing is taken, decided, released or stored any more
+    stored = sequencer.stored_event_seq
+    assert sequencer.submit(LOAD.commands[:1]) == 0
+    with pytest.raises(EngineStoppedError):
+        sequencer.commit(START_NS)
+    with pytest.raises(EngineStoppedError):
+        sequencer.snapshot()
+    assert (sequencer.released_event_seq(), sequencer.stored_event_seq) == (released, stored)
+    shown = sequencer.read_events(1, released) if durability != "none" else sequencer.read_events(1, stored)
+    sequencer.close()
+    # the restart has everything that was released, and goes on
+    with open_small(tmp_path, durability) as again:
+        assert again.last_event_seq >= len(shown)
+        assert again.read_events(1, len(shown)).tobytes() == shown.tobytes()
+        seq = again.last_seq
+        again.run(LOAD.commands[-1:], START_NS)
+        assert again.last_seq == seq + 1
+        again.wait_released()
+
+
+def test_closed_means_closed(tmp_path):
+    sequencer = open_small(tmp_path)
+    prepare(sequencer)
+    sequencer.close()
+    sequencer.close()
+    with pytest.raises(EngineStoppedError, match="closed"):
+        sequencer.commit(START_NS)
+    with pytest.raises(EngineStoppedError, match="closed"):
+        sequencer.snapshot()
+    assert sequencer.submit(LOAD.commands[:1]) == 0
