@@ -39,6 +39,7 @@ cdef uint64_t GOLDEN = 0x9E3779B97F4A7C15
 
 # ------------------------------------------------------------------------------------------- levels
 
+@cython.overflowcheck(False)  # of shifted bits
 cdef inline int32_t next_set(const uint64_t* bits, int32_t level, int32_t level_count) noexcept nogil:
     """Lowest level from `level` up that holds orders, or level_count."""
     cdef int32_t word = level >> 6
@@ -54,6 +55,7 @@ cdef inline int32_t next_set(const uint64_t* bits, int32_t level, int32_t level_
     return (word << 6) + <int32_t> __builtin_ctzll(left)
 
 
+@cython.overflowcheck(False)  # of shifted bits
 cdef inline int32_t previous_set(const uint64_t* bits, int32_t level) noexcept nogil:
     """Highest level from `level` down that holds orders, or -1."""
     cdef int32_t word = level >> 6
@@ -74,6 +76,7 @@ cdef extern from *:
     int __builtin_clzll(unsigned long long) nogil
 
 
+@cython.overflowcheck(False)  # of shifted bits
 cdef void put(Flow flow, int32_t slot) noexcept nogil:
     """Put an order at the back of its level."""
     cdef Quote* quote = &flow.quotes[slot]
@@ -94,6 +97,7 @@ cdef void put(Flow flow, int32_t slot) noexcept nogil:
     book.tail[side][level] = slot
 
 
+@cython.overflowcheck(False)  # of shifted bits
 cdef void take(Flow flow, int32_t slot) noexcept nogil:
     """Take an order out of its level."""
     cdef Quote* quote = &flow.quotes[slot]
@@ -203,7 +207,7 @@ cdef void match(Flow flow, Quote* incoming, int32_t limit) noexcept nogil:
 
 # ------------------------------------------------------------------------------------------- records
 
-@cython.overflowcheck(False)
+@cython.overflowcheck(False)  # the product is meant to wrap
 cdef inline uint64_t next_ref(Flow flow) noexcept nogil:
     """The next client reference; the odd factor makes it a permutation of all 64-bit values."""
     flow.refs_given += 1
