@@ -1,0 +1,103 @@
+"""Feed any bytes to every decoder.
+
+python tools/fuzz.py TARGET [libFuzzer options, folder of a corpus]
+
+A decoder refuses what it does not understand in its own words; everything else (another exception, a failed
+assertion, a crash) is a finding and libFuzzer writes the bytes to a file. Needs the extra ``fuzz`` (atheris), and says
+most on the debug build:
+
+    python tools/install.py fuzz
+    PYTHONPATH=build/debug python tools/fuzz.py frames -max_total_time=60
+
+The tests feed the same targets with bytes from hypothesis.
+"""
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tradsys.errors import ConfigError, InputError
+
+
+def frames(data: bytes) -> None:
+    """Frames at the order door: refused by a reason, or made of whole records."""
+    from tradsys.gateways.frames import check
+
+    reason, first_seq, message_count, session_template, bad_index = check(data)
+    assert 0 <= reason <= 7, reason
+    if reason == 0:
+        assert message_count >= 1
+        assert bad_index == -1
+        assert (first_seq == 0) == (session_template != 0)
+
+
+def itch(data: bytes) -> None:
+    """ITCH 5.0 files: messages, then at most one refusal."""
+    from tradsys.connectors.itch import read_itch
+
+    with as_file(data, "fuzz.itch") as path, contextlib.suppress(InputError):
+        for message in read_itch(path):
+            assert message
+
+
+def lobster(data: bytes) -> None:
+    """LOBSTER message files in CSV: batches of valid messages, then at most one refusal."""
+    from tradsys.connectors.lobster import read_messages
+
+    with as_file(data, "fuzz.csv") as path, contextlib.suppress(InputError):
+        for batch in read_messages(path):
+            assert len(batch) > 0
+
+
+def config(data: bytes) -> None:
+    """Settings files: settings, or a refusal."""
+    from tradsys.config import Config, load
+
+    with as_file(data, "fuzz.yaml") as path, contextlib.suppress(ConfigError):
+        assert isinstance(load(path, {}), Config)
+
+
+def units(data: bytes) -> None:
+    """Decimal numbers: exact, or refused."""
+    from tradsys.errors import UnitError
+    from tradsys.units import Unit
+
+    text = data.decode("utf-8", "replace")
+    with contextlib.suppress(UnitError):
+        tick = Unit.parse("0.01")
+        assert tick.count(tick.text(tick.count(text))) == tick.count(text)
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    function.__name__: function for function in (frames, itch, lobster, config, units)
+}
+
+
+@contextlib.contextmanager
+def as_file(data: bytes, name: str) -> Iterator[Path]:
+    """Put the bytes into a file of this process's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(data)
+        yield path
+
+
+def main(arguments: list[str]) -> int:
+    """Hand one target to libFuzzer; it never returns unless told to stop."""
+    if not arguments or arguments[0] not in TARGETS:
+        lines = [f"  {name:<10} {function.__doc__}" for name, function in TARGETS.items()]
+        print("\n".join([__doc__.split("\n")[0], "", "targets:", *lines]), file=sys.stderr)
+        return 2
+    import atheris
+
+    with atheris.instrument_imports():
+        TARGETS[arguments[0]](b"")  # imports its decoder
+    atheris.Setup([sys.argv[0], *arguments[1:]], TARGETS[arguments[0]])
+    atheris.Fuzz()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
