@@ -129,6 +129,9 @@ cdef int split_child(LevelPool* pool, Node* parent, uint32_t at) except -1 nogil
     assert parent.count < NODE_ENTRIES
     assert pool.nodes[left].count == NODE_ENTRIES
     node_move(&pool.nodes[right], &pool.nodes[left], NODE_ENTRIES // 2)
+    if at == 0:
+        # lower keys than the first bound may have gone into the first child: without this the new bound could lie below it
+        parent.keys[0] = pool.nodes[left].keys[0]
     node_insert(parent, at + 1, pool.nodes[right].keys[0], right)
     return 0
 
