@@ -28,7 +28,7 @@ def test_the_day_is_rebuilt_at_every_row(market_data, capsys, levels):
         f"--against={folder}/{DAY}_message_1.parquet",
     )
     assert (status, verdict["holds"]) == (0, True)
-    assert verdict["rows"] == verdict["equal_rows"] == expected["rows"]
+    assert verdict["rows"] == verdict["equal_rows"] == verdict["engine_equal_rows"] == expected["rows"]
     assert verdict["levels_taken_from_file"] == expected["levels_taken_from_file"]
     assert verdict["against_found"] == verdict["against_rows"] == 57515
     if "types" in expected:
@@ -45,6 +45,7 @@ def test_one_wrong_quantity_does_not_hold(tmp_path, capsys):
     status, verdict = verify(capsys, tmp_path / "message.csv", book, "--levels=1")
     assert status == 1
     assert (verdict["rows"], verdict["equal_rows"], verdict["first_unequal_row"]) == (3, 2, 2)
+    assert (verdict["engine_equal_rows"], verdict["engine_first_unequal_row"]) == (2, 2)
 
 
 def test_messages_of_fewer_levels_must_come_in_order(tmp_path, capsys):

@@ -15,7 +15,9 @@ from cyclopts import App, Parameter
 from cyclopts.types import ExistingFile
 
 import tradsys
+from tradsys.connectors.engine_replay import EngineReplay
 from tradsys.connectors.lobster import MessageType, read_day, read_messages
+from tradsys.connectors.lobster_plan import LobsterPlan, Seeding
 from tradsys.connectors.lobster_window import WindowBook
 
 app = App(
@@ -31,6 +33,10 @@ class LobsterVerdict:
     rows: int = 0
     equal_rows: int = 0
     first_unequal_row: int | None = None
+    engine_rows: int | None = None  # rows put through the matching engine
+    engine_equal_rows: int | None = None
+    engine_first_unequal_row: int | None = None
+    orders_seeded_from_file: int | None = None  # orders the engine was given from the orderbook file
     levels_taken_from_file: int = 0
     messages_beyond_level: int = 0  # messages that took more than their level held
     types: dict[str, int] = field(default_factory=dict)  # rows by message type
@@ -40,8 +46,14 @@ class LobsterVerdict:
 
     @property
     def holds(self) -> bool:
-        """Every row equal, and every row of the other file found."""
-        return self.rows > 0 and self.equal_rows == self.rows and self.against_found == self.against_rows
+        """Every row equal, in the ladder and in the engine, and every row of the other file found."""
+        engine = self.engine_rows is None or self.engine_equal_rows == self.rows
+        return (
+            self.rows > 0
+            and self.equal_rows == self.rows
+            and engine
+            and self.against_found == self.against_rows
+        )
 
 
 @app.command(name="lobster")
@@ -51,6 +63,7 @@ def lobster(
     *,
     levels: Annotated[int, Parameter(name=["--levels", "-l"])],
     against: ExistingFile | None = None,
+    engine: bool = True,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Rebuild the book of a LOBSTER day by the window rule and compare it with the orderbook file row by row.
@@ -73,11 +86,15 @@ def lobster(
         Levels of the orderbook file.
     against
         Message file of the same day with fewer levels: its rows must be found in MESSAGES in the same order.
+    engine
+        Put the day through the matching engine too.
     as_json
         One JSON object on the last line instead of a table.
     """
     started = time.perf_counter()
     verdict = verify_lobster(messages, book, levels)
+    if engine:
+        verify_engine(messages, book, verdict)
     if against is not None:
         verdict.against_rows, verdict.against_found = find_in_order(against, messages)
     verdict.seconds = round(time.perf_counter() - started, 3)
@@ -116,6 +133,23 @@ def verify_lobster(messages: Path, book: Path, levels: int) -> LobsterVerdict:
     return verdict
 
 
+def verify_engine(messages: Path, book: Path, verdict: LobsterVerdict) -> None:
+    """Put the day through the matching engine and compare its best levels with every row."""
+    plan, replay = LobsterPlan(Seeding.WINDOW, verdict.levels), EngineReplay()
+    verdict.engine_rows = verdict.engine_equal_rows = 0
+    for batch, block in read_day(messages, book, verdict.levels):
+        columns = [column.tolist() for column in batch.columns()]
+        for message, row in zip(zip(*columns, strict=True), block.tolist(), strict=True):
+            replay.apply(plan.step(message, row))
+            if replay.equals(row, verdict.levels):
+                verdict.engine_equal_rows += 1
+            elif verdict.engine_first_unequal_row is None:
+                verdict.engine_first_unequal_row = verdict.engine_rows
+            verdict.engine_rows += 1
+    replay.engine.check()
+    verdict.orders_seeded_from_file = plan.seeded
+
+
 def find_in_order(fewer: Path, more: Path) -> tuple[int, int]:
     """Rows of ``fewer``, and how many of them were found in ``more`` in the same order.
 
@@ -150,6 +184,12 @@ def _print_verdict(verdict: LobsterVerdict, name: str) -> None:
     table.add_row("rows equal to the orderbook file", f"{verdict.equal_rows:,}  ({share:.4f} %)")
     if verdict.first_unequal_row is not None:
         table.add_row("first row that differs", f"{verdict.first_unequal_row:,}")
+    if verdict.engine_equal_rows is not None and verdict.engine_rows:
+        engine_share = 100 * verdict.engine_equal_rows / verdict.engine_rows
+        table.add_row(
+            "rows equal in the matching engine", f"{verdict.engine_equal_rows:,}  ({engine_share:.4f} %)"
+        )
+        table.add_row("orders seeded for it from the orderbook file", f"{verdict.orders_seeded_from_file:,}")
     table.add_row("levels taken from the orderbook file", f"{verdict.levels_taken_from_file:,}")
     table.add_row("messages beyond what their level held", f"{verdict.messages_beyond_level:,}")
     for kind, count in verdict.types.items():

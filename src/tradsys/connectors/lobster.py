@@ -145,6 +145,37 @@ def read_day(messages: Path, orderbook: Path, levels: int) -> Iterator[tuple[Mes
         )
 
 
+def count_rows(path: Path) -> int:
+    """Rows of a file, for a progress bar: exact for Parquet, lines for CSV."""
+    if is_parquet(path):
+        return int(pa_parquet.read_metadata(path).num_rows)
+    count, last = 0, b"\n"
+    with pa.input_stream(str(path)) as stream:
+        while chunk := stream.read(CSV_BLOCK_BYTES):
+            count, last = count + chunk.count(b"\n"), chunk[-1:]
+    return count + (last != b"\n")
+
+
+def count_levels(path: Path) -> int:
+    """Levels of an orderbook file, by its columns.
+
+    Raises
+    ------
+    FileFormatError
+        The number of columns is not four times a number of levels.
+    """
+    if is_parquet(path):
+        columns = len([name for name in pa_parquet.read_schema(path).names if name != "row"])
+    else:
+        with pa.input_stream(str(path)) as stream:
+            columns = next(_lines(stream), "").count(",") + 1
+    if columns % 4 or not 4 <= columns <= 4 * LEVELS_MAX:
+        raise FileFormatError(
+            BAD_COLUMNS, path.name, f"{columns} columns", "4 a level: ask and bid price and size"
+        )
+    return columns // 4
+
+
 def orderbook_columns(levels: int) -> tuple[str, ...]:
     """Column names of an orderbook file, in order."""
     return tuple(
