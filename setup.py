@@ -28,7 +28,7 @@ JOBS = int(os.environ.get("TRADSYS_JOBS", os.cpu_count() or 1))
 DIRECTIVES = {"language_level": 3, "cdivision": True, "nonecheck": False, "embedsignature": False}
 UNCHECKED = {"boundscheck": False, "wraparound": False, "initializedcheck": False, "overflowcheck": False}
 CHECKED = {"boundscheck": True, "wraparound": False, "initializedcheck": True, "overflowcheck": True}
-QUIET = ["-Wno-unused-variable", "-Wno-unused-function"]  # what is left where assertions were
+QUIET = ["-Wno-unused"]  # what is left over where assertions were
 BUILDS = {
     "release": (UNCHECKED, ["-O3", "-g0", *QUIET], [("CYTHON_WITHOUT_ASSERTIONS", "1")]),
     "debug": (CHECKED, ["-O0", "-g", "-UNDEBUG"], []),

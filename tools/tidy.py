@@ -49,7 +49,7 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "base", "common"
 GENERATED = re.compile(r"[Gg]enerated by tools/\w+")
 MACHINE_PATH = re.compile(r"(?<![\w.$}*-])/(?:work|root|home|Users|tmp/(?:w|venv))/[\w.]")
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b(?!\(#\d+\))")
-ENUM_EXPRESSION = re.compile(r"^\s+[A-Z][A-Z0-9_]* = [^#\"']*(?:<<|>>|[*/+|]|\w -)")  # in a cdef enum
+ENUM_EXPRESSION = re.compile(r"^\s+[A-Z][A-Z0-9]*_[A-Z0-9_]* = [^#\"']*(?:<<|[*/+]|\w -)")  # in a cdef enum
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\s+(.+)|c?import\s+([\w., ]+))")
 CYTHON_FUNCTION = re.compile(r"^(\s*)(?:async\s+)?(?:c?p?def|cdef)\s[^=]*?(\w+)\s*\(")
@@ -350,8 +350,6 @@ def line_problems(source: Source, line: str) -> Iterator[str]:
     if UNFINISHED.search(line) and source.name not in ("tools/tidy.py", "tests/tools/test_tidy.py"):
         yield "unfinished: do it, or name its issue as in TODO" + "(#12)"
     if source.path.suffix in (".pyx", ".pxd"):
-        if re.match(r"\s*cpdef\b", line):
-            yield "cpdef: give the class a cdef method and a thin def face"
         if re.match(r"\s*#\s*cython:", line):
             yield "compiler directives live in setup.py"
         if ENUM_EXPRESSION.match(line):

@@ -31,12 +31,16 @@ def projects(extras):
     return {re.match(r"[\w-]+", requirement)[0].lower() for requirement in install.requirements(extras)}
 
 
-@pytest.mark.parametrize(("folder", "extras"), [("src", ["dataframes"]), ("tests", ["test"]), ("tools", ["test"])])
+@pytest.mark.parametrize(
+    ("folder", "extras"), [("src", ["dataframes"]), ("tests", ["test"]), ("tools", ["test", "fuzz"])]
+)
 def test_what_is_imported_is_required(folder, extras):
     own = {"tradsys"} | {path.stem for path in (ROOT / "tools").glob("*.py")}
     own |= {part.stem for part in (ROOT / folder).rglob("*") if part.is_dir() or part.suffix == ".py"}
     known = set(sys.stdlib_module_names) | own | projects(extras)
-    missing = {(str(path), name) for path, name in imported(folder) if PROJECT_OF.get(name, name) not in known}
+    missing = {
+        (str(path), name) for path, name in imported(folder) if PROJECT_OF.get(name, name) not in known
+    }
     assert missing == set()
 
 
