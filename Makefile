@@ -58,8 +58,8 @@ run: build
 bench: build
 	$(RELEASE) $(PYTHON) -m tradsys bench $(ARGS)
 
-sim: build debug
-	$(RELEASE) $(PYTHON) -m tradsys simulate $(ARGS)
+sim: build
+	$(RELEASE) $(PYTHON) tools/simulate.py $(ARGS)
 
 lint: build
 	$(PYTHON) tools/gen_wire.py --check

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tradsys.core import Engine
 from tradsys.sim.reference_engine import ReferenceEngine
 from tradsys.sim.scenario import Runner, ScenarioError, parse
 
@@ -25,6 +26,13 @@ def rules_of_the_book() -> list[str]:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=IDS)
 def test_scenario_on_the_reference(scenario):
     Runner(ReferenceEngine).run(scenario).check()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=IDS)
+def test_scenario_on_the_compiled_engine(scenario):
+    engine = Runner(Engine).run(scenario)
+    engine.check()
+    assert engine.state_hash() == Runner(ReferenceEngine).run(scenario).state_hash()
 
 
 def test_every_rule_is_named_by_a_scenario_or_a_test():

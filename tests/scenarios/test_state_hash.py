@@ -4,7 +4,9 @@ Method: write out the words of a small state by hand and hash them here.
 """
 
 import numpy as np
+import pytest
 
+from tradsys.core import Engine
 from tradsys.sim import commands
 from tradsys.sim.reference_engine import ReferenceEngine
 from tradsys.wire.enums import Permission, Side, StpMode, Template
@@ -62,9 +64,11 @@ def small_state(engine):
     return engine
 
 
-def test_hash_of_a_small_state_on_the_reference():
-    assert small_state(ReferenceEngine()).state_hash() == hash_of(WORDS)
+@pytest.mark.parametrize("make_engine", [ReferenceEngine, Engine])
+def test_hash_of_a_small_state(make_engine):
+    assert small_state(make_engine()).state_hash() == hash_of(WORDS)
 
 
-def test_hash_of_nothing():
-    assert ReferenceEngine().state_hash() == hash_of([0, 0, 0, 0])
+@pytest.mark.parametrize("make_engine", [ReferenceEngine, Engine])
+def test_hash_of_nothing(make_engine):
+    assert make_engine().state_hash() == hash_of([0, 0, 0, 0])

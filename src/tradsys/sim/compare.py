@@ -129,7 +129,7 @@ class Lockstep:
 
     def compare_state(self) -> None:
         """State hash, depth and the engines' own checks."""
-        self.engine.check()
+        self._check()
         expected, found = self.reference.state_hash(), self.engine.state_hash()
         if expected != found:
             raise self._disagreement(f"state_hash is {found:#x}, the reference has {expected:#x}")
@@ -146,8 +146,15 @@ class Lockstep:
     def _decide(self, data: bytes) -> bytes:
         events = as_bytes(self.engine.submit(np.frombuffer(data, dtype=np.uint8)))
         if self.one_by_one:
-            self.engine.check()
+            self._check()
         return events
+
+    def _check(self) -> None:
+        """The engine's own walk over its state."""
+        try:
+            self.engine.check()
+        except AssertionError as error:
+            raise self._disagreement(f"the engine's check fails: {error}") from error
 
     def _disagreement(self, message: str) -> Disagreement:
         joined = b"".join(self.history)
