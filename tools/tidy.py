@@ -38,11 +38,10 @@ FLOORS = {
 NEIGHBOURS = {
     ("recorder", "client"),
     ("app", "sim"),
-    ("backtest", "core"),
     ("backtest", "engine"),
     ("backtest", "recorder"),
 }
-ENGINE_WING = {"core", "engine", "gateways", "marketdata", "recorder"}  # closed to floors 5 and 6
+ENGINE_WING = {"engine", "gateways", "marketdata", "recorder"}  # closed to floors 5 and 6
 TIMELESS_ROOMS = ("core", "engine")  # neither reads a clock nor draws a random number
 CLOCKS = re.compile(r"^(time|datetime|random|secrets|uuid|libc\.time|posix\.time|numpy\.random)\b")
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "base", "common", "misc", "stuff"}

@@ -11,7 +11,7 @@ from tradsys.core.order cimport SLOT_BITS, SLOT_NONE, Order, slot_of
 from tradsys.core.references cimport refs_add, refs_find, refs_put, refs_remove, refs_tag
 from tradsys.core.resting cimport cancel_resting, rest_order, resting_price, side_of_order, unrest_order
 from tradsys.core.state cimport (
-    GATE_OPEN, Instrument, Session, events_left, give_slot, other_side_of, side_of, take_slot)
+    GATE_OPEN, Instrument, Session, events_left, give_slot, other_side_of, take_slot)
 from tradsys.core.validation cimport (
     cancel_order_reason, new_order_reason, reduce_order_reason, replace_order_reason)
 from tradsys.wire.records cimport (

@@ -6,13 +6,13 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, uintptr_t
 from libc.string cimport memset
 
 from tradsys.core.decide cimport (
-    BATCH_BAD_HEADER, BATCH_BAD_SEQ, BATCH_DONE, BATCH_SHORT_OF_ROOM, BATCH_TRUNCATED, BATCH_UNKNOWN_TEMPLATE,
+    BATCH_BAD_HEADER, BATCH_BAD_SEQ, BATCH_SHORT_OF_ROOM, BATCH_TRUNCATED, BATCH_UNKNOWN_TEMPLATE,
     decide_batch)
 from tradsys.core.inspect cimport check_state, hash_state, load_state, save_state, snapshot_bytes
 from tradsys.core.ladder cimport (
     Ladder, Level, ladder_best_price, ladder_level_at, ladder_next_level, level_at, level_price)
 from tradsys.core.order cimport SLOT_NONE, Order
-from tradsys.core.state cimport Instrument, state_give, state_take
+from tradsys.core.state cimport state_give, state_take
 from tradsys.wire.records cimport (
     BLOCK_CANCEL_ORDER, BLOCK_NEW_ORDER, BLOCK_REDUCE_ORDER, BLOCK_REPLACE_ORDER, ORDER_TYPE_LIMIT, SCHEMA_ID,
     SCHEMA_VERSION, SIDE_BUY, SIDE_SELL, SIZE_NEW_ORDER, STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_CANCEL_ORDER,

@@ -213,7 +213,6 @@ cdef int check_references(State* s) except -1:
 cdef int check_sessions(State* s) except -1:
     """Sessions count their live orders and repeat their participant's settings."""
     cdef uint32_t i
-    cdef int64_t total = 0
     cdef const Session* session
     counts = {}
     for i in range(s.slots_used):
@@ -372,7 +371,7 @@ cdef int load_state(State* s, const uint8_t* source, int64_t size_bytes) except 
     cdef SnapshotHead head
     cdef SnapshotEntitlement entitlement
     cdef const uint8_t* p = source
-    cdef uint64_t i, word
+    cdef uint64_t i, _i, word
     if s.last_seq or s.slots_used:
         raise ValueError("a snapshot is loaded into a fresh engine only")
     if size_bytes < <int64_t> sizeof(SnapshotHead):
@@ -386,7 +385,7 @@ cdef int load_state(State* s, const uint8_t* source, int64_t size_bytes) except 
     p = get(s.participants, p, <uint64_t> head.participants_count * sizeof(Participant))
     p = get(s.accounts, p, <uint64_t> head.accounts_count * sizeof(Account))
     p = get(s.instruments, p, <uint64_t> head.instruments_count * sizeof(Instrument))
-    for i in range(head.entitlement_count):
+    for _i in range(head.entitlement_count):
         p = get(&entitlement, p, sizeof(SnapshotEntitlement))
         if entitlement.participant_id >= s.participants_max or entitlement.instrument_id >= s.instruments_max:
             raise ValueError("an entitlement of the snapshot names an id out of range")

@@ -138,7 +138,7 @@ cdef int split_child(LevelPool* pool, Node* parent, uint32_t at) except -1 nogil
 
 cdef uint32_t leaf_with_room(LevelPool* pool, Ladder* ladder, int64_t key) except 0 nogil:
     """Leaf that `key` goes into, with room for it: full nodes on the way down are halved before they are entered."""
-    cdef uint32_t node, at, depth
+    cdef uint32_t node, at, _depth
     if ladder.root == 0:
         ladder.root = take_node(pool)
         return ladder.root
@@ -149,7 +149,7 @@ cdef uint32_t leaf_with_room(LevelPool* pool, Ladder* ladder, int64_t key) excep
         ladder.height += 1
         split_child(pool, &pool.nodes[node], 0)
     node = ladder.root
-    for depth in range(ladder.height):
+    for _depth in range(ladder.height):
         at = child_index(&pool.nodes[node], key)
         if pool.nodes[pool.nodes[node].refs[at]].count == NODE_ENTRIES:
             split_child(pool, &pool.nodes[node], at)
@@ -221,10 +221,10 @@ cdef bint merge_child(LevelPool* pool, Node* parent, uint32_t at, bint inner) no
 
 cdef uint32_t ladder_search(LevelPool* pool, Ladder* ladder, int64_t page_key) noexcept nogil:
     """Page of a page key, 0 when there is none."""
-    cdef uint32_t node = ladder.root, depth, rank
+    cdef uint32_t node = ladder.root, _depth, rank
     if node == 0:
         return 0
-    for depth in range(ladder.height):
+    for _depth in range(ladder.height):
         node = pool.nodes[node].refs[child_index(&pool.nodes[node], page_key)]
     rank = node_rank(&pool.nodes[node], page_key)
     if rank == 0 or pool.nodes[node].keys[rank - 1] != page_key:

@@ -3,7 +3,7 @@ cimport cython
 from libc.stdint cimport uint64_t
 
 from tradsys.core.state cimport (
-    GATE_DEFINED, GATE_PARTICIPANT, GATE_SESSION, Account, Instrument, Session, allowed_entitlement,
+    GATE_DEFINED, GATE_PARTICIPANT, GATE_SESSION, Account, Instrument, allowed_entitlement,
     explicit_entitlement)
 from tradsys.wire.records cimport (
     INSTRUMENT_STATE_OPEN, ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_LIMIT, ORDER_TYPE_MARKET,

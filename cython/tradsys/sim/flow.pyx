@@ -478,7 +478,7 @@ cdef class Flow:
                   int64_t sweep_qty_max, int64_t cycle, bint crashes, bint drains, bint skewed, int32_t ids_of_four,
                   bint scrambled_refs):
         cdef int side
-        cdef int32_t level, at
+        cdef int32_t at
         if level_count < 64 or level_count % 64:
             raise ValueError(f"level_count must be a multiple of 64, was {level_count}")
         if live_target * 11 // 10 + 1024 > orders_max:

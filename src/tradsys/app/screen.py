@@ -203,7 +203,8 @@ def _figures(state: MarketState, wide: bool) -> Panel:
     ]
     if not wide:
         keep = ("orders/s", "feed/s", "order to report", "feed gaps", "recorded", "journal")
-        names = {"order to report": "latency", "orders/s": "orders", "feed/s": "feed", "feed gaps": "gaps", "recorded": "record"}
+        short = ("latency", "orders", "feed", "gaps", "record")
+        names = dict(zip(("order to report", "orders/s", "feed/s", "feed gaps", "recorded"), short, strict=True))
         rows = [(names.get(name, name), value) for name, value in rows if name in keep]
         rows[1] = ("feed", f"{rates.feed_messages:,.0f}/s")
     for name, value in rows:

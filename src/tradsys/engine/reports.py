@@ -66,7 +66,7 @@ def _spans(
     released = sequencer.released_event_seq()
     entries = sequencer.index.entries_of(session_id, first_report_seq)
     stride_events = sequencer.index.strides[1]
-    spans = []
+    spans: list[tuple[int, int]] = []
     for number, (report_seq, event_seq) in enumerate(entries):
         if report_seq > last_report_seq:
             return spans

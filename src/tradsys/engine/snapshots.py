@@ -1,5 +1,6 @@
 """Snapshots: the whole state after one command, so that recovery need not start at the first (protocols/journal.md, 5)."""
 
+import itertools
 import os
 import struct
 import threading
@@ -145,7 +146,7 @@ class SnapshotWriter:
         if self._settings.prune_journal:
             oldest_seq = snapshots[-self._settings.snapshots_kept :][0][0]
             segments = self._data_dir.segments()
-            for (_, path), (next_first, _) in zip(segments, segments[1:], strict=False):
+            for (_, path), (next_first, _) in itertools.pairwise(segments):
                 if next_first <= oldest_seq + 1:
                     path.unlink()
 
