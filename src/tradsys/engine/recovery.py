@@ -197,7 +197,7 @@ class _Recovery:
         index = ReportIndex(settings.sessions_max, max(settings.index_entries, 2 * settings.sessions_max))
         if snapshot is not None:
             engine = Engine.restore(snapshot.state)
-            index.load(snapshot.index)
+            index.load(snapshot.report_index)
             self._complete_index(index, snapshot.event_seq)
         writer = LogWriter(
             os.open(self.data_dir.journal, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC),

@@ -34,7 +34,7 @@ class Snapshot(NamedTuple):
     event_seq: int  # last event of it
     ts_ns: int  # time of that command
     state: memoryview  # the engine's
-    index: memoryview  # the report index
+    report_index: memoryview  # where reports are in the event log
 
 
 class SnapshotWriter:
@@ -121,7 +121,7 @@ class SnapshotWriter:
                 self._tick.wait(POLL_S)
             self._sync_logs(snapshot)
             path = self._data_dir.snapshot_path(snapshot.seq)
-            write_synced(path, encode_head(snapshot, self._venue_id), snapshot.state, snapshot.index)
+            write_synced(path, encode_head(snapshot, self._venue_id), snapshot.state, snapshot.report_index)
             self._prune()
             self._error = None
         except (OSError, JournalError) as error:
@@ -162,11 +162,11 @@ def sync_file(path: Path) -> None:
 
 def encode_head(snapshot: Snapshot, venue_id: int) -> bytes:
     """Make the header of a snapshot file."""
-    body_crc = checksum(snapshot.index, checksum(snapshot.state))
+    body_crc = checksum(snapshot.report_index, checksum(snapshot.state))
     head = HEAD.pack(
         MAGIC, FORMAT_VERSION, SCHEMA_ID, SCHEMA_VERSION,
         snapshot.seq, snapshot.event_seq, venue_id, snapshot.ts_ns,
-        len(snapshot.state), len(snapshot.index), body_crc, bytes(56),
+        len(snapshot.state), len(snapshot.report_index), body_crc, bytes(56),
     )  # fmt: skip
     return head + struct.pack("<I", checksum(head))
 
