@@ -51,7 +51,7 @@ UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b(?!\(#\d+\))")
 ENUM_EXPRESSION = re.compile(r"^\s+[A-Z][A-Z0-9]*_[A-Z0-9_]* = [^#\"']*(?:<<|[*/+]|\w -)")  # in a cdef enum
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\s+(.+)|c?import\s+([\w., ]+))")
-CYTHON_FUNCTION = re.compile(r"^(\s*)(?:async\s+)?(?:c?p?def|cdef)\s[^=]*?(\w+)\s*\(")
+CYTHON_FUNCTION = re.compile(r"^(\s*)(?:async\s+)?(?:c?p?def|cdef)\s(?!class\s)[^=]*?(\w+)\s*\(")
 TEXT_SUFFIXES = {
     ".py",
     ".pyi",

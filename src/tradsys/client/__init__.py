@@ -1,0 +1,1 @@
+"""What outsiders and our own services speak to the venue with."""

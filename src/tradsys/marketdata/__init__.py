@@ -1,0 +1,1 @@
+"""The public feed: publisher, retention, snapshots, recovery door."""
