@@ -20,6 +20,8 @@ from pathlib import Path
 
 from tradsys.errors import ConfigError, InputError
 
+SMALL = {"orders_max": 64, "instruments_max": 4, "participants_max": 4, "sessions_max": 4, "accounts_max": 4}
+
 
 def frames(data: bytes) -> None:
     """Frames at the order door: refused by a reason, or made of whole records."""
@@ -31,6 +33,45 @@ def frames(data: bytes) -> None:
         assert message_count >= 1
         assert bad_index == -1
         assert (first_seq == 0) == (session_template != 0)
+
+
+def commands(data: bytes) -> None:
+    """Commands at the engine: decided, or refused as no commands; the book holds together."""
+    import numpy as np
+
+    from tradsys.core import Engine
+
+    engine = Engine(**SMALL)
+    with contextlib.suppress(ValueError):
+        engine.submit(np.frombuffer(data, np.uint8))
+    engine.check()
+    assert Engine.restore(engine.snapshot(), **SMALL).state_hash() == engine.state_hash()
+
+
+def snapshot(data: bytes) -> None:
+    """Engine snapshots: an engine that holds together, or a refusal."""
+    from tradsys.core import Engine
+
+    with contextlib.suppress(ValueError):
+        Engine.restore(data, **SMALL).check()
+
+
+def journal(data: bytes) -> None:
+    """Journal segments: whole commands up to a verdict, or a refusal."""
+    import numpy as np
+
+    from tradsys.engine.segment_reader import SegmentReader
+    from tradsys.errors import JournalError
+
+    with as_file(data, "fuzz.journal") as path, contextlib.suppress(JournalError):
+        reader = SegmentReader(path)
+        scratch = np.empty(1 << 12, np.uint8)
+        seq = reader.next_seq
+        while reader.read(scratch):
+            assert reader.next_seq > seq
+            seq = reader.next_seq
+        assert reader.at <= len(data)
+        assert reader.verdict()[0]
 
 
 def itch(data: bytes) -> None:
@@ -71,7 +112,7 @@ def units(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    function.__name__: function for function in (frames, itch, lobster, config, units)
+    function.__name__: function for function in (frames, commands, snapshot, journal, itch, lobster, config, units)
 }
 
 

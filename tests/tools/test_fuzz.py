@@ -1,5 +1,6 @@
 """Goal: no decoder breaks on bytes it does not understand. Method: the fuzz targets, fed by hypothesis."""
 
+import struct
 import sys
 from pathlib import Path
 
@@ -7,8 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tradsys.core import Engine
+from tradsys.engine.frames import checksum, frame
 from tradsys.wire import commands, records
-from tradsys.wire.enums import Template
+from tradsys.wire.commands import pack
+from tradsys.wire.enums import InstrumentState, Side, Template
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -24,8 +28,47 @@ def frame_of(command):
     return head.tobytes() + command.tobytes()
 
 
+def engine_of(packed):
+    engine = Engine(**fuzz.SMALL)
+    engine.submit(packed)
+    return engine
+
+
+def segment_of(made):
+    """Make a journal segment by journal.md: header, then one frame of sequenced records."""
+    for number, record in enumerate(made, 1):
+        record["seq"], record["ts_ns"] = number, number
+    head = struct.pack("<8sIHHQQQ20s", b"TSJRNL01", 1, records.SCHEMA_ID, records.SCHEMA_VERSION, 1, 1, 7, bytes(20))
+    written = bytearray(frame(pack(made).tobytes()))
+    size = struct.unpack_from("<I", written, 4)[0]
+    struct.pack_into("<I", written, 4, size | 1 << 31)
+    struct.pack_into("<I", written, 0, checksum(bytes(written[4 : 8 + size])))
+    return head + struct.pack("<I", checksum(head)) + bytes(written) + bytes(64)
+
+
+def setup_commands():
+    return [
+        commands.define_instrument(1, "A"),
+        commands.set_instrument_state(1, InstrumentState.OPEN),
+        commands.define_participant(1),
+        commands.define_session(1, 1),
+        commands.open_session(1),
+        commands.new_order(instrument_id=1, side=Side.BUY, qty_lots=5, client_ref=1, price_ticks=100, session_id=1),
+        commands.new_order(instrument_id=1, side=Side.SELL, qty_lots=9, client_ref=2, price_ticks=101, session_id=1),
+        commands.replace_order(
+            instrument_id=1, client_ref=3, orig_client_ref=2, qty_lots=9, price_ticks=100, session_id=1
+        ),
+        commands.mass_cancel(session_id=1),
+    ]
+
+
+SETUP = setup_commands()
+
 GOOD = {
     "frames": frame_of(commands.cancel_order(instrument_id=1, client_ref=2, orig_client_ref=1)),
+    "commands": pack(SETUP).tobytes(),
+    "snapshot": engine_of(pack(SETUP)).snapshot(),
+    "journal": segment_of(SETUP),
     "itch": b"\x00\x0cS" + bytes(10) + b"O" + b"\x00\x00",
     "lobster": b"34200.189607670,1,11885113,21,2238100,1\n34200.5,3,11885113,21,2238100,1\n",
     "config": b"venue: {orders_port: 1}\n",
@@ -47,6 +90,8 @@ def test_every_target_has_a_good_input():
     assert set(GOOD) == set(fuzz.TARGETS)
     for name, data in GOOD.items():
         fuzz.TARGETS[name](data)
+    events = engine_of(pack(SETUP)).read_events()
+    assert Template.ORDER_EXECUTED in events["template_id"] or Template.ORDER_CANCELED in events["template_id"]
 
 
 @pytest.mark.parametrize("name", list(fuzz.TARGETS))
