@@ -83,7 +83,7 @@ class Child:
                 if left <= 0 or not self._reader.is_alive():
                     break
                 self._wake.wait(min(left, 0.2))
-        ended = self._process.poll()
+        ended = self.wait(2.0) if not self._reader.is_alive() else self._process.poll()
         why = f"ended with status {ended}" if ended is not None else f"was not ready after {timeout_s:.0f} s"
         last = "\n".join(list(self.lines)[-6:])
         kind = InUseError if any(word in last for word in IN_USE_WORDS) else ChildError
@@ -93,6 +93,10 @@ class Child:
         """Ask it to end (SIGTERM), wait, kill it after the timeout; returns its exit status."""
         if self.running():
             self._process.send_signal(signal.SIGTERM)
+        return self.wait(timeout_s)
+
+    def wait(self, timeout_s: float) -> int:
+        """Wait for its end, kill it after the timeout; returns its exit status, negative for a signal."""
         try:
             status = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:

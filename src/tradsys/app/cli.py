@@ -27,6 +27,7 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "bench": Command("tradsys.app.bench:bench", "run the benchmarks of a source checkout and print their tables"),
+    "top": Command("tradsys.app.top:top", "watch a running venue live, from its public feed"),
     "verify": Command("tradsys.app.verify:app", "hold a real day against the book we make of it"),
 }
 

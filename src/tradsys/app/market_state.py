@@ -51,6 +51,11 @@ class InstrumentState:
         """A price for people."""
         return "-" if ticks is None else f"{self.units.price(ticks):,f}"
 
+    def volume(self) -> str:
+        """The day's volume in units, short."""
+        value = float(self.units.quantity(self.volume_lots))
+        return short(value) if value >= 100 or value == int(value) else f"{value:.3g}"
+
     def quantity(self, lots: int) -> str:
         """A quantity for people: short, exact below 10,000 units."""
         value = self.units.quantity(lots)
@@ -95,7 +100,8 @@ class MarketState:
     """Everything on the screen."""
 
     title: str = "TradSys"
-    where: str = ""  # addresses
+    where: str = ""  # addresses, for people
+    doors: dict[str, str] = field(default_factory=dict)  # addresses by name, for programs
     started_s: float = 0.0  # time.monotonic() of the start
     instruments: dict[int, InstrumentState] = field(default_factory=dict)
     selected: int = 0  # instrument_id

@@ -14,6 +14,7 @@ from rich.text import Text
 from tradsys.app.market_state import InstrumentState, Level, MarketState, Trade, clock, short, size
 
 WIDE = 110  # columns from which everything is shown
+MIDDLE, FULL = 66, 76  # columns of the instrument table for volumes, and for asset classes too
 BLOCKS = " ▏▎▍▌▋▊▉█"
 SPARKS = "▁▂▃▄▅▆▇█"
 BUY, SELL, DIM, TITLE = "green", "red", "bright_black", "bold"
@@ -26,7 +27,7 @@ def draw(state: MarketState, width: int, height: int) -> Layout:
     right = 43 if wide else 32
     figures = 13 if wide else 8
     body = height - 2
-    table_rows = min(len(state.instruments) + 3, max(5, body // 2))
+    table_rows = min(len(state.instruments) + 3, max(5, body - 9))
     screen = Layout()
     screen.split_column(
         Layout(_header(state, wide), size=1), Layout(name="body"), Layout(_footer(state, wide), size=1)
@@ -64,7 +65,9 @@ def _footer(state: MarketState, wide: bool) -> Text:
 
 
 def _panel(content: RenderableType, title: str) -> Panel:
-    return Panel(content, title=f"[{TITLE}]{title}[/]", title_align="left", border_style=BORDER, padding=(0, 1))
+    return Panel(
+        content, title=f"[{TITLE}]{title}[/]", title_align="left", border_style=BORDER, padding=(0, 1)
+    )
 
 
 # ------------------------------------------------------------ instruments
@@ -72,14 +75,15 @@ def _panel(content: RenderableType, title: str) -> Panel:
 
 def _instruments(state: MarketState, width: int, rows: int) -> Panel:
     columns = [("", "left"), ("last", "right"), ("change", "right"), ("bid", "right"), ("ask", "right")]
-    if width >= 60:
+    if width >= FULL:
         columns[1:1] = [("class", "left")]
+    if width >= MIDDLE:
         columns += [("volume", "right"), ("trades", "right")]
-    table = Table(box=None, expand=width >= 60, pad_edge=False, padding=(0, 1, 0, 0), header_style=DIM)
+    table = Table(box=None, expand=width >= MIDDLE, pad_edge=False, padding=(0, 1, 0, 0), header_style=DIM)
     for name, justify in columns:
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for instrument in _around(list(state.instruments.values()), state.selected, rows):
-        cells = _instrument_cells(instrument, wide=width >= 60)
+        cells = _instrument_cells(instrument, width)
         table.add_row(*cells, style="on grey19" if instrument.instrument_id == state.selected else "")
     return _panel(table, "Instruments")
 
@@ -91,7 +95,7 @@ def _around(instruments: list[InstrumentState], selected: int, rows: int) -> lis
     return instruments[first : first + rows]
 
 
-def _instrument_cells(instrument: InstrumentState, *, wide: bool) -> list[Text]:
+def _instrument_cells(instrument: InstrumentState, width: int) -> list[Text]:
     change = instrument.change_percent
     colour = "" if not change else BUY if change > 0 else SELL
     symbol = Text(instrument.symbol, style="bold" if instrument.state == "OPEN" else "yellow")
@@ -102,10 +106,11 @@ def _instrument_cells(instrument: InstrumentState, *, wide: bool) -> list[Text]:
         Text(instrument.price(instrument.bid.price_ticks if instrument.bid else None)),
         Text(instrument.price(instrument.ask.price_ticks if instrument.ask else None)),
     ]
-    if wide:
+    if width >= FULL:
         what = instrument.asset_class.lower().removeprefix("mutual_")
         cells[1:1] = [Text(what if instrument.state == "OPEN" else instrument.state.lower(), style=DIM)]
-        cells += [Text(instrument.quantity(instrument.volume_lots)), Text(short(instrument.trade_count))]
+    if width >= MIDDLE:
+        cells += [Text(instrument.volume()), Text(short(instrument.trade_count))]
     return cells
 
 
@@ -114,7 +119,9 @@ def _instrument_cells(instrument: InstrumentState, *, wide: bool) -> list[Text]:
 
 def _tape(state: MarketState, rows: int, wide: bool) -> Panel:
     table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), show_header=False)
-    for justify in ("left", "left", "right", "right", "right") if wide else ("left", "left", "right", "right"):
+    for justify in (
+        ("left", "left", "right", "right", "right") if wide else ("left", "left", "right", "right")
+    ):
         table.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]
     shown: list[Trade] = list(state.tape)[-max(rows, 0) :] if rows > 0 else []
     for trade in reversed(shown):
@@ -132,7 +139,9 @@ def _tape(state: MarketState, rows: int, wide: bool) -> Panel:
             Text(quantity),
         ]
         if wide:
-            value = float(instrument.units.price(trade.price_ticks) * instrument.units.quantity(trade.qty_lots))
+            value = float(
+                instrument.units.price(trade.price_ticks) * instrument.units.quantity(trade.qty_lots)
+            )
             cells.append(Text(f"{short(value)} {instrument.currency}", style=DIM))
         table.add_row(*cells)
     return _panel(table, "Trades")
@@ -165,13 +174,15 @@ def _ladder_line(instrument: InstrumentState, level: Level, most: int, width: in
     return line
 
 
-def _middle_line(instrument: InstrumentState, bids: Sequence[Level], asks: Sequence[Level], width: int) -> Text:
+def _middle_line(
+    instrument: InstrumentState, bids: Sequence[Level], asks: Sequence[Level], width: int
+) -> Text:
     line = Text(no_wrap=True, style=DIM)
     if bids and asks:
         spread = asks[0].price_ticks - bids[0].price_ticks
         line.append(f"{instrument.price(spread):>10} spread ")
     last = instrument.price(instrument.last_ticks)
-    line.append(f"  last {last}"[: max(0, width - len(line))], style="bold")
+    line.append(f" last {last}" if len(line) + 6 + len(last) <= width else f" {last}", style="bold")
     return line
 
 
@@ -185,14 +196,14 @@ def _bar(share: float, width: int) -> str:
 
 def _figures(state: MarketState, wide: bool) -> Panel:
     table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), show_header=False)
-    table.add_column(style=DIM, no_wrap=True)
+    table.add_column(style=DIM, no_wrap=True, min_width=7)
     table.add_column(no_wrap=True, justify="right" if wide else "left")
     rates, latency = state.rates, state.latency
     rows = [
         ("orders/s", f"{rates.orders:,.0f}  {sparkline(rates.history, 16 if wide else 10)}"),
         ("reports/s", f"{rates.reports:,.0f}"),
         ("feed/s", f"{rates.feed_messages:,.0f}   trades/s {rates.trades:,.0f}"),
-        ("order to report", f"p50 {_us(latency.p50_us)}  p99 {_us(latency.p99_us)}"),
+        ("latency", f"p50 {_us(latency.p50_us)} p99 {_us(latency.p99_us)}"),
         ("", f"p99.9 {_us(latency.p999_us)}  max {_us(latency.max_us)}"),
         ("feed gaps", _gaps(state)),
         ("recorded", _recorded(state)),
@@ -202,9 +213,13 @@ def _figures(state: MarketState, wide: bool) -> Panel:
         ("memory", "-" if state.memory_bytes is None else size(state.memory_bytes)),
     ]
     if not wide:
-        keep = ("orders/s", "feed/s", "order to report", "feed gaps", "recorded", "journal")
-        short = ("latency", "orders", "feed", "gaps", "record")
-        names = dict(zip(("order to report", "orders/s", "feed/s", "feed gaps", "recorded"), short, strict=True))
+        keep = ("orders/s", "feed/s", "latency", "feed gaps", "recorded", "journal")
+        names = {
+            "orders/s": "orders",
+            "feed/s": "feed",
+            "feed gaps": "gaps",
+            "recorded": "record",
+        }
         rows = [(names.get(name, name), value) for name, value in rows if name in keep]
         rows[1] = ("feed", f"{rates.feed_messages:,.0f}/s")
     for name, value in rows:
@@ -215,7 +230,7 @@ def _figures(state: MarketState, wide: bool) -> Panel:
 def _us(value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:.0f} µs" if value < 1000 else f"{value / 1000:.1f} ms"
+    return f"{value:.0f}µs" if value < 1000 else f"{value / 1000:.1f}ms"
 
 
 def _gaps(state: MarketState) -> str:
@@ -244,9 +259,28 @@ def sparkline(values: Sequence[float], width: int) -> str:
     return "".join(SPARKS[min(7, int(8 * value / top))] for value in shown)
 
 
+def status_line(state: MarketState) -> str:
+    """One line that says how it goes, for where there is no terminal."""
+    rates, latency = state.rates, state.latency
+    parts = [clock(time.monotonic() - state.started_s)]
+    if state.sessions is not None:
+        parts.append(f"orders {state.orders_sent:,} ({rates.orders:,.0f}/s)")
+        parts.append(f"latency p50 {_us(latency.p50_us)} p99 {_us(latency.p99_us)}")
+    trades = sum(instrument.trade_count for instrument in state.instruments.values())
+    parts.append(f"trades {trades:,} ({rates.trades:,.0f}/s)")
+    parts.append(f"feed {rates.feed_messages:,.0f}/s, gaps {_gaps(state)}")
+    if state.recorded_rows is not None:
+        parts.append(f"recorded {state.recorded_rows:,}")
+    if state.journal_bytes is not None:
+        parts.append(f"journal {size(state.journal_bytes)}")
+    return "  ".join(parts)
+
+
 def as_text(state: MarketState, width: int, height: int) -> str:
     """The screen as plain text, for tests and for looking at it without a terminal."""
-    console = Console(width=width, height=height, force_terminal=False, color_system=None, legacy_windows=False)
+    console = Console(
+        width=width, height=height, force_terminal=False, color_system=None, legacy_windows=False
+    )
     with console.capture() as capture:
         console.print(draw(state, width, height), height=height)
     return capture.get()

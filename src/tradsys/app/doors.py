@@ -1,0 +1,32 @@
+"""Where a venue's doors and its settings are: what a user gave, or what can be found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from tradsys.config import FILE_NAME, Config
+
+DEFAULT_DATA_DIR: Final = "tradsys-data"
+
+
+def address_of(settings: Config, given: str = "") -> str:
+    """The order door: what was given (an address, host:port or port), else what the settings say."""
+    if not given:
+        return f"tcp://{settings.venue.bind}:{settings.venue.orders_port}"
+    return full_address(given)
+
+
+def full_address(given: str) -> str:
+    """A ZeroMQ address of an address, host:port or port."""
+    if "://" in given:
+        return given
+    return f"tcp://{given}" if ":" in given else f"tcp://127.0.0.1:{given}"
+
+
+def find_settings(given: Path | None) -> Path | None:
+    """The settings file: the one given, else ``./tradsys.yaml``, else the one `tradsys up` has left in its folder."""
+    if given is not None or Path(FILE_NAME).exists():
+        return given
+    left = Path(DEFAULT_DATA_DIR) / FILE_NAME
+    return left if left.exists() else None

@@ -1,0 +1,312 @@
+"""``tradsys up``: a venue, a recorder and a demo market on this machine, shown live.
+
+The venue, the recorder and the demo's participants are processes of their own and meet only at the venue's doors; this
+process starts them in order, follows the public feed like anybody else, and stops them in order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from tradsys.app.children import Child
+from tradsys.app.demo_world import write_settings
+from tradsys.app.doors import DEFAULT_DATA_DIR
+from tradsys.app.live_view import LiveView, figures
+from tradsys.app.market_follower import MarketFollower
+from tradsys.app.market_state import Latency, MarketState
+from tradsys.config import Config, Venue, load
+from tradsys.errors import ConfigError
+
+READY_SECONDS = 120.0  # a venue may have a long journal to recover from
+STOP_SECONDS = 30.0
+SETTLE_SECONDS = 0.3  # the recorder hears the last of the demo before it stops
+Flag = Parameter(negative="")
+PortOption = Annotated[int, Parameter(help="0 takes any free port.")]
+
+
+def up(
+    *,
+    data_dir: Path = Path(DEFAULT_DATA_DIR),
+    headless: Annotated[bool, Flag] = False,
+    demo: bool = True,
+    record: bool = True,
+    rate: float = 1000.0,
+    seed: int = 844,
+    seconds: float = 0.0,
+    bind: str = "127.0.0.1",
+    orders_port: PortOption = 5555,
+    feed_a_port: PortOption = 5556,
+    feed_b_port: PortOption = 5557,
+    snapshot_port: PortOption = 5558,
+    durability: Literal["none", "batch", "fsync"] = "batch",
+    poll: Literal["spin", "sleep"] = "sleep",
+    config: Path | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Start a venue, a recorder and a demo market, and show them live until Ctrl-C.
+
+    Simulated market makers, noise and momentum traders and a whale trade ten instruments of all asset classes through
+    the ZeroMQ order door. On a terminal a screen shows books, trades, rates, latency, gaps and what is recorded
+    (arrow keys choose the instrument, q quits); elsewhere a status line a second.
+
+    Exit status 0: stopped cleanly. 1: a process ended on its own or a port is taken.
+
+    Example: tradsys up --headless --seconds 30 --json
+
+    Parameters
+    ----------
+    data_dir
+        Journal, event log, snapshots, recording and settings.
+    headless
+        Status lines even on a terminal.
+    demo
+        Let the simulated participants trade.
+    record
+        Record the feed.
+    rate
+        Orders and changes a second of the demo, about.
+    seed
+        Of the demo's random numbers.
+    seconds
+        Stop after this time; 0: not before Ctrl-C.
+    bind
+        Address of all doors.
+    durability
+        When a report may leave: none (at once), batch (journal written), fsync (journal on disk).
+    poll
+        How the venue waits: sleep, or spin for lower latency and a whole processor.
+    config
+        Settings of your own instead of the demo's; then the options about the venue are not used.
+    as_json
+        Status lines as JSON; the last one is the summary.
+    """
+    venue = {
+        "data_dir": str(data_dir),
+        "bind": bind,
+        "orders_port": orders_port,
+        "feed_a_port": feed_a_port,
+        "feed_b_port": feed_b_port,
+        "snapshot_port": snapshot_port,
+        "durability": durability,
+        "poll": poll,
+    }
+    settings_path = config or write_settings(data_dir, venue)
+    settings = load(settings_path)
+    if demo and not settings.participants:
+        raise ConfigError(f"{settings_path} has no participants for the demo; give them, or --no-demo")
+    house = House(settings, settings_path)
+    with stopping(seconds) as stop:
+        try:
+            house.start(demo=demo, record=record, rate=rate, seed=seed)
+            house.show(stop, as_json=as_json, lines=headless)
+        finally:
+            house.stop()
+    house.say_goodbye(as_json=as_json)
+    return 0 if house.failed is None else 1
+
+
+@contextmanager
+def stopping(seconds: float) -> Iterator[threading.Event]:
+    """An event that SIGINT, SIGTERM and the end of the time set; a second signal ends the process at once."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    timer = threading.Timer(seconds, stop.set) if seconds > 0 else None
+    if timer is not None:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield stop
+    finally:
+        if timer is not None:
+            timer.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class House:
+    """The processes and what they say of themselves."""
+
+    def __init__(self, settings: Config, settings_path: Path) -> None:
+        self.settings = settings
+        self.settings_path = settings_path
+        self.state = MarketState(started_s=time.monotonic())
+        self.failed: str | None = None  # which process ended on its own
+        self.addresses: dict[str, str] = {}
+        self._venue: Child | None = None
+        self._recorder: Child | None = None
+        self._demo: Child | None = None
+        self._follower: MarketFollower | None = None
+        self._demo_before: tuple[float, int, int] = (0.0, 0, 0)  # when, orders, reports
+
+    # ------------------------------------------------------------ life
+
+    def start(self, *, demo: bool, record: bool, rate: float, seed: int) -> None:
+        """Start everything, each when what it needs is ready."""
+        given = ["--config", str(self.settings_path)]
+        self._venue = Child("venue", ["venue", *given])
+        ready = self._venue.wait_line(lambda line: line.startswith("READY"), READY_SECONDS)
+        self.addresses = self.state.doors = ready_addresses(ready, self.settings.venue)
+        lines = [self.addresses["feed_a"], self.addresses["feed_b"] or "none", self.addresses["snapshots"]]
+        if record:
+            feed = [
+                f"--{name}={address}"
+                for name, address in zip(("line-a", "line-b", "recovery"), lines, strict=True)
+            ]
+            self._recorder = Child("recorder", ["record", *given, *feed, "--json"], self._hear_recorder)
+        if demo:
+            words = [
+                "demo",
+                *given,
+                "--into",
+                self.addresses["orders"],
+                "--rate",
+                str(rate),
+                "--seed",
+                str(seed),
+            ]
+            self._demo = Child("demo market", words, self._hear_demo)
+        where = f"orders {self.addresses['orders']}  feed {self.addresses['feed_a']}"
+        self.state.where = f"{where}  {self.settings.venue.durability}"
+        self._follower = MarketFollower(
+            self.state,
+            self.addresses["feed_a"],
+            self.addresses["feed_b"] or None,
+            self.addresses["snapshots"],
+        )
+
+    def show(self, stop: threading.Event, *, as_json: bool, lines: bool) -> None:
+        """Show it until told to stop or until a process ends on its own."""
+        assert self._follower is not None
+        view = LiveView(self._follower, lambda: stop.is_set() or self._has_failed(), self._measure)
+        view.run(as_json=as_json, lines=lines)
+
+    def stop(self) -> None:
+        """Stop in order: first who sends, then who listens, the venue last."""
+        for child in (self._demo, self._recorder, self._venue):
+            if child is not None:
+                if child is self._recorder and self._venue is not None and self._venue.running():
+                    time.sleep(SETTLE_SECONDS)
+                status = child.stop(STOP_SECONDS)
+                if status not in (0, -signal.SIGTERM) and self.failed is None:
+                    self.failed = (
+                        f"the {child.name} ended with status {status}: {' | '.join(list(child.lines)[-3:])}"
+                    )
+        if self._follower is not None:
+            self._measure()
+            self._follower.close()
+
+    def say_goodbye(self, *, as_json: bool) -> None:
+        """Say what was done and where it lies."""
+        data_dir = Path(self.settings.venue.data_dir)
+        recording = self.settings.recorder.directory or str(data_dir / "recording")
+        if as_json:
+            summary = figures(self.state) | {
+                "command": "up",
+                "holds": self.failed is None,
+                "failed": self.failed,
+                "journal": str(data_dir / "journal"),
+                "recording": recording,
+                "settings": str(self.settings_path),
+            }
+            print(json.dumps(summary), flush=True)
+            return
+        print("stopped" if self.failed is None else f"failed: {self.failed}")
+        print(f'  recording  {recording}   tradsys query --dir {recording} "select * from trades limit 5"')
+        print(f"  journal    {data_dir / 'journal'}   tradsys journal verify {data_dir}")
+        print(f"  settings   {self.settings_path}", flush=True)
+
+    # ------------------------------------------------------------ what the processes say
+
+    def _has_failed(self) -> bool:
+        for child in (self._venue, self._recorder, self._demo):
+            if child is not None and not child.running():
+                last = " | ".join(list(child.lines)[-3:])
+                self.failed = f"the {child.name} ended on its own: {last}"
+                return True
+        return False
+
+    def _measure(self) -> None:
+        """Sizes on disk and in memory."""
+        data_dir = Path(self.settings.venue.data_dir)
+        self.state.journal_bytes = tree_bytes(data_dir / "journal")
+        children = [child for child in (self._venue, self._recorder, self._demo) if child is not None]
+        self.state.memory_bytes = sum(child.memory_bytes() for child in children)
+
+    def _hear_recorder(self, line: str) -> None:
+        """A status line of the recorder, or its report at the end."""
+        if line.startswith('{"command": "record"'):
+            report = json.loads(line)
+            self.state.recorded_rows = sum(channel["messages"] for channel in report["channels"])
+            self.state.recorded_bytes = report["bytes_written"]
+            return
+        found = RECORDER_LINE.search(line)
+        if found:
+            self.state.recorded_rows = int(found[1].replace(",", ""))
+            self.state.recorded_bytes = int(float(found[2].replace(",", "")) * 2**20)
+
+    def _hear_demo(self, line: str) -> None:
+        """A line of JSON of the demo market."""
+        if not line.startswith('{"demo"'):
+            return
+        told: dict[str, Any] = json.loads(line)
+        state, now = self.state, time.monotonic()
+        before, orders, reports = self._demo_before
+        if before and now > before:
+            state.rates.orders = (told["orders"] - orders) / (now - before)
+            state.rates.reports = (told["reports"] - reports) / (now - before)
+            state.rates.history.append(state.rates.orders)
+        self._demo_before = now, told["orders"], told["reports"]
+        state.orders_sent, state.rejected = told["orders"], told["refused"]
+        state.sessions = told["sessions"]
+        latency = told["latency_us"]
+        state.latency = Latency(
+            latency["count"], latency["p50"], latency["p99"], latency["p999"], latency["max"]
+        )
+
+
+RECORDER_LINE = re.compile(r"([\d,]+) messages, .*?([\d,.]+) MiB")
+
+
+def ready_addresses(line: str, venue: Venue) -> dict[str, str]:
+    """Addresses of the doors from the venue's READY line, ``READY orders=tcp://... feed_a=...``.
+
+    What it does not name is as the settings say; line B may be off, then it is empty.
+    """
+    found = dict(re.findall(r"(\w+)=(\w+://\S+)", line))
+    ports = {
+        "orders": venue.orders_port,
+        "feed_a": venue.feed_a_port,
+        "feed_b": venue.feed_b_port,
+        "snapshots": venue.snapshot_port,
+    }
+    return {name: found.get(name, f"tcp://{venue.bind}:{port}") for name, port in ports.items()}
+
+
+def tree_bytes(folder: Path) -> int:
+    """Bytes of all files in a folder, as far as they are there."""
+    total = 0
+    for path in folder.rglob("*") if folder.is_dir() else ():
+        try:
+            found = path.stat()
+            total += found.st_size if stat.S_ISREG(found.st_mode) else 0
+        except OSError:  # removed meanwhile
+            continue
+    return total
