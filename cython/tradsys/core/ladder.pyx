@@ -159,9 +159,11 @@ cdef uint32_t leaf_with_room(LevelPool* pool, Ladder* ladder, int64_t key) excep
 
 
 cdef uint32_t child_index(const Node* node, int64_t key) noexcept nogil:
-    """Index of the child that `key` belongs to; a key below all goes to the first."""
-    cdef uint32_t rank = node_rank(node, key)
-    return rank - 1 if rank else 0
+    """Index of the child that `key` belongs to: the first takes what is below all others, so its own key says nothing."""
+    cdef uint32_t i, index = 0
+    for i in range(1, node.count):
+        index += <uint32_t> (node.keys[i] <= key)
+    return index
 
 
 cdef int tree_remove(LevelPool* pool, Ladder* ladder, int64_t key) except -1 nogil:
@@ -333,7 +335,7 @@ cdef int64_t check_node(LevelPool* pool, Ladder* ladder, uint32_t ref, uint32_t 
     if node.count == 0 or node.count > NODE_ENTRIES:
         raise AssertionError(f"node {ref} has {node.count} entries")
     for i in range(node.count):
-        if i and node.keys[i] <= node.keys[i - 1]:
+        if i > (1 if height else 0) and node.keys[i] <= node.keys[i - 1]:
             raise AssertionError(f"keys of node {ref} do not ascend")
         if height:
             if i and node.keys[i] <= last_key[0]:
