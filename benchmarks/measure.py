@@ -10,12 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def arguments(doc: str | None, argv: Sequence[str] | None, rounds: int) -> argparse.Namespace:
+def arguments(
+    doc: str | None, argv: Sequence[str] | None, rounds: int, flow: Sequence[str] = ()
+) -> argparse.Namespace:
     """The options every benchmark has."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, three rounds")
-    parser.add_argument("--rounds", type=int, default=rounds, help="how often each is measured; medians are shown")
+    parser.add_argument(
+        "--rounds", type=int, default=rounds, help="how often each is measured; medians are shown"
+    )
+    if flow:
+        parser.add_argument("--flow", nargs="*", choices=flow, help="only these")
     options = parser.parse_args(argv)
     if options.quick:
         options.rounds = min(options.rounds, 3)
@@ -44,12 +50,17 @@ def spread(values: Sequence[float]) -> str:
     return f"{median(values):.3g} ({min(values):.3g}-{max(values):.3g})"
 
 
-def show(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], notes: str, as_json: bool, data: object) -> None:
+def show(
+    title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], notes: str, as_json: bool, data: object
+) -> None:
     """Print a table, then the JSON line when asked for."""
     print(title)
     widths = [max(len(str(row[i])) for row in [heads, *rows]) for i in range(len(heads))]
     for row in [heads, *rows]:
-        cells = [str(c).ljust(w) if i == 0 else str(c).rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        cells = [
+            str(c).ljust(w) if i == 0 else str(c).rjust(w)
+            for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
         print("  ".join(cells))
     print(notes)
     if as_json:

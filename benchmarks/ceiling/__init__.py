@@ -89,6 +89,8 @@ class Ceiling:
         prefill, totals = len(self.load.prefill), Totals()
         base = self.ops.ctypes.data
         library.ceiling_run(ladder, base, prefill, ctypes.byref(totals))
-        library.ceiling_run(ladder, base + prefill * OP.itemsize, len(self.ops) - prefill, ctypes.byref(totals))
+        library.ceiling_run(
+            ladder, base + prefill * OP.itemsize, len(self.ops) - prefill, ctypes.byref(totals)
+        )
         library.ceiling_free(ladder, self.sizes[0], *self.room)
         return totals.nanoseconds / 1e9, totals

@@ -46,7 +46,7 @@ cdef struct Page:                       # 448 bytes
 cdef struct Node:                       # 512 bytes: a leaf names pages, an inner node names nodes
     uint32_t count                      # entries in use
     uint32_t next_free                  # free list
-    int64_t keys[NODE_ENTRIES]          # leaf: page keys; inner: below no key of the child; keys[0] unused
+    int64_t keys[NODE_ENTRIES]          # leaf: page keys; inner: not above any key of the child; keys[0] unused
     uint32_t refs[NODE_ENTRIES]
     uint32_t spare[6]
 
