@@ -143,9 +143,42 @@ class Instrument(Section, frozen=True):
 
 
 class Recorder(Section, frozen=True):
-    """The recorder process."""
+    """The recorder process: what it listens to, what it writes (protocols/recording.md)."""
 
     directory: str = ""  # empty: recording/ in the venue's data_dir
+    line_a: str = ""  # ZeroMQ address; empty: the venue's
+    line_b: str = ""  # likewise; "none": there is no line B
+    recovery: str = ""  # gap fills and snapshots; likewise
+    receive_hwm: Count = 4096  # frames a socket keeps while the recorder is busy
+    batch_rows: Annotated[int, Meta(ge=1024, le=1 << 22)] = 1 << 16  # messages of a buffer
+    queue_batches: Annotated[int, Meta(ge=8)] = 16  # buffers: one a channel and some that wait for the disk
+    flush_seconds: Annotated[float, Meta(gt=0)] = 1.0  # a buffer is written after this time even if not full
+    segment_rows: Count = 4_000_000  # a file is closed when it has reached one of these three
+    segment_bytes: Count = 512 << 20
+    segment_seconds: Count = 900
+    compression: Literal["none", "lz4", "zstd"] = "lz4"  # of files being written; closed ones are zstd
+    fsync: bool = False  # put each batch on disk, not only closed files
+    compact: bool = True  # make Parquet of closed files while recording; else at the next start
+    gap_wait_ms: Milliseconds = 20  # how long the other line has to bring what is missing
+    request_timeout_ms: Milliseconds = 1000  # how long a gap fill may make no progress
+    fill_tries_max: Annotated[int, Meta(ge=0)] = 5  # then the messages are given up; 0: there is no recovery
+    pending_bytes_max: Count = 256 << 20  # of frames kept behind a hole of one channel
+    groups: dict[str, tuple[Count, ...]] = {}  # instrument groups; instruments in none belong to "main"
+
+    def __post_init__(self) -> None:
+        reserved = {"feed", "main"} & set(self.groups)
+        if reserved or not all(name.isidentifier() for name in self.groups):
+            raise ValueError(
+                f"groups must be identifiers other than feed and main, were {', '.join(self.groups)}"
+            )
+        members = [instrument_id for group in self.groups.values() for instrument_id in group]
+        if len(set(members)) < len(members):
+            raise ValueError("an instrument may be in one group only")
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Size of one buffer [bytes]; the largest frame always fits."""
+        return max(48 * self.batch_rows, 1 << 20)
 
 
 class Config(Section, frozen=True):

@@ -34,7 +34,8 @@ def frame_of(channel, first_seq, *arrays, **head):
 class Feed:
     """Random changes of books; `books` is what the venue itself would say."""
 
-    def __init__(self, seed=1, instruments=(1, 2), stream_id=STREAM, start_ns=START_NS):
+    def __init__(self, seed=1, instruments=(1, 2), stream_id=STREAM, start_ns=START_NS, low=-5):
+        self.low = low  # least price [ticks]
         self.random = random.Random(seed)
         self.instruments = instruments
         self.stream_id = stream_id
@@ -74,7 +75,7 @@ class Feed:
         slot = self.random.randrange(1000)
         order_id = self.serial << 24 | slot
         side = self.random.choice([Side.BUY, Side.SELL])
-        price = self.random.randrange(-5, 100) if side == Side.BUY else self.random.randrange(100, 200)
+        price = self.random.randrange(self.low, 100) if side == Side.BUY else self.random.randrange(100, 200)
         order = [self.random.choice(self.instruments), side, price, self.random.randrange(1, 50)]
         self.orders[order_id] = order
         return self._record(Template.MD_ORDER_ADD, order_id, *order)

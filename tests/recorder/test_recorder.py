@@ -11,9 +11,10 @@ from tradsys.recorder import Recorder, RecorderSettings, RecordingError, read, r
 from tradsys.recorder.catalog import live_files, segments
 from tradsys.recorder.tables import HEALED, LOST, TABLES, records_of
 from tradsys.wire.enums import Channel, Template
-from tradsys.wire.records import empty
+from tradsys.wire.records import DTYPES, empty
 
-SMALL = RecorderSettings(batch_rows=1024, segment_rows=2_000)
+TAKEN, DUPLICATE, AHEAD, HEARTBEAT, MALFORMED = 0, 1, 2, 3, 6  # Verdict of tradsys.client.arbiter
+SMALL = RecorderSettings(batch_rows=1024, segment_rows=2_000, fill_tries_max=1)
 DAY_NS = 86_400 * 10**9
 
 
@@ -24,7 +25,7 @@ def clock():
 
 @pytest.fixture
 def recorder(tmp_path, clock):
-    made = Recorder(tmp_path, SMALL, clock=clock)
+    made = Recorder(tmp_path, SMALL, clock=clock, monotonic=clock)
     yield made
     if not made._pipeline.failed and made._pipeline._writer.is_alive():
         made.close()
@@ -35,7 +36,7 @@ def test_every_message_is_in_the_files_as_it_came(recorder, tmp_path):
     for _ in range(40):
         records = feed.l3(130)
         sent.append(records)
-        assert recorder.packet(feed.frame(Channel.L3, records)) == 130
+        assert recorder.packet(feed.frame(Channel.L3, records)) == TAKEN
     report = recorder.close()
     table = read(tmp_path, "l3").to_table()
     assert table.column("channel_seq").to_pylist() == list(range(1, 40 * 130 + 1))
@@ -83,38 +84,87 @@ def test_a_repeated_packet_is_recorded_once_and_an_overlapping_one_in_part(recor
     feed = Feed()
     records = feed.l3(10)
     recorder.packet(frame_of(Channel.L3, 1, records[:6]))
-    assert recorder.packet(frame_of(Channel.L3, 1, records[:6])) == 0
-    assert recorder.packet(frame_of(Channel.L3, 4, records[3:])) == 4
+    assert recorder.packet(frame_of(Channel.L3, 1, records[:6]), line=1) == DUPLICATE
+    assert recorder.packet(frame_of(Channel.L3, 4, records[3:])) == TAKEN
     report = recorder.close()
     assert read(tmp_path, "l3").to_table().column("order_id").to_pylist() == records["order_id"].tolist()
-    assert report["channels"][0]["duplicates"] == 9
+    assert report["channels"][0]["duplicates"] == 1
     assert read(tmp_path, "packets").to_table().column("first_seq").to_pylist() == [1, 7]
 
 
-def test_a_hole_nobody_announced_is_recorded_as_lost(recorder, tmp_path):
+def test_a_hole_that_cannot_be_filled_is_recorded_as_lost(recorder, tmp_path, clock):
     feed = Feed()
     recorder.packet(frame_of(Channel.L3, 1, feed.l3(5)))
-    recorder.packet(frame_of(Channel.L3, 9, feed.l3(5)))
+    assert recorder.packet(frame_of(Channel.L3, 9, feed.l3(5))) == AHEAD
+    asked = []
+    for _ in range(3):
+        clock.ns += 2 * 10**9
+        asked += recorder.on_time()
+    assert len(asked) == 1
+    request = np.frombuffer(asked[0], DTYPES[Template.GAP_FILL_REQUEST])[0]
+    assert (request["first_seq"], request["count"], request["channel"]) == (6, 3, Channel.L3)
     report = recorder.close()
     gap = read(tmp_path, "gaps").to_table().to_pylist()[0]
     assert (gap["channel"], gap["first_seq"], gap["last_seq"], gap["outcome"]) == (Channel.L3, 6, 8, LOST)
+    assert gap["detected_ts_ns"] < gap["resolved_ts_ns"]
     assert report["lost"] == 3
     totals = recorder.ledger.of(STREAM, Channel.L3)
     totals.check()
     assert (totals.first_seq, totals.last_seq, totals.messages) == (1, 13, 10)
 
 
-def test_a_healed_gap_is_recorded_as_healed_with_its_packets_marked(recorder, tmp_path):
+def test_a_refusal_ends_the_wait(recorder, tmp_path, clock):
     feed = Feed()
-    recorder.packet(feed.l3_frame(5))
-    recorder.gap(Channel.L3, STREAM, 6, 8, START_NS, START_NS + 5, HEALED)
-    recorder.packet(feed.l3_frame(3), line=2)
-    recorder.packet(feed.l3_frame(3))
+    recorder.packet(frame_of(Channel.L3, 1, feed.l3(5)))
+    recorder.packet(frame_of(Channel.L3, 9, feed.l3(5)))
+    clock.ns += 10**9
+    request = np.frombuffer(recorder.on_time()[0], DTYPES[Template.GAP_FILL_REQUEST])[0]
+    refusal = empty(Template.REQUEST_REFUSED, 1)
+    refusal["request_id"] = request["request_id"]
+    recorder.refused(refusal.tobytes())
+    recorder.flush()
+    assert read(tmp_path, "gaps").to_table().column("outcome").to_pylist() == [LOST]
+    assert read(tmp_path, "l3").count() == 10
+
+
+def test_a_hole_open_at_the_end_is_recorded_with_what_came_after_it(recorder, tmp_path):
+    feed = Feed()
+    recorder.packet(frame_of(Channel.L3, 1, feed.l3(5)))
+    recorder.packet(frame_of(Channel.L3, 9, feed.l3(5)))
+    recorder.packet(frame_of(Channel.L3, 20, feed.l3(5)))
     report = recorder.close()
-    assert read(tmp_path, "gaps").to_table().column("outcome").to_pylist() == [HEALED]
-    assert read(tmp_path, "packets").to_table().column("line").to_pylist() == [0, 2, 0]
+    assert report["lost"] == 3 + 6
+    assert read(tmp_path, "l3").count() == 15
+    assert read(tmp_path, "gaps").count() == 2
+
+
+def test_a_healed_gap_is_recorded_as_healed_with_its_packets_marked(recorder, tmp_path, clock):
+    feed = Feed()
+    frames = [feed.l3_frame(5), feed.l3_frame(3), feed.l3_frame(3), feed.l3_frame(2)]
+    recorder.packet(frames[0])
+    recorder.packet(frames[3], line=1)
+    clock.ns += 10**9
+    assert len(recorder.on_time()) == 1
+    recorder.packet(frames[1], line=2)
+    recorder.packet(frames[2], line=2)
+    report = recorder.close()
+    gaps = read(tmp_path, "gaps").to_table().to_pylist()
+    assert [(gap["first_seq"], gap["last_seq"], gap["outcome"]) for gap in gaps] == [(6, 11, HEALED)]
+    assert read(tmp_path, "packets").to_table().column("line").to_pylist() == [0, 2, 2, 0]
+    assert read(tmp_path, "l3").to_table().column("channel_seq").to_pylist() == list(range(1, 14))
     assert report["lost"] == 0
-    assert report["channels"][0]["healed"] == 3
+    assert report["channels"][0]["healed"] == 6
+
+
+def test_what_the_other_line_brings_in_time_is_no_gap(recorder, tmp_path):
+    feed = Feed()
+    frames = [feed.l3_frame(4) for _ in range(6)]
+    for line, index in ((0, 0), (0, 2), (1, 0), (1, 1), (0, 4), (1, 2), (0, 5), (1, 3), (1, 4)):
+        recorder.packet(frames[index], line=line)
+    report = recorder.close()
+    assert read(tmp_path, "l3").to_table().column("channel_seq").to_pylist() == list(range(1, 25))
+    assert read(tmp_path, "gaps").count() == 0
+    assert report["channels"][0]["gaps"] == 0
 
 
 @pytest.mark.parametrize(
@@ -130,7 +180,7 @@ def test_a_healed_gap_is_recorded_as_healed_with_its_packets_marked(recorder, tm
     ],
 )
 def test_a_frame_that_does_not_add_up_is_counted_and_not_recorded(recorder, tmp_path, spoil):
-    assert recorder.packet(spoil(Feed().l3_frame(3))) == 0
+    assert recorder.packet(spoil(Feed().l3_frame(3))) == MALFORMED
     report = recorder.close()
     assert report["malformed"] == 1
     assert read(tmp_path, "l3").count() == 0
@@ -182,7 +232,7 @@ def test_the_day_is_utc_and_changes_between_two_nanoseconds(recorder, tmp_path, 
 
 
 def test_instrument_groups_have_their_own_directories(tmp_path, clock):
-    settings = RecorderSettings(batch_rows=1024, groups={"odd": [1, 3], "big": [70000]})
+    settings = RecorderSettings(batch_rows=1024, groups={"odd": (1, 3), "big": (70000,)})
     recorder, feed = (
         Recorder(tmp_path, settings, clock=clock),
         Feed(instruments=(1, 2, 3, 70000, 4_000_000_000)),
@@ -240,14 +290,15 @@ def test_a_new_stream_begins_new_files(recorder, tmp_path):
 def test_a_restarted_recorder_expects_the_next_message_and_repeats_none(tmp_path, clock):
     feed = Feed()
     frames = [feed.l3_frame(10), feed.trades_frame(3, 2), feed.l3_frame(10), feed.trades_frame(2, 1)]
-    first = Recorder(tmp_path, SMALL, clock=clock)
+    first = Recorder(tmp_path, SMALL, clock=clock, monotonic=clock)
     for frame in frames[:2]:
         first.packet(frame)
     first.close()
-    second = Recorder(tmp_path, SMALL, clock=clock)
-    assert second.expected(STREAM, Channel.L3) == 11
-    assert second.expected(STREAM, Channel.TRADES) == 6
-    assert second.expected(STREAM, Channel.L2) is None
+    second = Recorder(tmp_path, SMALL, clock=clock, monotonic=clock)
+    assert second.packet(frames[0]) == DUPLICATE
+    assert second.collector.next_seq(Channel.L3) == 11
+    assert second.collector.next_seq(Channel.TRADES) == 6
+    assert second.collector.next_seq(Channel.L2) == 0
     for frame in frames:
         second.packet(frame)
     second.close()
@@ -258,8 +309,8 @@ def test_a_restarted_recorder_expects_the_next_message_and_repeats_none(tmp_path
 def test_rows_ahead_of_their_packets_are_not_written_twice(tmp_path, clock):
     feed = Feed()
     frame = feed.l3_frame(10)
-    first = Recorder(tmp_path, SMALL, clock=clock)
-    first.packet(feed_head := frame_of(Channel.L3, 1, empty(Template.MD_ORDER_ADD, 0)))
+    first = Recorder(tmp_path, SMALL, clock=clock, monotonic=clock)
+    first.packet(frame_of(Channel.L3, 1, empty(Template.MD_ORDER_ADD, 0)))
     first.flush()
     first.packet(frame)
     first.close()
@@ -267,10 +318,8 @@ def test_rows_ahead_of_their_packets_are_not_written_twice(tmp_path, clock):
     last = segments(tmp_path, "packets")[-1].path
     table = pq.read_table(last)
     pq.write_table(table.slice(0, 1), last)
-    assert feed_head
-    second = Recorder(tmp_path, SMALL, clock=clock)
-    assert second.expected(STREAM, Channel.L3) == 1
-    second.packet(frame)
+    second = Recorder(tmp_path, SMALL, clock=clock, monotonic=clock)
+    assert second.packet(frame) == TAKEN
     second.packet(feed.l3_frame(5))
     second.close()
     assert read(tmp_path, "l3").to_table().column("channel_seq").to_pylist() == list(range(1, 16))
@@ -312,14 +361,17 @@ def test_the_newest_files_alone_rebuild_the_book(recorder, tmp_path):
         assert as_book(rebuild_book(tmp_path, instrument)) == feed.book(instrument)
 
 
-def test_a_lost_range_makes_the_book_unknown_until_the_next_snapshot(recorder, tmp_path):
+def test_a_lost_range_makes_the_book_unknown_until_the_next_snapshot(recorder, tmp_path, clock):
     feed = Feed(seed=17, instruments=(1,))
     recorder.snapshot(*feed.snapshot(1))
     recorder.packet(feed.l3_frame(50))
     feed.l3_frame(5)
     recorder.packet(feed.l3_frame(50))
-    with_snapshot = feed.snapshot(1)
-    recorder.snapshot(*with_snapshot)
+    for _ in range(3):
+        clock.ns += 2 * 10**9
+        recorder.on_time()
+    assert recorder.gaps_lost == 1
+    recorder.snapshot(*feed.snapshot(1))
     recorder.packet(feed.l3_frame(50))
     recorder.close()
     assert len(rebuild_book(tmp_path, 1, l3_seq=50)) > 0

@@ -28,6 +28,9 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "bench": Command("tradsys.app.bench:bench", "run the benchmarks of a source checkout and print their tables"),
     "top": Command("tradsys.app.top:top", "watch a running venue live, from its public feed"),
+    "record": Command("tradsys.app.record:record", "listen to the feed and keep it on disk"),
+    "query": Command("tradsys.app.query:query", "run SQL over a recording"),
+    "export": Command("tradsys.app.export:app", "write a recording as Parquet, CSV or LOBSTER files"),
     "verify": Command("tradsys.app.verify:app", "hold a real day against the book we make of it"),
 }
 

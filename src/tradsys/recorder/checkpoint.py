@@ -15,7 +15,7 @@ from tradsys.recorder.catalog import COMPACTED, Segment, segment_at, segments
 from tradsys.recorder.compaction import Recovery, compact
 from tradsys.recorder.errors import RecordingError
 from tradsys.recorder.fold import ORDER, Books, fold, orders_from_snapshot, rows_from_l3
-from tradsys.recorder.reader import read
+from tradsys.recorder.reader import read, streams
 from tradsys.recorder.store import Closed, Store, day_of
 from tradsys.recorder.tables import FOLDED, LOST, TABLES, records_of, rows_of
 from tradsys.wire.enums import Channel
@@ -40,6 +40,12 @@ class Rebuilt:
     l3_seq: int
     books: Books
     heads: np.ndarray
+
+    def records(self, instrument_id: int) -> np.ndarray:
+        """Return one book as records of MdOrderAdd, in snapshot order."""
+        orders = self.books.snapshot(instrument_id)
+        columns = {name: orders[name] for name in (ORDER.names or ()) if name != "priority"}
+        return records_of(TABLES["snapshot_orders"], pa.RecordBatch.from_pydict(columns))
 
 
 def rebuild_book(
@@ -68,8 +74,6 @@ def rebuild_book(
     RecordingError
         BOOK_UNKNOWN: no complete snapshot at or before that message, or messages after it were lost.
     """
-    from tradsys.recorder.reader import streams
-
     if stream_id is None:
         found = streams(directory)
         if not found:
@@ -87,7 +91,7 @@ def rebuild_book(
         raise RecordingError(
             "BOOK_UNKNOWN", f"{rebuilt.books.misfits} rows do not fit the book of {instrument_id}"
         )
-    return _as_records(rebuilt.books.snapshot(instrument_id))
+    return rebuilt.records(instrument_id)
 
 
 def rebuild(
@@ -242,11 +246,6 @@ def _last_l3_seq(directory: Path, stream_id: int) -> int:
     for batch in read(directory, "snapshots", stream_id=stream_id, columns=["l3_seq"]):
         last = max(last, int(batch.column(0).to_numpy().max()))
     return last
-
-
-def _as_records(orders: np.ndarray) -> np.ndarray:
-    columns = {name: orders[name] for name in (ORDER.names or ()) if name != "priority"}
-    return records_of(TABLES["snapshot_orders"], pa.RecordBatch.from_pydict(columns))
 
 
 # -- at the end of a closed file

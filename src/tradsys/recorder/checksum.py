@@ -37,6 +37,12 @@ def checksum(batch: pa.RecordBatch) -> int:
     return rows.value
 
 
+def schema_checksum(schema: pa.Schema) -> int:
+    """Return a checksum of names, types and metadata."""
+    fields = [(field.name, str(field.type), sorted((field.metadata or {}).items())) for field in schema]
+    return crc32c.crc32c(repr((fields, sorted((schema.metadata or {}).items()))).encode())
+
+
 def _bytes(column: pa.Array) -> memoryview | bytes:
     if column.type == pa.string():
         return b"".join(text.encode() + b"\0" for text in column.to_pylist())

@@ -17,6 +17,9 @@ from tradsys.recorder.errors import RecordingError, from_os_error
 from tradsys.recorder.segment import SegmentReader, fsync_path
 
 ROW_GROUP_ROWS = 1 << 19
+#: a torn file is kept, under another name, when more than this cannot be read
+SET_ASIDE_BYTES = 8 << 20
+SET_ASIDE = ".torn"
 
 
 @dataclass
@@ -65,7 +68,11 @@ def compact(segment: Segment) -> tuple[int, bool]:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise from_os_error(error, f"compacting {live.name}") from error
-    live.unlink()
+    if source.torn and live.stat().st_size - source.good_bytes > SET_ASIDE_BYTES:
+        # more than a crash leaves: damage in the middle, and maybe good data behind it
+        os.replace(live, live.with_name(live.name + SET_ASIDE))
+    else:
+        live.unlink()
     return rows, source.torn
 
 

@@ -1,140 +1,67 @@
-"""From frames to rows: the receiving side copies, the writing side splits by template and makes columns.
+"""From buffers to rows: the writing side splits messages by template and makes columns.
 
-A frame's messages are copied once, into a buffer of their channel; sequence numbers and receive times are
-kept once a packet and spread over the rows when the buffer is written.
+The receiving side (`tradsys.recorder.collector`) has copied the messages of a channel into a buffer and noted each
+packet; sequence numbers and receive times are spread over the rows here.
 """
 
-import struct
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from tradsys.recorder import collector
 from tradsys.recorder.tables import CHANNEL_TABLES, TABLES, Table, rows_of
 from tradsys.wire.records import DTYPES, HEADER_BYTES
 
-#: topic, SBE header, then the fields of Packet
-_HEAD = struct.Struct("<8xHHHHHHIQQqQ")
-HEAD_BYTES = 56
+#: one packet as it was used: PacketRow of collector.pxd
 PACKET_ROW = np.dtype(
     [
-        ("channel", "<u2"),
         ("stream_id", "<u8"),
         ("recv_ts_ns", "<i8"),
         ("first_seq", "<u8"),
-        ("message_count", "<u2"),
-        ("packet_bytes", "<u4"),
         ("send_ts_ns", "<i8"),
         ("event_seq", "<u8"),
+        ("packet_bytes", "<u4"),
+        ("channel", "<u2"),
+        ("message_count", "<u2"),
         ("line", "u1"),
+        ("pad", "u1", (7,)),
     ]
 )
-#: size [bytes] of a channel's messages where all are of one size
-_UNIFORM_BYTES = {
-    channel: tables[0].dtype.itemsize
-    for channel, tables in CHANNEL_TABLES.items()
-    if len({table.dtype.itemsize for table in tables}) == 1
-}
+assert PACKET_ROW.itemsize == collector.PACKET_ROW_BYTES, (
+    "the compiled collector and NumPy see different rows"
+)
+#: packets a buffer takes; 64 bytes each
+PACKETS_MAX = 1 << 14
 _TABLE_OF = {template: table for table in TABLES.values() if table.channel for template in table.templates}
-
-
-class PacketHead(NamedTuple):
-    """The head of a frame."""
-
-    channel: int
-    message_count: int
-    packet_bytes: int
-    stream_id: int
-    first_seq: int
-    send_ts_ns: int
-    event_seq: int
-
-
-def packet_head(frame: bytes | memoryview) -> PacketHead | None:
-    """Read a frame's head; None if the frame is too short or its size is not what it says."""
-    if len(frame) < HEAD_BYTES:
-        return None
-    head = PacketHead._make(_HEAD.unpack_from(frame)[4:])
-    return head if head.packet_bytes == len(frame) - 8 else None
 
 
 @dataclass
 class Buffer:
-    """Messages of one channel, one stream and one UTC day, back to back, and the packets they came in."""
+    """Messages of one channel, one stream and one UTC day, back to back, and the packets they came in.
+
+    Filled by the collector while it holds it, read by the writing thread afterwards.
+    """
 
     memory: np.ndarray  # uint8, shape (capacity in bytes,)
     rows_max: int  # messages; one packet alone may have more
-    view: memoryview = field(init=False)
     used: int = 0  # bytes
-    messages: int = 0
+    packet_count: int = 0
     channel: int = 0
     stream_id: int = 0
-    day: int = 0  # days since the epoch of every recv_ts_ns
-    opened_ns: int = 0  # recv_ts_ns of the first packet
-    last_ns: int = 0  # recv_ts_ns of the last packet
-    packets: list[tuple[int, ...]] = field(default_factory=list)  # rows of PACKET_ROW
+    packet_bytes: np.ndarray = field(init=False)  # uint8: the memory of packets
 
     def __post_init__(self) -> None:
-        self.view = memoryview(self.memory)  # type: ignore[arg-type]
+        self.packet_bytes = np.zeros(PACKETS_MAX * PACKET_ROW.itemsize, np.uint8)
+
+    @property
+    def packets(self) -> np.ndarray:
+        """The packets, shape (packet_count,), dtype PACKET_ROW; a view, valid until the buffer is filled again."""
+        return self.packet_bytes[: self.packet_count * PACKET_ROW.itemsize].view(PACKET_ROW)
 
     def clear(self) -> None:
         """Make it ready to be filled again."""
-        self.used = self.messages = 0
-        self.packets = []
-
-    def takes(self, head: PacketHead, day: int) -> bool:
-        """Say whether a packet of its channel fits what it holds and the room it has."""
-        return not self.packets or (
-            self.used + head.packet_bytes - 48 <= len(self.memory)
-            and self.messages + head.message_count <= self.rows_max
-            and self.stream_id == head.stream_id
-            and self.day == day
-            and len(self.packets) < 1 << 16
-        )
-
-    def add(self, head: PacketHead, frame: bytes | memoryview, recv_ts_ns: int, day: int, line: int) -> None:
-        """Copy a packet in; `takes` must have said yes."""
-        if not self.packets:
-            self.channel, self.stream_id, self.day = head.channel, head.stream_id, day
-            self.opened_ns = recv_ts_ns
-        size = len(frame) - HEAD_BYTES
-        self.view[self.used : self.used + size] = memoryview(frame)[HEAD_BYTES:]
-        self.used += size
-        self.messages += head.message_count
-        self.last_ns = recv_ts_ns
-        self.packets.append(
-            (
-                head.channel,
-                head.stream_id,
-                recv_ts_ns,
-                head.first_seq,
-                head.message_count,
-                head.packet_bytes,
-                head.send_ts_ns,
-                head.event_seq,
-                line,
-            )
-        )
-
-
-def messages_agree(head: PacketHead, frame: bytes | memoryview) -> bool:
-    """Say whether a packet's messages are as many and as large as its head says, and of its channel.
-
-    Templates of channels whose messages have one size are checked when rows are made, not here.
-    """
-    size = _UNIFORM_BYTES.get(head.channel)
-    if size is not None:
-        return head.packet_bytes - 48 == size * head.message_count
-    if head.channel not in CHANNEL_TABLES:
-        return False
-    records = np.frombuffer(frame, np.uint8, offset=HEAD_BYTES)
-    runs = runs_of(records)
-    return (
-        runs is not None
-        and sum(count for _, _, count in runs) == head.message_count
-        and all(_TABLE_OF[template].channel == head.channel for template, _, _ in runs)
-    )
+        self.used = self.packet_count = 0
 
 
 def runs_of(memory: np.ndarray) -> list[tuple[int, int, int]] | None:
@@ -196,15 +123,16 @@ def rows_from_buffer(buffer: Buffer, written: dict[str, int] | None = None) -> R
     -------
     Rows
     """
-    packets = np.array(buffer.packets, PACKET_ROW)
+    packets = buffer.packets
     counts = packets["message_count"].astype(np.int64)
     starts = np.cumsum(counts) - counts
     channel_seq = np.arange(int(counts.sum()), dtype=np.uint64)
     channel_seq += np.repeat(packets["first_seq"] - starts.astype(np.uint64), counts)
     recv_ts_ns = np.repeat(packets["recv_ts_ns"], counts)
-    batches, unknown = [], 0
+    batches: list[tuple[str, pa.RecordBatch]] = []
+    unknown = 0
     for table, where, records in _by_table(buffer):
-        extra = {
+        extra: dict[str, np.ndarray | int] = {
             "channel_seq": channel_seq[where],
             "recv_ts_ns": recv_ts_ns[where],
             "stream_id": buffer.stream_id,
@@ -213,10 +141,10 @@ def rows_from_buffer(buffer: Buffer, written: dict[str, int] | None = None) -> R
         unknown += int((~keep).sum())
         after = (written or {}).get(table.name)
         if after is not None:
-            keep &= extra["channel_seq"] > after
+            keep &= channel_seq[where] > after
         if not keep.all():
             records = records[keep]
-            extra["channel_seq"], extra["recv_ts_ns"] = extra["channel_seq"][keep], extra["recv_ts_ns"][keep]
+            extra["channel_seq"], extra["recv_ts_ns"] = channel_seq[where][keep], recv_ts_ns[where][keep]
         batches.append((table.name, rows_of(table, records, extra)))
     batches.append(("packets", rows_of(TABLES["packets"], packets, {})))
     return Rows(batches, unknown)

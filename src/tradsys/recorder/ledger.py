@@ -18,7 +18,7 @@ class ChannelTotals:
     last_seq: int = 0
     packets: int = 0
     messages: int = 0
-    duplicates: int = 0  # messages that had come already
+    duplicates: int = 0  # packets that had come already, as each does on two lines
     gaps: int = 0
     healed: int = 0  # messages
     lost: int = 0  # messages

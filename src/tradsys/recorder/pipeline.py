@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from tradsys.config import Recorder as RecorderSettings
 from tradsys.recorder.compaction import compact
 from tradsys.recorder.errors import RecordingError
 from tradsys.recorder.intake import Buffer, rows_from_buffer
 from tradsys.recorder.segment import OpenSink, open_sink
-from tradsys.recorder.settings import RecorderSettings
 from tradsys.recorder.store import Closed, Store
 
 _TICK_SECONDS = 0.25
@@ -137,6 +137,10 @@ class Pipeline:
         """Give a filled buffer to the writing thread."""
         self._put(buffer)
 
+    def give_back(self, buffer: Buffer) -> None:
+        """Return a buffer that was not filled."""
+        self._free.put(buffer)
+
     def rows(self, table: str, stream_id: int, recv_ts_ns: int, batch: pa.RecordBatch) -> None:
         """Give rows that are no messages to the writing thread; they are written in the order given."""
         self._put(_Rows(table, stream_id, recv_ts_ns, batch))
@@ -224,11 +228,12 @@ class Pipeline:
         written = {
             table: seq for (table, stream_id), seq in self.written.items() if stream_id == buffer.stream_id
         }
-        self.store.tick(buffer.opened_ns)
+        packets = buffer.packets
+        self.store.tick(int(packets["recv_ts_ns"][0]))
         rows = rows_from_buffer(buffer, written)
         self.counters.unknown_messages += rows.unknown
         for table, batch in rows.batches:
-            self.store.append(table, buffer.stream_id, buffer.last_ns, batch)
+            self.store.append(table, buffer.stream_id, int(packets["recv_ts_ns"][-1]), batch)
 
     def _note_closed(self, closed: Closed) -> None:
         if not self._settings.compact:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tradsys.recorder.checksum import checksum
+from tradsys.recorder.checksum import checksum, schema_checksum
 from tradsys.recorder.errors import from_os_error
 
 OpenSink = Callable[[Path], pa.NativeFile]
@@ -59,13 +59,18 @@ class SegmentWriter:
         self.opened_ns = opened_ns
         self.rows = 0
         self.good_bytes = 0
+        self._schema_crc = schema_checksum(schema)
         self._broken = False
+        file = None
         try:
-            self._file = sink(path)
+            self._file = file = sink(path)
             options = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
-            self._writer = pa.ipc.new_stream(self._file, schema, options=options)
-            self.good_bytes = self._file.tell()
+            self._writer = pa.ipc.new_stream(file, schema, options=options)
+            self.good_bytes = file.tell()
         except OSError as error:
+            if file is not None:
+                _close_quietly(file)
+                path.unlink()
             raise from_os_error(error, f"creating {path.name}") from error
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -80,6 +85,7 @@ class SegmentWriter:
             "crc32c": str(checksum(batch)),
             "rows": str(batch.num_rows),
             "file_rows": str(self.rows),
+            "schema_crc32c": str(self._schema_crc),
         }
         try:
             self._writer.write_batch(batch, custom_metadata=metadata)
@@ -99,17 +105,23 @@ class SegmentWriter:
 
     def close(self) -> None:
         """End the stream and put it on disk; a broken one is cut after its last complete batch."""
-        try:
-            if not self._broken:
-                self._writer.close()
-            self._file.close()
-        except OSError:
+        if not self._broken:
             # the end marker is a courtesy: readers take a stream without one
-            self._broken = True
+            self._broken = not _close_quietly(self._writer)
+        self._broken |= not _close_quietly(self._file)
         if self._broken and self.path.exists():
             os.truncate(self.path, self.good_bytes)
         if self.path.exists():
             self.sync()
+
+
+def _close_quietly(closable: pa.NativeFile | pa.ipc.RecordBatchStreamWriter) -> bool:
+    """Close something; return whether it went well. What was written before counts, not the closing."""
+    try:
+        closable.close()
+    except OSError:
+        return False
+    return True
 
 
 class SegmentReader:
@@ -119,19 +131,24 @@ class SegmentReader:
     ----------
     torn : bool
         After iteration: whether something was left that is not a complete batch.
+    good_bytes : int
+        Size of the file up to the end of the last complete batch given.
     """
 
     def __init__(self, path: Path):
         self.path = path
         self.torn = False
         self.rows = 0
+        self.good_bytes = 0
+        self._schema_crc = 0
         try:
             self._source = pa.memory_map(str(path))
             self._stream = pa.ipc.open_stream(self._source)
             self.schema: pa.Schema | None = self._stream.schema
-        except (pa.ArrowInvalid, pa.ArrowException, OSError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
+            self._schema_crc = schema_checksum(self._stream.schema)
+        except FileNotFoundError:
+            raise
+        except (pa.ArrowException, OSError, ValueError):
             self.schema = None
             self.torn = True
 
@@ -140,6 +157,7 @@ class SegmentReader:
             return
         while (batch := self._next()) is not None:
             self.rows += batch.num_rows
+            self.good_bytes = self._source.tell()
             yield batch
 
     def _next(self) -> pa.RecordBatch | None:
@@ -162,6 +180,7 @@ class SegmentReader:
             return (
                 int(metadata["rows"]) == batch.num_rows
                 and int(metadata["file_rows"]) == self.rows
+                and int(metadata["schema_crc32c"]) == self._schema_crc
                 and int(metadata["crc32c"]) == checksum(batch)
             )
         except (KeyError, ValueError, UnicodeDecodeError, pa.ArrowException):

@@ -1,7 +1,7 @@
 """The files being written: one a day, group and table; rotated by rows, bytes, time, day and stream."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from tradsys.config import Recorder as RecorderSettings
 from tradsys.recorder.catalog import LIVE, Segment, next_n, segment_at, segment_name
 from tradsys.recorder.errors import from_os_error
 from tradsys.recorder.segment import OpenSink, SegmentWriter, fsync_path, open_sink
-from tradsys.recorder.settings import RecorderSettings
 from tradsys.recorder.tables import FEED_GROUP, MAIN_GROUP, SEQ_COLUMN, TABLES, file_schema
 
 _DAY_NS = 86_400 * 10**9
@@ -146,11 +146,11 @@ class Store:
         self._on_closed(Closed(segment, stream_id, now_ns))
 
 
-def _group_index(groups: dict[str, list[int]]) -> tuple[list[str], np.ndarray]:
+def _group_index(groups: Mapping[str, Sequence[int]]) -> tuple[list[str], np.ndarray]:
     """Return group names, and the index of each instrument id's group; the last entry is for all beyond."""
     names = [MAIN_GROUP, *groups]
     ids = [instrument_id for members in groups.values() for instrument_id in members]
     index = np.zeros(max(ids, default=0) + 2, np.int64)
     for position, members in enumerate(groups.values(), start=1):
-        index[members] = position
+        index[list(members)] = position
     return names, index
