@@ -364,6 +364,7 @@ cdef class Sequencer:
         self.closed = True
         try:
             if healthy and self.settings.snapshot_at_close and self.snapshots.last_seq < self.engine.last_seq:
+                self.snapshots.finish()  # the one before may still be on its way
                 self.snapshots.take(self, False)
         finally:
             self.stop_writer()
