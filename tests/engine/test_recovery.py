@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from venue_flow import LOAD, START_NS, all_events, derive, drive, journalled, open_small, prepare
+from venue_flow import CAPACITIES, LOAD, START_NS, all_events, derive, drive, journalled, open_small, prepare
 
 from tradsys.engine.data_dir import DataDir
 from tradsys.engine.segment_reader import SegmentReader
@@ -105,6 +105,8 @@ def test_from_the_newest_snapshot(venue, truth):
         np.searchsorted(truth[0]["cause_seq"], report.snapshot_seq, side="right")
     )
     assert "no snapshot" not in report.sentence()
+    with open_small(venue) as sequencer:
+        assert sequencer.engine.capacities == CAPACITIES, "a snapshot does not change what is full"
     assert_goes_on(venue)
 
 
@@ -174,6 +176,7 @@ def test_a_torn_tail_is_cut_and_saved(venue, truth, cut):
         # the log held the events of the command that was cut
         assert any("events-" in c.path and "last in the journal" in c.reason for c in report.cuts)
         assert sequencer.last_event_seq == len(derive(journalled(venue))[0])
+        drive(sequencer, LOAD.commands[:100])  # goes on at once, where the log was cut
     events = assert_goes_on(venue)
     assert events[: len(truth[0]) - 20].tobytes() == truth[0][: len(truth[0]) - 20].tobytes()
 

@@ -459,6 +459,8 @@ cdef class LogWriter:
 
     def resume_events(self, int events_fd, uint64_t first_event_seq, uint64_t stored_event_seq):
         """Go on in an events file; -1: the next event begins one."""
+        if self.events_fd >= 0:
+            os.close(self.events_fd)
         self.events_fd = events_fd
         self.events_file_first = first_event_seq
         self.stored_event = stored_event_seq

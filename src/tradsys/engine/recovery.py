@@ -27,6 +27,7 @@ CHUNK_BYTES = 1 << 18
 INDEX_CHUNK_EVENTS = 1 << 14
 TS_MIN = -(2**63)
 NO_SEGMENT = (-1, 0, 0)
+OWN_EVENTS = 64  # the engine's own event buffer is not used: its events go into the ring
 
 
 class Cut(Struct, frozen=True):
@@ -124,7 +125,8 @@ class _Recovery:
         load_s = seconds_since(self.begun)
         start = snapshot.seq if snapshot else 0
         resume, last_ts_ns = self._replay(sequencer, start, snapshot.ts_ns if snapshot else TS_MIN)
-        self._cut_events_ahead(sequencer)
+        if self._cut_what_is_ahead(sequencer):
+            self._resume_events(writer)
         regenerated = sequencer.last_event_seq - self.stored
         sequencer.store_events()
         writer.resume(*resume, sequencer.last_event_seq)
@@ -193,10 +195,11 @@ class _Recovery:
     ) -> "tuple[Sequencer, LogWriter]":
         """Make engine, index, writer and sequencer; nothing is decided yet."""
         settings = self.settings
-        engine = Engine(**settings.capacities)
         index = ReportIndex(settings.sessions_max, max(settings.index_entries, 2 * settings.sessions_max))
-        if snapshot is not None:
-            engine = Engine.restore(snapshot.state)
+        if snapshot is None:
+            engine = Engine(**settings.capacities, events_max=OWN_EVENTS)
+        else:
+            engine = Engine.restore(snapshot.state, **settings.capacities, events_max=OWN_EVENTS)
             index.load(snapshot.report_index)
             self._complete_index(index, snapshot.event_seq)
         writer = LogWriter(
@@ -372,13 +375,13 @@ class _Recovery:
             path.rename(saved)
             sync_directory(path.parent)
 
-    def _cut_events_ahead(self, sequencer: "Sequencer") -> None:
-        """Cut events, and set snapshots aside, of commands that are not in the journal."""
+    def _cut_what_is_ahead(self, sequencer: "Sequencer") -> bool:
+        """Set snapshots aside and cut events of commands that are not in the journal; True: events were cut."""
         ahead = [path for seq, path in self.data_dir.snapshot_files() if seq > sequencer.last_seq]
         self._set_aside(ahead, f"the journal ends with command {sequencer.last_seq}")
         last = sequencer.last_event_seq
         if self.stored <= last:
-            return
+            return False
         extra = self.event_files.read(last + 1, 1)
         if int(extra["cause_seq"][0]) <= sequencer.last_seq:
             raise CorruptionError(
@@ -398,6 +401,8 @@ class _Recovery:
         os.truncate(path, offset)
         self.cuts.append(Cut(str(path), offset, len(rest), str(saved), reason))
         self.stored = last
+        self.event_files.refresh()
+        return True
 
     def _resume_journal(self, path: Path, offset: int) -> tuple[int, int, int]:
         """Give descriptor, offset and size of the segment to go on in."""
