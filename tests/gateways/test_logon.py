@@ -3,8 +3,9 @@ Method: signed records changed in one place each, on a clock moved by hand."""
 
 import pytest
 
+from tradsys.client.order_session import sign_logon
 from tradsys.clock import ManualClock
-from tradsys.gateways.logon import Credential, LogonCheck, LogonLimits, LogonRefusal, LogonRequest, sign_logon
+from tradsys.gateways.logon import Credential, LogonCheck, LogonLimits, LogonRefusal, LogonRequest
 from tradsys.wire.enums import RejectReason
 
 SECRET = b"a secret of some length"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tradsys.wire import records
-from tradsys.wire.enums import RejectReason, Template
+from tradsys.wire.enums import RejectReason
 
 SIGNED_BYTES = records.LOGON.itemsize - 32  # everything before the signature
 UNKNOWN_KEYS_FACTOR = 20  # unknown keys, all together, may fail this many times as often as one key
@@ -191,48 +191,3 @@ def _request(credential: Credential, logon: np.void) -> LogonRequest:
         reset_client_seq=bool(logon["reset_client_seq"]),
         cancel_on_disconnect=bool(logon["cancel_on_disconnect"]),
     )
-
-
-def sign_logon(
-    api_key: str,
-    secret: bytes,
-    ts_ns: int,
-    nonce: int,
-    *,
-    last_report_seq: int = 0,
-    heartbeat_ms: int = 1_000,
-    reset_client_seq: bool = False,
-    cancel_on_disconnect: bool = False,
-) -> bytes:
-    """Make a signed Logon record.
-
-    Parameters
-    ----------
-    api_key : str
-        At most 32 ASCII characters.
-    secret : bytes
-    ts_ns : int
-        Wall clock, ns since the epoch.
-    nonce : int
-        64 bits, random.
-    last_report_seq : int
-        Last report the client has; the venue resends from the next one.
-    heartbeat_ms : int
-        100 .. 60000.
-    reset_client_seq, cancel_on_disconnect : bool
-
-    Returns
-    -------
-    bytes
-        The record, header and signature included.
-    """
-    logon = records.empty(Template.LOGON)
-    logon["api_key"] = api_key.encode("ascii")
-    logon["ts_ns"] = ts_ns
-    logon["nonce"] = nonce
-    logon["last_report_seq"] = last_report_seq
-    logon["heartbeat_ms"] = heartbeat_ms
-    logon["reset_client_seq"] = reset_client_seq
-    logon["cancel_on_disconnect"] = cancel_on_disconnect
-    head = logon.tobytes()[:SIGNED_BYTES]
-    return head + hmac.new(secret, head, hashlib.sha256).digest()
