@@ -4,6 +4,7 @@ A small flow goes through it; a bare engine fed from the journal must have made 
 """
 
 import errno
+import select
 
 import numpy as np
 import pytest
@@ -118,6 +119,24 @@ def test_nothing_is_released_before_it_is_on_disk(tmp_path, durability):
         assert sequencer.released_event_seq() == before
         sequencer.hold_writer(False)
         assert sequencer.wait_released() == sequencer.last_event_seq
+
+
+def test_a_sleeping_loop_hears_of_a_release(tmp_path):
+    with open_small(tmp_path, "fsync") as sequencer:
+        prepare(sequencer)
+        sequencer.wait_released()
+        sequencer.heard()
+        assert select.select([sequencer], [], [], 0)[0] == []
+        sequencer.run(LOAD.commands[:1], START_NS)
+        assert select.select([sequencer], [], [], 10)[0] == [sequencer]
+        sequencer.heard()
+        assert sequencer.released_event_seq() == sequencer.last_event_seq
+        assert select.select([sequencer], [], [], 0)[0] == []
+        sequencer.inject_fault(NAMES["syncing the journal"], 0, errno.EIO)
+        sequencer.run(LOAD.commands[1:2], START_NS)
+        assert select.select([sequencer], [], [], 10)[0] == [sequencer]
+        with pytest.raises(EngineStoppedError):
+            sequencer.commit(START_NS)
 
 
 @pytest.mark.parametrize("durability", ["none", "batch"])

@@ -35,6 +35,7 @@ cdef class LogWriter:
     # identity
     cdef int journal_dir            # directory descriptors
     cdef int events_dir
+    cdef int release_fd             # eventfd: readable when the thread has released events, or has failed
     cdef uint64_t venue_id
     cdef int durability
     cdef int64_t segment_bytes      # size of a segment made from now on
@@ -92,6 +93,7 @@ cdef class LogWriter:
     cdef int publish(self, uint64_t last_event_seq) noexcept nogil
     cdef uint64_t released(self) noexcept nogil
     cdef uint64_t stored(self) noexcept nogil
+    cdef void clear_release(self) noexcept nogil
     cdef int failure(self) noexcept nogil
     cdef bint wait_moved(self, int64_t timeout_us) noexcept nogil
     cdef void work(self) noexcept nogil

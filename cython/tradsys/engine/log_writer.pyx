@@ -16,6 +16,7 @@ cdef extern from * nogil:
     #include <fcntl.h>
     #include <pthread.h>
     #include <stdio.h>
+    #include <sys/eventfd.h>
     #include <time.h>
     #include <unistd.h>
 
@@ -44,6 +45,9 @@ cdef extern from * nogil:
         until.tv_nsec %= 1000000000;
         return pthread_cond_timedwait(cond, mutex, &until);
     }
+    static int open_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
+    static void raise_eventfd(int fd) { uint64_t one = 1; if (write(fd, &one, 8) < 0) return; }
+    static void clear_eventfd(int fd) { uint64_t count; if (read(fd, &count, 8) < 0) return; }
     static int open_new(int dir, const char* name) {
         return openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     }
@@ -60,6 +64,9 @@ cdef extern from * nogil:
     void cond_init_monotonic(pthread_cond_t* cond)
     int cond_wait_us(pthread_cond_t* cond, pthread_mutex_t* mutex, int64_t us)
     int open_new(int dir, const char* name)
+    int open_eventfd()
+    void raise_eventfd(int fd)
+    void clear_eventfd(int fd)
     int posix_fallocate(int fd, int64_t offset, int64_t length)
     int renameat(int from_dir, const char* before, int to_dir, const char* after)
     int pthread_mutex_init(pthread_mutex_t* mutex, void* attributes)
@@ -129,6 +136,9 @@ cdef class LogWriter:
         self.journal_dir = journal_dir
         self.events_dir = events_dir
         self.journal_fd = self.events_fd = self.spare_fd = -1
+        self.release_fd = open_eventfd()
+        if self.release_fd < 0:
+            raise OSError(errno, f"eventfd: {os.strerror(errno)}")
         if durability not in DURABILITIES:
             raise ValueError(f"durability must be one of {', '.join(DURABILITIES)}, was {durability!r}")
         if events_per_file < 1 or segment_bytes < SEGMENT_HEAD_BYTES + 1024:
@@ -150,7 +160,9 @@ cdef class LogWriter:
     def __dealloc__(self):
         unmap_ring(self.journal_ring, self.journal_ring_bytes)
         unmap_ring(self.event_ring, self.event_ring_events * EVENT_BYTES)
-        for fd in (self.journal_fd, self.events_fd, self.spare_fd, self.journal_dir, self.events_dir):
+        for fd in (
+            self.journal_fd, self.events_fd, self.spare_fd, self.journal_dir, self.events_dir, self.release_fd
+        ):
             if fd >= 0:
                 close(fd)
 
@@ -207,6 +219,10 @@ cdef class LogWriter:
 
     cdef uint64_t stored(self) noexcept nogil:
         return load_seq(&self.stored_event)
+
+    cdef void clear_release(self) noexcept nogil:
+        """Make `release_fd` wait for the next release."""
+        clear_eventfd(self.release_fd)
 
     cdef int failure(self) noexcept nogil:
         return load_i32(&self.failed)
@@ -268,6 +284,8 @@ cdef class LogWriter:
     cdef int flush_journal(self, Progress* upto) noexcept nogil:
         """Write the frames up to `upto`, then let go of what is safe by the durability's rule."""
         cdef int64_t begin = self.written, end
+        if begin == upto.appended:
+            return 0
         while begin < upto.appended:
             end = upto.appended
             if upto.roll_at >= begin and self.rolled != upto.roll_at:
@@ -282,6 +300,7 @@ cdef class LogWriter:
         put_seq(&self.journaled_event, upto.event_seq)
         if self.durability == DURABILITY_FSYNC:
             put_seq(&self.released_event, upto.event_seq)
+            raise_eventfd(self.release_fd)
         return 0
 
     cdef int flush_piece(self, int64_t begin, int64_t end) noexcept nogil:
@@ -437,6 +456,7 @@ cdef class LogWriter:
         if load_i32(&self.failed) == FAILED_NOT:
             self.failed_errno = code
             put_i32(&self.failed, operation)
+            raise_eventfd(self.release_fd)  # a loop that sleeps hears of it at once
         return -1
 
     cdef int32_t drill(self, int32_t operation) noexcept nogil:

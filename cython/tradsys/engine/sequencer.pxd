@@ -52,6 +52,9 @@ cdef class Sequencer:
     # How many of the events first .. last lie back to back in memory from event_at(first) on.
     cdef int64_t events_contiguous(self, uint64_t first_seq, uint64_t last_seq) noexcept nogil
 
+    # fileno() is readable when the thread has released events; this makes it wait for the next time.
+    cdef void clear_release(self) noexcept nogil
+
     cdef bint take(self, const uint8_t* record, int64_t size) noexcept nogil
     cdef int64_t decide(self, int64_t ts_ns) except -1 nogil
     cdef bint stopped(self) noexcept nogil

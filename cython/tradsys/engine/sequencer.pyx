@@ -156,7 +156,21 @@ cdef class Sequencer:
             return 0
         return <int64_t>(last - first_seq) + 1
 
+    cdef void clear_release(self) noexcept nogil:
+        self.writer.clear_release()
+
     # ---- Python face ----
+
+    def fileno(self):
+        """Give a descriptor that is readable when events were released by the writer's thread (fsync), or it failed.
+
+        For the poll of a loop that sleeps; `heard` makes it wait for the next release.
+        """
+        return self.writer.release_fd
+
+    def heard(self):
+        """Make `fileno` wait for the next release; look at `released_event_seq` after this, not before."""
+        self.clear_release()
 
     @classmethod
     def open(cls, data_dir, durability="batch", **settings):
