@@ -147,6 +147,7 @@ cdef class SessionTable:
         return [self.open_ids[i] for i in range(self.open_count)]
 
 
+@cython.overflowcheck(False)  # the product is meant to wrap
 cdef inline uint32_t _home(uint32_t route) noexcept nogil:
     # routing ids are counted up by libzmq, in big-endian order: spread them
     return <uint32_t> ((<uint64_t> route * <uint64_t> 0x9E3779B97F4A7C15) >> 32)
