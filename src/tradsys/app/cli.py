@@ -26,6 +26,9 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
+    "up": Command("tradsys.app.up:up", "start a venue, a recorder and a demo market; show them live"),
+    "demo": Command("tradsys.app.demo:demo", "let simulated participants trade in a running venue"),
+    "replay": Command("tradsys.app.replay:app", "drive a running venue with a real day, or publish a recording again"),
     "bench": Command("tradsys.app.bench:bench", "run the benchmarks of a source checkout and print their tables"),
     "top": Command("tradsys.app.top:top", "watch a running venue live, from its public feed"),
     "record": Command("tradsys.app.record:record", "listen to the feed and keep it on disk"),

@@ -100,8 +100,8 @@ class Trader(ABC):
 
     def hear(self, report: np.void) -> None:
         """Take one execution report; those that know more do more."""
-        self.matches += report["report_type"] == ReportType.EXECUTED
-        self.refused += report["report_type"] == ReportType.REJECTED
+        self.matches += int(report["report_type"] == ReportType.EXECUTED)
+        self.refused += int(report["report_type"] == ReportType.REJECTED)
 
     def ref(self) -> int:
         """A reference not used before in this run; the venue has cancelled what was left of an earlier one."""

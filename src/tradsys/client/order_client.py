@@ -100,6 +100,11 @@ class OrderClient:
         self._sent_ns = 0
         self._client_ref = time.time_ns()
 
+    @property
+    def socket(self) -> "zmq.Socket[bytes] | None":
+        """The socket, to wait for several clients with one poller; None while the connection is lost."""
+        return None if self._pump is None else self._pump.socket
+
     # ------------------------------------------------------------------ session
 
     def connect(self, timeout_s: float = 5.0) -> Self:
