@@ -80,6 +80,25 @@ class Venue(Section, frozen=True):
             raise ValueError(f"the venue's ports must differ, were {ports}")
 
 
+class Orders(Section, frozen=True):
+    """Bounds of the order door; each is explained in protocols/order_entry.md."""
+
+    frame_messages_max: Annotated[int, Meta(ge=1, le=65_535)] = limits.FRAME_MESSAGES_MAX
+    frame_bytes_max: Annotated[int, Meta(ge=160, le=1 << 24)] = limits.FRAME_BYTES_MAX
+    frames_per_turn: Count = 256
+    protocol_errors_max: Count = 10
+    logons_pending_max: Count = 64
+    logon_window_ms: Count = 5_000
+    logon_failures_max: Count = 5
+    logon_failure_window_ms: Count = 60_000
+    nonces_max: Count = 65_536
+    flood_multiple: Count = 10
+    refusals_per_second: Count = 1_000
+    resend_reports_per_turn: Count = 2_048
+    send_queue_frames: Count = limits.SEND_QUEUE_FRAMES
+    slow_reports_max: Count = limits.SLOW_REPORTS_MAX
+
+
 class Capacities(Section, frozen=True):
     """How much of everything the engine has room for; fixed for the life of a data directory."""
 
@@ -98,6 +117,8 @@ class Session(Section, frozen=True):
     api_key: Annotated[str, Meta(min_length=1, max_length=32, pattern="^[!-~]+$")]
     secret: Annotated[str, Meta(min_length=16)]
     enabled: bool = True
+    throttle_messages: Annotated[int, Meta(ge=0, le=10_000_000)] = 0  # commands a window; 0: no limit
+    throttle_window_ms: Annotated[int, Meta(ge=1, le=60_000)] = 1_000
 
 
 class Participant(Section, frozen=True):
@@ -185,6 +206,7 @@ class Config(Section, frozen=True):
     """All settings of all processes."""
 
     venue: Venue = Venue()
+    orders: Orders = Orders()
     capacities: Capacities = Capacities()
     recorder: Recorder = Recorder()
     participants: tuple[Participant, ...] = ()

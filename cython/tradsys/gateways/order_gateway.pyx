@@ -46,6 +46,7 @@ cdef enum:
     SWEEP_NS = 10_000_000       # heartbeats are looked at this often
     STALL_NS = 50_000_000       # a longer break between two turns does not count as anybody's silence
     RETRY_NS = 1_000_000        # after a full queue
+    RELEASE_WAIT_US = 200       # for the disk, before the sockets are looked at again
     SILENT_INTERVALS = 3        # heartbeats a peer may miss
     HANDLES_MAX = 8             # sockets `wait` looks at
     EVENTS_A_READ = 65536       # when events must be read from disk
@@ -176,7 +177,7 @@ cdef class OrderGateway:
 
     def wait(self, long timeout_ms, handles=()):
         """Sleep until a frame comes in, one of the other sockets (`int(socket.underlying)`) has something to
-        read, or the time is up.
+        read, or the time is up. While events wait for the disk, sleep until it has them instead, briefly.
 
         Returns
         -------
@@ -185,6 +186,10 @@ cdef class OrderGateway:
         """
         cdef zmq_pollitem_t items[HANDLES_MAX]
         cdef int found, count = 1
+        if self.sequencer.released_event_seq() < self.sequencer.engine.last_event_seq:
+            with nogil:
+                self.sequencer.writer.wait_moved(RELEASE_WAIT_US)
+            return False
         memset(items, 0, sizeof(items))
         items[0].socket = self.handle
         items[0].events = ZMQ_POLLIN

@@ -1,8 +1,10 @@
 """The order door's socket: a ROUTER with its bounds set, encrypted if wished."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import zmq
+from zmq.auth.thread import ThreadAuthenticator
 
 from tradsys.errors import InUseError
 from tradsys.gateways.limits import DoorLimits
@@ -66,3 +68,30 @@ def open_order_socket(
             raise InUseError(f"order door: {address} is taken by another process") from error
         raise
     return socket
+
+
+class _KnownKeys:
+    """CURVE public keys that are let in."""
+
+    def __init__(self, keys: Collection[bytes]) -> None:
+        self._keys = frozenset(keys)
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        """Tell pyzmq's authenticator whether this key is known."""
+        return key in self._keys
+
+
+def admit_curve_clients(context: zmq.Context, keys: Collection[bytes]) -> ThreadAuthenticator:
+    """Let only clients with one of these CURVE public keys (Z85 text) through the handshake.
+
+    Holds for every CURVE socket of the context.
+
+    Returns
+    -------
+    ThreadAuthenticator
+        Running; the caller stops it before the context is terminated.
+    """
+    authenticator = ThreadAuthenticator(context)
+    authenticator.start()
+    authenticator.configure_curve_callback(domain="*", credentials_provider=_KnownKeys(keys))
+    return authenticator

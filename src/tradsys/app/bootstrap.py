@@ -1,0 +1,105 @@
+"""What a venue's settings define and its engine does not know yet, as commands."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from tradsys import config
+from tradsys.engine.sequencer import Sequencer
+from tradsys.errors import ConfigError, reject_text
+from tradsys.gateways.definitions import defined_ids
+from tradsys.gateways.logon import Credential
+from tradsys.wire import commands, records
+from tradsys.wire.enums import AssetClass, InstrumentState, Permission, StpMode, Template
+
+
+def define_what_is_missing(sequencer: Sequencer, settings: config.Config) -> int:
+    """Define what the settings have and the engine has not; what is defined stays as operators have left it.
+
+    Returns
+    -------
+    int
+        Commands run; 0 at the second start with the same settings.
+
+    Raises
+    ------
+    ConfigError
+        The engine refused one.
+    """
+    known = defined_ids(sequencer.engine)
+    made = [*_participants(settings, known), *_instruments(settings, known)]
+    if not made:
+        return 0
+    first_event = sequencer.last_event_seq + 1
+    count = sequencer.run(commands.pack(made), time.time_ns())
+    sequencer.wait_released()
+    _raise_if_refused(sequencer.read_events(first_event, sequencer.last_event_seq - first_event + 1))
+    return count
+
+
+def credentials_of(settings: config.Config) -> dict[str, Credential]:
+    """API keys of the settings and the sessions they open."""
+    return {
+        session.api_key: Credential(
+            session.session_id,
+            participant.participant_id,
+            session.secret.encode("utf-8"),
+            session.throttle_messages,
+            session.throttle_window_ms,
+        )
+        for participant, session in config.sessions_of(settings)
+    }
+
+
+def _participants(settings: config.Config, known: dict[str, set[int]]) -> Iterator[np.ndarray]:
+    for participant in settings.participants:
+        number = participant.participant_id
+        if number not in known["participants"]:
+            permissions = Permission(0)
+            for name in participant.permissions:
+                permissions |= Permission[name]
+            yield commands.define_participant(
+                number,
+                permissions=permissions,
+                stp_mode=StpMode[participant.stp_mode],
+                enabled=participant.enabled,
+            )
+        for session in participant.sessions:
+            if session.session_id not in known["sessions"]:
+                yield commands.define_session(
+                    session.session_id, number, name=session.name, enabled=session.enabled
+                )
+        for account in participant.accounts:
+            if account not in known["accounts"]:
+                yield commands.define_account(account, number)
+
+
+def _instruments(settings: config.Config, known: dict[str, set[int]]) -> Iterator[np.ndarray]:
+    for instrument in settings.instruments:
+        if instrument.instrument_id in known["instruments"]:
+            continue
+        yield commands.define_instrument(
+            instrument.instrument_id,
+            instrument.symbol,
+            currency=instrument.currency,
+            asset_class=AssetClass[instrument.asset_class],
+            tick=instrument.tick,
+            lot=instrument.lot,
+            price_increment=instrument.price_increment,
+            price_min=instrument.price_min,
+            price_max=instrument.price_max,
+            qty_increment=instrument.qty_increment,
+            qty_min=instrument.qty_min,
+            qty_max=instrument.qty_max,
+        )
+        if instrument.open:
+            yield commands.set_instrument_state(instrument.instrument_id, InstrumentState.OPEN)
+
+
+def _raise_if_refused(events: np.ndarray) -> None:
+    refused = events[events["template_id"] == Template.COMMAND_REJECTED]
+    if len(refused):
+        first = refused[:1].view(records.COMMAND_REJECTED)[0]
+        what = Template(int(first["refused_template"])).name
+        raise ConfigError(f"the settings' {what} is refused: {reject_text(int(first['reject_reason']))}")

@@ -1,0 +1,291 @@
+"""``tradsys venue``: the process with the doors, the engine and the publisher.
+
+One thread takes turns: frames in, commit, reports and market data out, housekeeping. It is wired here and only here.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import signal
+import time
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Literal
+
+import msgspec
+import zmq
+from cyclopts import Parameter
+
+from tradsys import config, limits
+from tradsys.app.bootstrap import credentials_of, define_what_is_missing
+from tradsys.engine.sequencer import Sequencer
+from tradsys.errors import EngineStoppedError, InUseError
+from tradsys.gateways.door import CurveKeys, admit_curve_clients, open_order_socket
+from tradsys.gateways.limits import DoorLimits
+from tradsys.gateways.logon import LogonCheck, LogonLimits
+from tradsys.gateways.order_gateway import OrderGateway
+from tradsys.marketdata.channel import Lines
+from tradsys.marketdata.publisher import Publisher
+from tradsys.marketdata.recovery import RecoveryDoor
+from tradsys.wire.enums import CloseReason
+
+SLEEP_MS = 10  # of an idle turn: heartbeats and timers are looked at this often
+HOUSEKEEPING_NS = 100_000_000
+GOODBYE_S = 3.0  # for the sessions' last reports when the venue stops
+LINGER_MS = 500
+
+
+def venue(
+    *,
+    settings: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+    data_dir: Path | None = None,
+    durability: Literal["none", "batch", "fsync"] | None = None,
+    poll: Literal["spin", "sleep"] | None = None,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Run the venue until Ctrl-C: order door, sequencer, engine, public feed, snapshots and gap fill.
+
+    Prints the settings and what recovery found, then one line that begins with READY and names the doors. Every
+    setting is also an environment variable, e.g. TRADSYS_VENUE__ORDERS_PORT=0.
+
+    Exit status 0: stopped cleanly. 1: the journal cannot be written, the directory or a port is in use.
+
+    Example: tradsys venue --data-dir /var/lib/tradsys --durability fsync
+
+    Parameters
+    ----------
+    settings
+        Settings file; else $TRADSYS_CONFIG or ./tradsys.yaml.
+    data_dir, durability, poll
+        Instead of the settings' values.
+    quiet
+        Do not print the settings.
+    as_json
+        The summary as one JSON object on the last line.
+    """
+    given = {"data_dir": data_dir, "durability": durability, "poll": poll}
+    overrides = {f"venue.{name}": str(value) for name, value in given.items() if value is not None}
+    loaded = config.load(settings, overrides=overrides)
+    if not quiet:
+        print(config.describe(loaded), end="", flush=True)
+    process = VenueProcess(loaded)
+    stop_on_signals(process)
+    try:
+        print(process.recovered, flush=True)
+        print(process.ready_line(), flush=True)
+        process.run()
+    finally:
+        summary = process.close()
+    print(json.dumps(summary) if as_json else in_words(summary), flush=True)
+    return 0 if summary["holds"] else 1
+
+
+def stop_on_signals(process: VenueProcess) -> None:
+    """SIGINT and SIGTERM end the run after the turn at hand; a second one ends the process at once."""
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if process.stopping:
+            raise KeyboardInterrupt
+        process.stopping = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+
+
+def in_words(summary: dict[str, Any]) -> str:
+    """Say where everything lies."""
+    state = "stopped" if summary["holds"] else f"FAILED: {summary['error']}"
+    return (
+        f"{state} after {summary['turns']} turns: command {summary['last_seq']}, event {summary['last_event_seq']}\n"
+        f"  journal  {summary['journal']}   tradsys journal verify {summary['data_dir']}"
+    )
+
+
+class VenueProcess:
+    """Everything of one venue, opened in the order of their needs and closed in the reverse order.
+
+    Parameters
+    ----------
+    settings : Config
+        Port 0 takes any free port; see `addresses`.
+
+    Raises
+    ------
+    InUseError
+        Another process has the data directory or a port.
+    ConfigError, CorruptionError, JournalError
+        See `Sequencer.open` and `define_what_is_missing`.
+    """
+
+    def __init__(self, settings: config.Config) -> None:
+        self.settings = settings
+        self.stopping = False
+        self.turns = 0
+        self._error = ""
+        self._housekept_ns = 0
+        self._stack = ExitStack()
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _open(self) -> None:
+        settings, wired = self.settings, self._stack
+        chosen = msgspec.structs.asdict(settings.capacities)
+        self.sequencer = Sequencer.open(
+            settings.venue.data_dir,
+            durability=settings.venue.durability,
+            snapshot_commands=settings.venue.snapshot_commands,
+            **chosen,
+        )
+        wired.callback(self.sequencer.close)
+        self.recovered = self.sequencer.recovery.sentence()
+        self.defined_count = define_what_is_missing(self.sequencer, settings)
+        self.context = zmq.Context()
+        wired.callback(self.context.term)
+        self._open_feed()
+        self._open_orders()
+
+    def _open_orders(self) -> None:
+        orders, curve = self.settings.orders, self.settings.venue.curve
+        names = {field.name for field in fields(DoorLimits)}
+        given = msgspec.structs.asdict(orders)
+        self.limits = DoorLimits(**{name: value for name, value in given.items() if name in names})
+        keys = None
+        if curve.enabled:
+            keys = CurveKeys(curve.public_key.encode("ascii"), curve.secret_key.encode("ascii"))
+            if curve.client_keys:
+                admitted = [key.encode("ascii") for key in curve.client_keys]
+                self._stack.callback(admit_curve_clients(self.context, admitted).stop)
+        socket = open_order_socket(self.context, self._address("orders_port"), self.limits, keys)
+        self._stack.callback(socket.close, LINGER_MS)
+        check = LogonCheck(
+            credentials_of(self.settings),
+            LogonLimits(
+                window_ms=orders.logon_window_ms,
+                failures_max=orders.logon_failures_max,
+                failure_window_ms=orders.logon_failure_window_ms,
+                nonces_max=orders.nonces_max,
+            ),
+        )
+        self.gateway = OrderGateway(self.sequencer, socket, check, self.limits)
+        self.addresses["orders"] = socket.get_string(zmq.LAST_ENDPOINT)
+
+    def _open_feed(self) -> None:
+        capacities = self.settings.capacities
+        line_a = self._bind(zmq.PUB, "feed_a_port")
+        line_b = self._bind(zmq.PUB, "feed_b_port")
+        router = self._bind(zmq.ROUTER, "snapshot_port")
+        self.publisher = Publisher(
+            time.time_ns(),
+            Lines(line_a, line_b),
+            orders_max=capacities.orders_max,
+            instruments_max=capacities.instruments_max,
+        )
+        self.publisher.restore(self.sequencer.engine)
+        self.recovery_door = RecoveryDoor(self.publisher, router)
+        self._wake_handles = (int(router.underlying),)
+        self.addresses = {
+            name: socket.get_string(zmq.LAST_ENDPOINT)
+            for name, socket in (("feed_a", line_a), ("feed_b", line_b), ("snapshots", router))
+        }
+
+    def _bind(self, kind: int, port_name: str) -> zmq.Socket:
+        socket = self.context.socket(kind)
+        self._stack.callback(socket.close, LINGER_MS)
+        socket.setsockopt(zmq.SNDHWM, limits.SUBSCRIBER_QUEUE_PACKETS if kind == zmq.PUB else 1_000)
+        if kind == zmq.ROUTER:
+            socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+            socket.setsockopt(zmq.MAXMSGSIZE, 4_096)
+        address = self._address(port_name)
+        try:
+            socket.bind(address)
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EADDRINUSE:
+                raise
+            raise InUseError(f"{address} ({port_name}) is in use by another process") from error
+        return socket
+
+    def _address(self, port_name: str) -> str:
+        port = getattr(self.settings.venue, port_name)
+        return f"tcp://{self.settings.venue.bind}:{port or '*'}"
+
+    # ------------------------------------------------------------------ running
+
+    def ready_line(self) -> str:
+        """The line scripts wait for: READY and the doors' addresses."""
+        order = ("orders", "feed_a", "feed_b", "snapshots")
+        return "READY " + " ".join(f"{name}={self.addresses[name]}" for name in order)
+
+    def run(self) -> None:
+        """Take turns until `stopping`, or until the journal cannot be written."""
+        sleeps = self.settings.venue.poll == "sleep"
+        gc.collect()
+        gc.freeze()
+        try:
+            while not self.stopping:
+                if not self.turn() and sleeps:
+                    self.gateway.wait(SLEEP_MS, self._wake_handles)
+        except EngineStoppedError as error:
+            self._error = str(error)
+
+    def turn(self) -> bool:
+        """One turn of everything; whether there was anything to do."""
+        now_ns = time.time_ns()
+        taken = self.gateway.poll(self.limits.frames_per_turn)
+        decided = self.sequencer.commit(now_ns)
+        self.gateway.egress()
+        published = self.publisher.publish(self.sequencer, now_ns)
+        served = self.recovery_door.service(now_ns)
+        self.turns += 1
+        if now_ns - self._housekept_ns > HOUSEKEEPING_NS or now_ns < self._housekept_ns:
+            self._housekept_ns = now_ns
+            self.sequencer.housekeeping()
+        return bool(taken or decided or published or served or self.gateway.is_full)
+
+    def close(self) -> dict[str, Any]:
+        """Say goodbye to every session, close everything, and say where it lies."""
+        try:
+            if not self._error:
+                self._say_goodbye()
+        except EngineStoppedError as error:
+            self._error = str(error)
+        summary = self.figures()
+        try:
+            self._stack.close()
+        except EngineStoppedError as error:
+            self._error = self._error or str(error)
+        return summary | {"holds": not self._error, "error": self._error}
+
+    def _say_goodbye(self) -> None:
+        self.gateway.close_all(CloseReason.VENUE_RESTART)
+        deadline = time.monotonic() + GOODBYE_S
+        while self.gateway.open_sessions and time.monotonic() < deadline:
+            self.gateway.poll(0)
+            self.sequencer.commit(time.time_ns())
+            self.sequencer.wait_released()
+            self.gateway.egress()
+            self.publisher.publish(self.sequencer, time.time_ns())
+
+    def figures(self) -> dict[str, Any]:
+        """What the process has done, for `--json`."""
+        data_dir = Path(self.settings.venue.data_dir)
+        return {
+            "command": "venue",
+            "data_dir": str(data_dir),
+            "journal": str(data_dir / "journal"),
+            "recovered": self.recovered,
+            "defined": self.defined_count,
+            "addresses": self.addresses,
+            "turns": self.turns,
+            "last_seq": self.sequencer.last_seq,
+            "last_event_seq": self.sequencer.last_event_seq,
+            "state_hash": f"{self.sequencer.engine.state_hash():016x}",
+            "orders": self.gateway.stats(),
+            "feed": self.publisher.figures(),
+        }

@@ -1,0 +1,3 @@
+from tradsys.core import Engine
+
+def defined_ids(engine: Engine) -> dict[str, set[int]]: ...
