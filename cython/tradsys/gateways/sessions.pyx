@@ -70,6 +70,7 @@ cdef class SessionTable:
         session.route = route
         session.bound = 1
 
+    @cython.overflowcheck(False)  # distances between slots are taken around the ring
     cdef void unbind(self, Session* session) noexcept nogil:
         """Forget a session's connection, closing the hole it leaves; no effect when it has none."""
         cdef uint32_t slot = _home(session.route) & self.slot_mask
