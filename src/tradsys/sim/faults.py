@@ -8,7 +8,7 @@ afterwards. `flip_bit` and `cut_short` damage single files. None of them reads a
 from __future__ import annotations
 
 import heapq
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +92,11 @@ class FaultyWire:
         return len(self._underway)
 
 
+def _all_of_it(name: Path) -> int | None:
+    """Every file was synced as a whole."""
+    return None
+
+
 class DiskImage:
     """What a directory held when all of it was known to be on disk.
 
@@ -109,9 +114,11 @@ class DiskImage:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.files = {path.relative_to(directory): path.read_bytes() for path in _files(directory)}
+        self.files = read_settled(directory)
 
-    def after_power_failure(self, target: Path, draw: Draw, unsafe: tuple[str, ...] = ()) -> None:
+    def after_power_failure(
+        self, target: Path, draw: Draw, synced: Callable[[Path], int | None] = _all_of_it
+    ) -> None:
         """Write to `target` what a machine might find of the directory as it is now.
 
         Parameters
@@ -120,10 +127,11 @@ class DiskImage:
             Directory to make.
         draw
             Decides sector by sector.
-        unsafe
-            Names of top-level folders nobody synced: there even sectors the image holds may read as zeros.
+        synced
+            For files nobody has synced as a whole: how many bytes of the file (by its path in the directory) are known
+            to be on disk, None for all of it. Behind them even sectors the image holds may read as zeros.
         """
-        now = {path.relative_to(self.directory): path.read_bytes() for path in _files(self.directory)}
+        now = read_settled(self.directory)
         target.mkdir(parents=True)
         for folder in sorted(path for path in self.directory.rglob("*") if path.is_dir()):
             (target / folder.relative_to(self.directory)).mkdir(parents=True, exist_ok=True)
@@ -131,36 +139,50 @@ class DiskImage:
             held, written = self.files.get(name), now.get(name)
             if held is None and draw.chance(2):  # created since, and its directory entry did not make it
                 continue
-            safe = name.parts[0] not in unsafe
-            content = self._mixed(held or b"", written if written is not None else held or b"", draw, safe)
+            content = self._mixed(
+                held or b"", written if written is not None else held or b"", draw, synced(name)
+            )
             (target / name).write_bytes(content)
 
     @staticmethod
-    def _mixed(held: bytes, written: bytes, draw: Draw, safe: bool) -> bytes:
+    def _mixed(held: bytes, written: bytes, draw: Draw, synced: int | None) -> bytes:
         """Each sector as it was, as it is, or (where nothing was known to be on disk) zeros."""
         size = len(written)
-        if len(written) > len(held) and draw.chance(3):  # the new length did not reach the disk
-            size = len(held) if safe else draw.between(0, len(written))
+        if synced is not None and synced >= size:
+            return written
+        safe = len(held) if synced is None else min(synced, len(held))
+        if size > safe and draw.chance(3):  # the new length did not reach the disk
+            size = len(held) if synced is None else draw.between(safe, size)
         out = bytearray()
         style = draw.below(3)  # all old, all new, or a mixture
         for at in range(0, size, SECTOR_BYTES):
             old, new = held[at : at + SECTOR_BYTES], written[at : at + SECTOR_BYTES]
-            if old == new and safe:
+            if style == 1 or (style == 2 and draw.chance(2)) or (old == new and at + len(old) <= safe):
                 out += new
-                continue
-            take_new = style == 1 or (style == 2 and draw.chance(2))
-            if take_new:
-                out += new
-            elif safe:
+            elif synced is None or draw.chance(2):
                 out += old.ljust(len(new), b"\0")
-            else:
-                out += old.ljust(len(new), b"\0") if draw.chance(2) else bytes(len(new))
+            else:  # only what was synced is sure
+                out += old[: max(safe - at, 0)].ljust(len(new), b"\0")
         return bytes(out[:size])
 
 
 def copy_as_killed(directory: Path, target: Path) -> None:
     """What kill -9 leaves: all that was written, since the kernel has it. The lock is not taken along."""
-    shutil.copytree(directory, target, ignore=shutil.ignore_patterns("lock"))
+    for name, content in read_settled(directory).items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(content)
+
+
+def read_settled(directory: Path) -> dict[Path, bytes]:
+    """Contents of all files below a directory at one moment, though threads may be writing and renaming there."""
+    while True:
+        before = _listing(directory)
+        try:
+            contents = {path.relative_to(directory): path.read_bytes() for path in _files(directory)}
+        except FileNotFoundError:
+            continue
+        if before == _listing(directory):
+            return contents
 
 
 def flip_bit(path: Path, draw: Draw, first: int = 0, last: int | None = None) -> int:
@@ -178,6 +200,18 @@ def cut_short(path: Path, draw: Draw, first: int = 0) -> int:
     with path.open("r+b") as file:
         file.truncate(size)
     return size
+
+
+def _listing(directory: Path) -> list[tuple[Path, int, int]]:
+    """Names, sizes and times of change; without files that go away meanwhile."""
+    found = []
+    for path in _files(directory):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue
+        found.append((path, status.st_size, status.st_mtime_ns))
+    return found
 
 
 def _files(directory: Path) -> list[Path]:
