@@ -9,6 +9,7 @@ import secrets
 
 import pytest
 
+from tradsys.errors import TradSysError
 from tradsys.sim import compare, venue_world
 from tradsys.sim.venue_world import VenueWorld
 
@@ -16,8 +17,8 @@ from tradsys.sim.venue_world import VenueWorld
 def live(seed, folder, steps, **options):
     try:
         return venue_world.run(seed, folder, steps, **options)
-    except AssertionError as error:
-        raise AssertionError(f"world {seed} {options} fails: {error}") from error
+    except (AssertionError, TradSysError, OSError) as error:
+        raise AssertionError(f"world {seed} {options} fails: {type(error).__name__}: {error}") from error
 
 
 def fresh_seed():
