@@ -35,7 +35,8 @@ cdef class Collector(Arbiter):
     Parameters
     ----------
     owner : object
-        ``take_buffer() -> Buffer`` may wait; ``hand_over(buffer)``; ``give_back(buffer)``; ``note_gap(channel, first_seq, last_seq, seen_ns, healed)``;
+        ``take_buffer() -> Buffer`` may wait; ``hand_over(buffer)``; ``give_back(buffer)``;
+        ``note_gap(channel, first_seq, last_seq, seen_ns, healed)``;
         ``stream_began(stream_id) -> {channel: next_seq}``: the numbers to go on with.
     options
         Those of `Arbiter`.
@@ -166,7 +167,7 @@ cdef class Collector(Arbiter):
         cdef PacketRow* row
         if filling.memory == NULL or filling.used_bytes + size_bytes > filling.capacity_bytes or \
                 filling.packet_count == filling.packets_max or filling.stream_id != packet.stream_id or \
-                filling.day != self.recv_ts_ns // DAY_NS or \
+                filling.day != self.recv_ts_ns // <int64_t>DAY_NS or \
                 (filling.message_count + message_count > filling.messages_max and filling.packet_count > 0):
             with gil:
                 self._renew(channel)
@@ -206,7 +207,7 @@ cdef class Collector(Arbiter):
         filling.packets_max = packets.shape[0] // <int64_t>sizeof(PacketRow)
         filling.messages_max = buffer.rows_max
         filling.used_bytes = filling.packet_count = filling.message_count = 0
-        filling.day = self.recv_ts_ns // DAY_NS
+        filling.day = self.recv_ts_ns // <int64_t>DAY_NS
         filling.stream_id = self.stream_id
         return 0
 

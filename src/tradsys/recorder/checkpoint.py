@@ -14,13 +14,15 @@ import pyarrow.parquet as pq
 from tradsys.recorder.catalog import COMPACTED, Segment, segment_at, segments
 from tradsys.recorder.compaction import Recovery, compact
 from tradsys.recorder.errors import RecordingError
-from tradsys.recorder.fold import ORDER, Books, fold, orders_from_snapshot, rows_from_l3
+from tradsys.recorder.orders_held import ORDER, OrdersHeld
 from tradsys.recorder.reader import read, streams
 from tradsys.recorder.store import Closed, Store, day_of
 from tradsys.recorder.tables import FOLDED, LOST, TABLES, records_of, rows_of
-from tradsys.wire.enums import Channel
+from tradsys.wire.enums import Channel, Side
 
-_FOLD_ROWS = 1 << 19
+_FOLD_ROWS = 1 << 16
+#: what `OrdersHeld.apply` takes
+_FOLD_COLUMNS = ("template_id", "order_id", "price_ticks", "qty_lots", "ts_ns", "instrument_id", "side")
 
 
 @dataclass(frozen=True)
@@ -31,20 +33,31 @@ class Rebuilt:
     ----------
     l3_seq : int
         Last message included.
-    books : Books
+    orders : np.ndarray
+        Shape (n,), dtype ORDER, ascending priority: the resting orders of all instruments.
+    misfits : int
+        Rows that did not fit: unknown order, more taken off than was left, an add of an order that rests. If there
+        are any, the orders are wrong.
     heads : np.ndarray
         Shape (n,), dtype of SnapshotBegin: one for each instrument whose book is known, as in the snapshot
         it was folded from, with `l3_seq` and `order_count` of now.
     """
 
     l3_seq: int
-    books: Books
+    orders: np.ndarray
+    misfits: int
     heads: np.ndarray
+
+    def book(self, instrument_id: int) -> np.ndarray:
+        """Return one book in snapshot order: bids then asks, best level first, each level by priority."""
+        orders = self.orders[self.orders["instrument_id"] == instrument_id]
+        best_first = np.where(orders["side"] == Side.BUY, -orders["price_ticks"], orders["price_ticks"])
+        return orders[np.lexsort((orders["priority"], best_first, orders["side"]))]
 
     def records(self, instrument_id: int) -> np.ndarray:
         """Return one book as records of MdOrderAdd, in snapshot order."""
-        orders = self.books.snapshot(instrument_id)
-        columns = {name: orders[name] for name in (ORDER.names or ()) if name != "priority"}
+        orders = self.book(instrument_id)
+        columns = {name: orders[name] for name in (ORDER.names or ()) if name not in ("priority", "pad")}
         return records_of(TABLES["snapshot_orders"], pa.RecordBatch.from_pydict(columns))
 
 
@@ -87,10 +100,8 @@ def rebuild_book(
             "BOOK_UNKNOWN",
             f"no snapshot of instrument {instrument_id} leads to L3 message {l3_seq} without a loss",
         )
-    if rebuilt.books.misfits:
-        raise RecordingError(
-            "BOOK_UNKNOWN", f"{rebuilt.books.misfits} rows do not fit the book of {instrument_id}"
-        )
+    if rebuilt.misfits:
+        raise RecordingError("BOOK_UNKNOWN", f"{rebuilt.misfits} rows do not fit the book of {instrument_id}")
     return rebuilt.records(instrument_id)
 
 
@@ -99,17 +110,17 @@ def rebuild(
 ) -> Rebuilt:
     """Rebuild the books of a group, or of one instrument, as far as they are known."""
     heads = newest_heads(directory, stream_id, l3_seq, group, instrument_id)
-    orders = _snapshot_orders(directory, stream_id, heads, group, instrument_id)
-    books = Books(orders)
+    held = OrdersHeld()
     if len(heads):
-        for rows in _rows_after(directory, stream_id, heads, l3_seq, group, instrument_id):
-            books = fold(books, rows)
-    heads = heads.copy()
+        held.load(_snapshot_orders(directory, stream_id, heads, group, instrument_id))
+        for columns in _rows_after(directory, stream_id, heads, l3_seq, group, instrument_id):
+            held.apply(*columns)
+    orders = held.orders()
+    ids, counts = np.unique(orders["instrument_id"], return_counts=True)
+    resting = dict(zip(ids.tolist(), counts.tolist(), strict=True))
     heads["l3_seq"] = l3_seq
-    ids, counts = np.unique(books.orders["instrument_id"], return_counts=True)
-    held = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-    heads["order_count"] = [held.get(instrument, 0) for instrument in heads["instrument_id"].tolist()]
-    return Rebuilt(l3_seq, books, heads)
+    heads["order_count"] = [resting.get(instrument, 0) for instrument in heads["instrument_id"].tolist()]
+    return Rebuilt(l3_seq, orders, held.misfits, heads)
 
 
 def newest_heads(
@@ -187,8 +198,6 @@ def _snapshot_orders(
     directory: Path, stream_id: int, heads: np.ndarray, group: str | None, instrument_id: int | None
 ) -> np.ndarray:
     """Read the orders of the snapshots given, each instrument's in their order; priorities ascend."""
-    if not len(heads):
-        return np.zeros(0, ORDER)
     wanted = np.stack([heads["instrument_id"].astype(np.uint64), heads["l3_seq"]])
     parts = []
     for batch in read(
@@ -205,11 +214,11 @@ def _snapshot_orders(
         keep = (wanted[0][place] == ids) & (wanted[1][place] == batch.column("l3_seq").to_numpy())
         parts.append(batch.filter(pa.array(keep)))
     table = pa.Table.from_batches(parts, TABLES["snapshot_orders"].schema)
-    table = table.sort_by([("instrument_id", "ascending"), ("rank", "ascending")])
-    if not table.num_rows:
-        return np.zeros(0, ORDER)
+    table = table.sort_by([("instrument_id", "ascending"), ("rank", "ascending")]).combine_chunks()
+    orders = np.zeros(table.num_rows, ORDER)
+    for name in _FOLD_COLUMNS[1:]:
+        orders[name] = table.column(name).to_numpy()
     # the same snapshot may have been asked for twice: one copy of each order
-    orders = orders_from_snapshot(table)
     _, first = np.unique(orders["order_id"], return_index=True)
     return orders[np.sort(first)]
 
@@ -221,9 +230,9 @@ def _rows_after(
     l3_seq: int,
     group: str | None,
     instrument_id: int | None,
-) -> Iterator[np.ndarray]:
-    """Read the L3 rows that come after each instrument's snapshot, up to a message."""
-    ids, after = heads["instrument_id"], heads["l3_seq"]
+) -> Iterator[list[np.ndarray]]:
+    """Read the L3 rows that come after each instrument's snapshot, up to a message, as columns to apply."""
+    ids, after = heads["instrument_id"].copy(), heads["l3_seq"].copy()
     for batch in read(
         directory,
         "l3",
@@ -232,11 +241,14 @@ def _rows_after(
         last_seq=l3_seq,
         group=group,
         instrument_id=instrument_id,
+        columns=["channel_seq", *_FOLD_COLUMNS],
         batch_rows=_FOLD_ROWS,
     ):
-        rows = rows_from_l3(batch)
-        place = np.minimum(np.searchsorted(ids, rows["instrument_id"]), len(ids) - 1)
-        yield rows[(ids[place] == rows["instrument_id"]) & (rows["channel_seq"] > after[place])]
+        columns = [batch.column(name).to_numpy() for name in _FOLD_COLUMNS]
+        instruments = batch.column("instrument_id").to_numpy()
+        place = np.minimum(np.searchsorted(ids, instruments), len(ids) - 1)
+        keep = (ids[place] == instruments) & (batch.column("channel_seq").to_numpy() > after[place])
+        yield columns if keep.all() else [column[keep] for column in columns]
 
 
 def _last_l3_seq(directory: Path, stream_id: int) -> int:
@@ -272,8 +284,8 @@ def fold_closed(directory: Path, closed: Closed, store: Store) -> tuple[int, int
         return 0, 0
     last_seq = _last_seq_of(segment)
     rebuilt = rebuild(directory, closed.stream_id, last_seq, group=segment.group)
-    if rebuilt.books.misfits or not len(rebuilt.heads):
-        return 0, rebuilt.books.misfits
+    if rebuilt.misfits or not len(rebuilt.heads):
+        return 0, rebuilt.misfits
     _write(rebuilt, closed, store)
     return len(rebuilt.heads), 0
 
@@ -316,7 +328,7 @@ def _last_seq_of(segment: Segment) -> int:
 
 def _write(rebuilt: Rebuilt, closed: Closed, store: Store) -> None:
     extra = {"l3_seq": rebuilt.l3_seq, "stream_id": closed.stream_id, "recv_ts_ns": closed.closed_ns}
-    books = [rebuilt.books.snapshot(instrument) for instrument in rebuilt.heads["instrument_id"].tolist()]
+    books = [rebuilt.book(instrument) for instrument in rebuilt.heads["instrument_id"].tolist()]
     orders = np.concatenate([*books, np.zeros(0, ORDER)])
     ranks = np.concatenate([*(np.arange(len(book)) for book in books), np.zeros(0, np.int64)])
     order_rows = rows_of(TABLES["snapshot_orders"], orders, {**extra, "rank": ranks})

@@ -31,7 +31,7 @@ PACKET_ROW = np.dtype(
 assert PACKET_ROW.itemsize == collector.PACKET_ROW_BYTES, (
     "the compiled collector and NumPy see different rows"
 )
-#: packets a buffer takes; 64 bytes each
+#: packets a buffer takes; 56 bytes each
 PACKETS_MAX = 1 << 14
 _TABLE_OF = {template: table for table in TABLES.values() if table.channel for template in table.templates}
 

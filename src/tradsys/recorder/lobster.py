@@ -227,9 +227,7 @@ def _start(directory: Path, stream_id: int, instrument_id: int) -> tuple[int, Le
                     "BOOK_UNKNOWN", f"L3 messages {gap['first_seq']} to {gap['last_seq']} were lost"
                 )
     book = LevelBook()
-    for order in rebuild(directory, stream_id, first, instrument_id=instrument_id).books.snapshot(
-        instrument_id
-    ):
+    for order in rebuild(directory, stream_id, first, instrument_id=instrument_id).book(instrument_id):
         book.apply(
             Template.MD_ORDER_ADD, int(order["side"]), int(order["price_ticks"]), int(order["qty_lots"])
         )

@@ -111,7 +111,7 @@ class RecordingServer:
             head["status_seq"] = self._progress.next_seq.get(int(Channel.STATUS), 1) - 1
         else:
             rebuilt = rebuild(self._directory, stream_id, l3_seq, instrument_id=instrument_id)
-            if not len(rebuilt.heads) or rebuilt.books.misfits:
+            if not len(rebuilt.heads) or rebuilt.misfits:
                 yield self._refusal(request_id, RejectReason.NOT_AVAILABLE, l3_seq + 1)
                 return
             head, body = rebuilt.heads[:1].copy(), rebuilt.records(instrument_id)
