@@ -105,20 +105,20 @@ static inline uint32_t frame_crc(const uint8_t* frame, int64_t record_size) {
 
 /* ---- writing ---- */
 
-/* Give every record its seq and ts_ns. Returns how many there are, or -1 when one is not a command of our schema. */
-static int64_t frame_stamp(uint8_t* records, int64_t size, uint64_t first_seq, int64_t ts_ns) {
-    int64_t count = 0, at = 0;
-    while (at < size) {
+/* Give records their seq and ts_ns, until `limit` bytes are passed. Returns the bytes of the records done, or -1 when one is
+   not a command of our schema. */
+static int64_t frame_stamp(uint8_t* records, int64_t size, int64_t limit, uint64_t first_seq, int64_t ts_ns) {
+    int64_t at = 0;
+    while (at < size && at < limit) {
         int64_t record_size = (int64_t)load_u16(records + at) + 8;
         uint16_t template_id = load_u16(records + at + 2);
         if (template_id >= 64 || frame_record_size[template_id] != record_size || record_size > size - at) return -1;
         if (load_u16(records + at + 4) != frame_schema_id || load_u16(records + at + 6) != frame_schema_version) return -1;
-        store_u64(records + at + 8, first_seq + (uint64_t)count);
+        store_u64(records + at + 8, first_seq++);
         memcpy(records + at + 16, &ts_ns, 8);
         at += record_size;
-        count++;
     }
-    return count;
+    return at;
 }
 
 /* Frame records lying back to back. Returns the bytes written. */

@@ -21,8 +21,10 @@ cdef extern from "tradsys/engine/frame_scan.h" nogil:
 
 # Any size; `before` is the checksum of the bytes in front, 0 when there are none.
 cdef uint32_t crc32c(const uint8_t* data, int64_t size, uint32_t before) noexcept nogil
-# Fill in seq and ts_ns; how many records there are, -1 when one is not a command of our schema.
-cdef int64_t stamp_records(uint8_t* records, int64_t size, uint64_t first_seq, int64_t ts_ns) noexcept nogil
+# Fill in seq and ts_ns until `limit` bytes are passed; bytes done, -1 when a record is no command of our schema.
+cdef int64_t stamp_records(
+    uint8_t* records, int64_t size, int64_t limit, uint64_t first_seq, int64_t ts_ns
+) noexcept nogil
 # Frame records lying back to back; bytes written: `size` + FRAME_HEAD_BYTES for each.
 cdef int64_t write_frames(uint8_t* frames, const uint8_t* records, int64_t size) noexcept nogil
 # Set WRITE_START on one frame.

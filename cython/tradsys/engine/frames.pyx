@@ -11,7 +11,7 @@ cdef extern from "tradsys/engine/frames.h" nogil:
     int crc_hardware_present()
     void crc_make_tables()
     uint32_t crc_update(uint32_t crc, const uint8_t* p, int64_t size)
-    int64_t frame_stamp(uint8_t* records, int64_t size, uint64_t first_seq, int64_t ts_ns)
+    int64_t frame_stamp(uint8_t* records, int64_t size, int64_t limit, uint64_t first_seq, int64_t ts_ns)
     int64_t frame_write(uint8_t* frames, const uint8_t* records, int64_t size)
     void frame_mark_start(uint8_t* frame)
     int64_t frame_read(FrameScan* scan, uint8_t* records, int64_t capacity)
@@ -23,8 +23,10 @@ cdef uint32_t crc32c(const uint8_t* data, int64_t size, uint32_t before) noexcep
     return ~crc_update(~before, data, size)
 
 
-cdef int64_t stamp_records(uint8_t* records, int64_t size, uint64_t first_seq, int64_t ts_ns) noexcept nogil:
-    return frame_stamp(records, size, first_seq, ts_ns)
+cdef int64_t stamp_records(
+    uint8_t* records, int64_t size, int64_t limit, uint64_t first_seq, int64_t ts_ns
+) noexcept nogil:
+    return frame_stamp(records, size, limit, first_seq, ts_ns)
 
 
 cdef int64_t write_frames(uint8_t* frames, const uint8_t* records, int64_t size) noexcept nogil:

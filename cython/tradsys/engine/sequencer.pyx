@@ -25,6 +25,7 @@ from tradsys.wire.records import EVENT_COMMON
 
 cdef enum:
     EVENT_BYTES = 128
+    PIECE_BYTES = 65536  # records decided and framed in one go
     WAIT_US = 1000       # a wait for the writer's thread looks again after that long
     READ_EVENTS_MAX = 1048576
 
@@ -100,25 +101,30 @@ cdef class Sequencer:
     cdef int64_t decide(self, int64_t ts_ns) except -1 nogil:
         """Decide what fits the event ring, journal that, keep the rest."""
         cdef uint64_t seq_before = self.engine.last_seq
-        cdef int64_t free = self.writer.event_free(self.engine.last_event_seq)
-        cdef int64_t consumed, decided
-        if free <= 0:
-            return 0
+        cdef int64_t at = 0, piece = 0, consumed = 0, free, decided
         self.in_doubt = True  # until the engine and the journal agree again: an error in between ends the run
-        if stamp_records(self.batch, self.batch_used, seq_before + 1, ts_ns) != self.batch_count:
-            return self.give_up()
-        self.engine.set_event_buffer(self.writer.event_slot(self.engine.last_event_seq + 1), free)
-        consumed = self.engine.apply(self.batch, self.batch_used)
+        while at < self.batch_used and consumed == piece:  # piece by piece, so that each stays in the cache
+            free = self.writer.event_free(self.engine.last_event_seq)
+            if free <= 0:
+                break
+            piece = stamp_records(
+                self.batch + at, self.batch_used - at, PIECE_BYTES, self.engine.last_seq + 1, ts_ns
+            )
+            if piece < 0:
+                return self.give_up()
+            self.engine.set_event_buffer(self.writer.event_slot(self.engine.last_event_seq + 1), free)
+            consumed = self.engine.apply(self.batch + at, piece)
+            if consumed == 0 and free == self.writer.event_ring_events:
+                return self.give_up()  # the ring is empty and still too small: settings.ring_events rules it out
+            self.writer.append(self.batch + at, consumed)
+            at += consumed
         decided = <int64_t>(self.engine.last_seq - seq_before)
-        if decided == 0 and free == self.writer.event_ring_events:
-            return self.give_up()  # the ring is empty and still too small: settings.ring_events rules it out
         if decided > 0:
-            self.writer.append(self.batch, consumed)
             self.last_ts_ns = ts_ns
-            self.batch_used -= consumed
+            self.batch_used -= at
             self.batch_count -= decided
             if self.batch_used > 0:
-                memmove(self.batch, self.batch + consumed, <size_t>self.batch_used)
+                memmove(self.batch, self.batch + at, <size_t>self.batch_used)
             if self.writer.publish(self.engine.last_event_seq) != 0:
                 return self.give_up()
         self.in_doubt = False
