@@ -270,3 +270,23 @@ def test_damaged_frames_and_answers_never_crash_nor_deliver_twice(damage, garbag
         core.check()
     numbers = [seq for seq in delivered(core) if seq < 1000]
     assert numbers == sorted(set(numbers)) or core.restarts
+
+
+def test_many_small_holes_are_asked_for_together_and_one_far_hole_is_not():
+    """Goal: few requests, little sent twice. Method: every second message lost; then two holes a thousand messages apart."""
+    core = reader()
+    core.on_frame(l3(1, 1), 0, MS)
+    for seq in range(3, 100, 2):
+        core.on_frame(l3(seq, 1), 0, MS)
+    core.on_frame(heartbeat(101), 0, MS)
+    core.on_time(20 * MS)
+    assert asked(core) == [(2, 99)]
+    core.on_answer(l3(2, 99), 21 * MS)
+    assert delivered(core) == list(range(1, 101))
+    core.on_frame(l3(102, 1000), 0, 22 * MS)
+    core.on_frame(l3(1103, 1), 0, 22 * MS)
+    core.on_time(40 * MS)
+    assert asked(core) == [(101, 1)]
+    core.on_answer(l3(101, 1), 41 * MS)
+    core.on_time(60 * MS)
+    assert asked(core) == [(1102, 1)]

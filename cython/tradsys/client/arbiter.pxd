@@ -73,6 +73,7 @@ cdef class Arbiter:
     cdef int _keep(self, int channel, const uint8_t* frame, int64_t frame_bytes, int64_t now_ns) except -1
     cdef int _note_hole(self, int channel, int64_t now_ns) except -1 nogil
     cdef int _give_up(self, int channel, int64_t now_ns) except -1
+    cdef uint64_t _holes_end(self, int channel) except 0
     cdef int _ask(self, int channel, int64_t now_ns) except -1
     cdef int _begin_stream(self, uint64_t stream_id, int64_t now_ns) except -1
     # what a reader does with it

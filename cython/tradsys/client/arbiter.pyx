@@ -23,6 +23,10 @@ from tradsys.wire.records cimport (
     RequestRefused,
 )
 
+# Messages a gap fill may bring once more, so that many small holes need not one request each.
+cdef enum:
+    FILL_SLACK = 256
+
 LINE_A = 0
 LINE_B = 1
 LINE_RECOVERY = FROM_RECOVERY
@@ -252,8 +256,7 @@ cdef class Arbiter:
         """Ask for the hole, or give it up when that is hopeless."""
         cdef ChannelState* state = &self.channels[channel]
         cdef GapFillRequest request
-        kept = self.pending[channel]
-        cdef uint64_t end_seq = kept[0][0] if kept else state.known_end
+        cdef uint64_t end_seq = self._holes_end(channel)
         cdef int64_t count = <int64_t>(end_seq - state.next_seq)
         if not state.fillable or state.fill_tries >= self.fill_tries_max or count > self.fill_messages_max:
             return self._give_up(channel, now_ns)
@@ -274,6 +277,27 @@ cdef class Arbiter:
         state.fill_tries += 1
         self.requests.append((<const char*>&request)[:SIZE_GAP_FILL_REQUEST])
         return 0
+
+    cdef uint64_t _holes_end(self, int channel) except 0:
+        """One past the last message to ask for: of this hole, and of those behind it as long as little is asked for twice."""
+        cdef ChannelState* state = &self.channels[channel]
+        cdef uint64_t at = state.next_seq, missing = 0, end_seq = 0, first_seq
+        cdef const Packet* packet
+        for first, frame in self.pending[channel]:
+            first_seq = first
+            packet = <const Packet*>(<const char*>frame + TOPIC_BYTES)
+            if first_seq > at:
+                missing += first_seq - at
+                if end_seq and first_seq - state.next_seq > 4 * missing + FILL_SLACK:
+                    return end_seq
+                end_seq = first_seq
+            at = max(at, first_seq + packet.message_count)
+        if at < state.known_end and (end_seq == 0 or
+                                     state.known_end - state.next_seq <= 4 * (missing + state.known_end - at) + FILL_SLACK):
+            end_seq = state.known_end
+        if end_seq - state.next_seq > <uint64_t>self.fill_messages_max and self.pending[channel]:
+            end_seq = self.pending[channel][0][0]
+        return end_seq
 
     def on_refused(self, const uint8_t[::1] record not None, int64_t now_ns):
         """Take a RequestRefused of the recovery door; returns whether it answered an open gap fill."""

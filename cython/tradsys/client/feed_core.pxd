@@ -32,6 +32,7 @@ cdef class FeedCore(Arbiter):
     cdef readonly set unsynced                 # instruments that wait for a snapshot
     cdef bint definitions_due
     cdef dict asked                            # request_id -> (instrument_id, deadline)
+    cdef set broke_before                      # instruments whose book broke in this stream
     cdef dict not_before                       # instrument_id -> when it may be asked for again
     cdef bint keeping                          # L3 frames are kept for books that wait
     cdef list kept                             # (frame, skip)

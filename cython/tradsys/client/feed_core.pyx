@@ -150,6 +150,7 @@ cdef class FeedCore(Arbiter):
         self.unsynced = set(self.wanted or ())
         self.asked = {}
         self.not_before = {}
+        self.broke_before = set()
         self.kept = []
         self.keeping = books is not None
         self.answer = Assembly()
@@ -281,6 +282,9 @@ cdef class FeedCore(Arbiter):
                 self.events.append(("book_broken",
                                     f"instrument {instrument_id}: {self.books.stale_reason(instrument_id)}"))
                 self.unsynced.add(instrument_id)
+                if instrument_id in self.broke_before:   # twice: not at once, whatever breaks it may be lasting
+                    self.not_before[instrument_id] = self.now_ns + RETRY_NS
+                self.broke_before.add(instrument_id)
         return 0
 
     cdef int hole_opened(self, int channel) except -1 nogil:
@@ -319,6 +323,7 @@ cdef class FeedCore(Arbiter):
         self.status_seq = 0
         self.asked.clear()
         self.not_before.clear()
+        self.broke_before.clear()
         self.answer.open = self.cycle.open = False
         self.kept.clear()
         self.kept_bytes = 0
@@ -504,7 +509,6 @@ cdef class FeedCore(Arbiter):
         request.request_id = self.last_request_id
         request.instrument_id = instrument_id
         self.asked[self.last_request_id] = (instrument_id, now_ns + 4 * self.request_timeout_ns)
-        self.not_before[instrument_id] = now_ns + RETRY_NS
         self.requests.append((<const char*>&request)[:SIZE_SNAPSHOT_REQUEST])
         return 0
 

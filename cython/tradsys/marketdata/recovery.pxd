@@ -15,6 +15,7 @@ cdef enum:
 cdef enum RequestKind:
     REQUEST_GAP_FILL = 1
     REQUEST_SNAPSHOT = 2
+    REQUEST_DONE = 3
 
 
 cdef struct Request:

@@ -306,6 +306,8 @@ cdef class RecoveryDoor:
     cdef int64_t _serve_one(self, Request* request, int64_t budget, int64_t now_ns) except -2:
         """Send the next piece of an answer: messages sent, 0: it must wait, -1: the request is done with."""
         cdef int64_t sent
+        if request.kind == REQUEST_DONE:
+            return -1
         if request.kind == REQUEST_GAP_FILL:
             sent = self._fill_gap(request, now_ns)
         else:
@@ -353,17 +355,17 @@ cdef class RecoveryDoor:
             self._begin_walk(request.instrument_id, request.request_id)
             request.walking = 1
         if self.walk_frame_bytes == 0:
-            if self.walk.stage == SNAPSHOT_IDLE:
-                request.walking = 0
-                self.answered += 1
-                self.cycle_first = self.cycle_ns > 0 and (self.cycle_instrument > 0 or now_ns >= self.cycle_due_ns)
-                return -1
             self._pack_walk(request, budget, now_ns)
         outcome = self._send(request, self.walk_frame, self.walk_frame_bytes)
         if outcome != SENT:
             return self._not_sent(request, outcome, now_ns, self.walk_timeout_ns)
         self.walk_frame_bytes = 0
         request.next_seq += <uint64_t>self.walk_frame_count
+        if self.walk.stage == SNAPSHOT_IDLE:   # that was its last: the walk is free for another
+            request.walking = 0
+            request.kind = REQUEST_DONE
+            self.answered += 1
+            self.cycle_first = self.cycle_ns > 0 and (self.cycle_instrument > 0 or now_ns >= self.cycle_due_ns)
         return self.walk_frame_count
 
     cdef int _pack_walk(self, Request* request, int64_t budget, int64_t now_ns) except -1 nogil:

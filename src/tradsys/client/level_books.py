@@ -68,9 +68,11 @@ class LevelBooks:
 
     def load(self, instrument_id: int, orders: bytes, l2_seq: int) -> bool:
         """Build a book from a snapshot's MdOrderAdds and the messages since; False when some of those were lost."""
+        book = self.books.setdefault(instrument_id, LevelBook())
+        if book.live:  # right already, and perhaps newer than the snapshot
+            return True
         if l2_seq + 1 < self.seen_from:
             return False
-        book = self.books.setdefault(instrument_id, LevelBook())
         book.sides = {1: {}, 2: {}}
         rows = np.frombuffer(orders, dtype=MD_ORDER_ADD)
         for side, price, qty in zip(
