@@ -19,7 +19,7 @@ import msgspec
 import zmq
 from cyclopts import Parameter
 
-from tradsys import config, limits
+from tradsys import config
 from tradsys.app.bootstrap import credentials_of, define_what_is_missing
 from tradsys.engine.sequencer import Sequencer
 from tradsys.errors import EngineStoppedError, InUseError
@@ -28,8 +28,7 @@ from tradsys.gateways.limits import DoorLimits
 from tradsys.gateways.logon import LogonCheck, LogonLimits
 from tradsys.gateways.order_gateway import OrderGateway
 from tradsys.marketdata.channel import Lines
-from tradsys.marketdata.publisher import Publisher
-from tradsys.marketdata.recovery import RecoveryDoor
+from tradsys.marketdata.feed import DOOR_HWM_FRAMES, make_door, make_publisher
 from tradsys.wire.enums import CloseReason
 
 SLEEP_MS = 10  # of an idle turn: heartbeats and timers are looked at this often
@@ -177,28 +176,23 @@ class VenueProcess:
         self.addresses["orders"] = socket.get_string(zmq.LAST_ENDPOINT)
 
     def _open_feed(self) -> None:
-        capacities = self.settings.capacities
+        feed = self.settings.feed
         line_a = self._bind(zmq.PUB, "feed_a_port")
-        line_b = self._bind(zmq.PUB, "feed_b_port")
+        line_b = self._bind(zmq.PUB, "feed_b_port") if feed.line_b else None
         router = self._bind(zmq.ROUTER, "snapshot_port")
-        self.publisher = Publisher(
-            time.time_ns(),
-            Lines(line_a, line_b),
-            orders_max=capacities.orders_max,
-            instruments_max=capacities.instruments_max,
-        )
-        self.publisher.restore(self.sequencer.engine)
-        self.recovery_door = RecoveryDoor(self.publisher, router)
+        self.publisher = make_publisher(self.sequencer.engine, time.time_ns(), feed, Lines(line_a, line_b))
+        self.recovery_door = make_door(self.publisher, router, feed)
         self._wake_handles = (int(router.underlying),)
         self.addresses = {
             name: socket.get_string(zmq.LAST_ENDPOINT)
             for name, socket in (("feed_a", line_a), ("feed_b", line_b), ("snapshots", router))
+            if socket is not None
         }
 
     def _bind(self, kind: int, port_name: str) -> zmq.Socket:
         socket = self.context.socket(kind)
         self._stack.callback(socket.close, LINGER_MS)
-        socket.setsockopt(zmq.SNDHWM, limits.SUBSCRIBER_QUEUE_PACKETS if kind == zmq.PUB else 1_000)
+        socket.setsockopt(zmq.SNDHWM, self.settings.feed.send_hwm if kind == zmq.PUB else DOOR_HWM_FRAMES)
         if kind == zmq.ROUTER:
             socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
             socket.setsockopt(zmq.MAXMSGSIZE, 4_096)
@@ -220,7 +214,9 @@ class VenueProcess:
     def ready_line(self) -> str:
         """The line scripts wait for: READY and the doors' addresses."""
         order = ("orders", "feed_a", "feed_b", "snapshots")
-        return "READY " + " ".join(f"{name}={self.addresses[name]}" for name in order)
+        return "READY " + " ".join(
+            f"{name}={self.addresses[name]}" for name in order if name in self.addresses
+        )
 
     def run(self) -> None:
         """Take turns until `stopping`, or until the journal cannot be written."""

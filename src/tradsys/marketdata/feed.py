@@ -5,6 +5,7 @@ from typing import Any
 import zmq
 
 from tradsys.config import Feed as FeedSettings
+from tradsys.core import Engine
 from tradsys.engine.sequencer import Sequencer
 from tradsys.marketdata.channel import Lines
 from tradsys.marketdata.publisher import Publisher
@@ -62,28 +63,8 @@ class Feed:
         self.line_a = _endpoint(socket_a)
         self.line_b = _endpoint(socket_b) if socket_b is not None else None
         self.recovery = _endpoint(router)
-        capacities = sequencer.engine.capacities
-        self.publisher = Publisher(
-            stream_id,
-            Lines(socket_a, socket_b),
-            orders_max=capacities["orders_max"],
-            instruments_max=capacities["instruments_max"],
-            packet_bytes_max=settings.packet_bytes_max,
-            retention_bytes=settings.retention_bytes,
-            turn_events_max=settings.turn_events_max,
-            heartbeat_ms=settings.heartbeat_ms,
-        )
-        self.publisher.restore(sequencer.engine)
-        self.door = RecoveryDoor(
-            self.publisher,
-            router,
-            requests_max=settings.requests_max,
-            requests_per_peer_max=settings.requests_per_peer_max,
-            messages_per_turn=settings.service_messages_per_turn,
-            gap_fill_messages_max=settings.gap_fill_messages_max,
-            peer_timeout_ms=settings.peer_timeout_ms,
-            snapshot_cycle_ms=settings.snapshot_cycle_ms,
-        )
+        self.publisher = make_publisher(sequencer.engine, stream_id, settings, Lines(socket_a, socket_b))
+        self.door = make_door(self.publisher, router, settings)
 
     def _bind(self, kind: int, address: str, hwm: int, prepare: Any) -> zmq.Socket:
         socket = self.context.socket(kind)
@@ -117,6 +98,36 @@ class Feed:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def make_publisher(engine: Engine, stream_id: int, settings: FeedSettings, lines: Lines) -> Publisher:
+    """Make a publisher that begins with what an engine holds."""
+    publisher = Publisher(
+        stream_id,
+        lines,
+        orders_max=engine.capacities["orders_max"],
+        instruments_max=engine.capacities["instruments_max"],
+        packet_bytes_max=settings.packet_bytes_max,
+        retention_bytes=settings.retention_bytes,
+        turn_events_max=settings.turn_events_max,
+        heartbeat_ms=settings.heartbeat_ms,
+    )
+    publisher.restore(engine)
+    return publisher
+
+
+def make_door(publisher: Publisher, router: zmq.Socket | None, settings: FeedSettings) -> RecoveryDoor:
+    """Make a publisher's recovery door."""
+    return RecoveryDoor(
+        publisher,
+        router,
+        requests_max=settings.requests_max,
+        requests_per_peer_max=settings.requests_per_peer_max,
+        messages_per_turn=settings.service_messages_per_turn,
+        gap_fill_messages_max=settings.gap_fill_messages_max,
+        peer_timeout_ms=settings.peer_timeout_ms,
+        snapshot_cycle_ms=settings.snapshot_cycle_ms,
+    )
 
 
 def _endpoint(socket: zmq.Socket) -> str:
