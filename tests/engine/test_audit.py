@@ -157,7 +157,8 @@ def test_dump_shows_every_command_with_its_events(venue, capsys):
 
 
 def test_dump_filters(venue, capsys):
-    status, out = run(capsys, "dump", venue, "--json", "--first", 900, "--last", 1200, "--template", "new_order", "--session", 3)
+    filters = ["--first", 900, "--last", 1200, "--template", "new_order", "--session", 3]
+    status, out = run(capsys, "dump", venue, "--json", *filters)
     rows = [json.loads(line) for line in out.out.splitlines()][:-1]
     commands_shown = [row for row in rows if row["record"] == "command"]
     assert status == 0

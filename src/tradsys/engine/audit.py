@@ -170,9 +170,8 @@ class _Auditor:
                 break
         self.findings += self.walk.findings
         if self.stored > self.engine.last_event_seq and not self.findings:
-            self.findings.append(
-                Finding(str(self.data_dir.events), f"has events up to {self.stored}, the journal leads to {self.engine.last_event_seq}")
-            )
+            text = f"has events up to {self.stored}, the journal leads to {self.engine.last_event_seq}"
+            self.findings.append(Finding(str(self.data_dir.events), text))
         self.events.close()
         return Audit(
             data_dir=str(self.data_dir.path),
