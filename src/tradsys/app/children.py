@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from tradsys.errors import InUseError, TradSysError
 
 LINES_KEPT = 200
-IN_USE_WORDS = ("IN_USE", "in use", "Address already in use")
+IN_USE_WORDS = ("IN_USE",)  # code of InUseError, as commands print it
 
 
 class ChildError(TradSysError):

@@ -86,7 +86,9 @@ def run(name: str, arguments: Sequence[str]) -> int:
     except CycloptsError:  # printed by cyclopts
         return BAD_USAGE
     except TradSysError as error:
-        print(f"tradsys {name}: {error}", file=sys.stderr)
+        sentence = str(error)
+        code = "" if sentence.startswith(error.code) else f"{error.code}: "
+        print(f"tradsys {name}: {code}{sentence}", file=sys.stderr)
         return BAD_USAGE if isinstance(error, ConfigError) else DOES_NOT_HOLD
     except SystemExit as stop:  # cyclopts leaves so after Ctrl-C
         return stop.code if isinstance(stop.code, int) else DOES_NOT_HOLD

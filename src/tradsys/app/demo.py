@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import random
-import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from tradsys.app.demo_traders import Fundamental, MarketMaker, MomentumTrader, N
 from tradsys.app.demo_world import INSTRUMENTS, TRADERS
 from tradsys.app.doors import address_of, find_settings
 from tradsys.app.sessions import OrderLinks
+from tradsys.app.stopping import stopping
 from tradsys.config import Config, load
 from tradsys.errors import ConfigError
 from tradsys.wire.commands import pack
@@ -69,13 +69,11 @@ def demo(
     if rate <= 0 or interval <= 0:
         raise ConfigError(f"rate and interval must be above 0, were {rate} and {interval}")
     settings = load(find_settings(config))
-    stop = [False]
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.__setitem__(0, True))
-    with OrderLinks(address_of(settings, into), settings, [name for name, _ in TRADERS]) as links:
+    names = [name for name, _ in TRADERS]
+    with stopping(seconds) as stop, OrderLinks(address_of(settings, into), settings, names) as links:
         market = DemoMarket(settings, links, rate, seed)
-        started = due = time.monotonic()
-        while not stop[0] and not (seconds and time.monotonic() - started >= seconds):
+        due = time.monotonic()
+        while not stop.is_set():
             market.step()
             if time.monotonic() >= due:
                 due += interval

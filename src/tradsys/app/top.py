@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +12,7 @@ from tradsys.app.doors import find_settings, full_address
 from tradsys.app.live_view import LiveView
 from tradsys.app.market_follower import MarketFollower
 from tradsys.app.market_state import MarketState
+from tradsys.app.stopping import stopping
 from tradsys.config import load
 
 
@@ -58,14 +57,11 @@ def top(
     )
     host, _, port = line_a.rpartition(":")
     beside = f"{host}:{int(port) + 2}" if feed and port.isdigit() else f"{venue.bind}:{venue.snapshot_port}"
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    end = time.monotonic() + seconds if seconds else float("inf")
     state = MarketState(where=f"feed {line_a}", doors={"feed_a": line_a}, started_s=time.monotonic())
     follower = MarketFollower(state, line_a, line_b, full_address(snapshots or beside))
     try:
-        LiveView(follower, lambda: stop.is_set() or time.monotonic() >= end).run(as_json=as_json)
+        with stopping(seconds) as stop:
+            LiveView(follower, stop.is_set).run(as_json=as_json)
     finally:
         follower.close()
     return 0

@@ -12,10 +12,7 @@ import signal
 import stat
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -26,6 +23,7 @@ from tradsys.app.doors import DEFAULT_DATA_DIR
 from tradsys.app.live_view import LiveView, figures
 from tradsys.app.market_follower import MarketFollower
 from tradsys.app.market_state import Latency, MarketState
+from tradsys.app.stopping import stopping
 from tradsys.config import Config, Venue, load
 from tradsys.errors import ConfigError
 
@@ -117,30 +115,6 @@ def up(
     return 0 if house.failed is None else 1
 
 
-@contextmanager
-def stopping(seconds: float) -> Iterator[threading.Event]:
-    """An event that SIGINT, SIGTERM and the end of the time set; a second signal ends the process at once."""
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    timer = threading.Timer(seconds, stop.set) if seconds > 0 else None
-    if timer is not None:
-        timer.daemon = True
-        timer.start()
-    try:
-        yield stop
-    finally:
-        if timer is not None:
-            timer.cancel()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 class House:
     """The processes and what they say of themselves."""
 
@@ -161,7 +135,7 @@ class House:
     def start(self, *, demo: bool, record: bool, rate: float, seed: int) -> None:
         """Start everything, each when what it needs is ready."""
         given = ["--config", str(self.settings_path)]
-        self._venue = Child("venue", ["venue", *given])
+        self._venue = Child("venue", ["venue", *given, "--quiet"])
         ready = self._venue.wait_line(lambda line: line.startswith("READY"), READY_SECONDS)
         self.addresses = self.state.doors = ready_addresses(ready, self.settings.venue)
         lines = [self.addresses["feed_a"], self.addresses["feed_b"] or "none", self.addresses["snapshots"]]
@@ -222,6 +196,7 @@ class House:
                 "command": "up",
                 "holds": self.failed is None,
                 "failed": self.failed,
+                "data_dir": str(data_dir),
                 "journal": str(data_dir / "journal"),
                 "recording": recording,
                 "settings": str(self.settings_path),

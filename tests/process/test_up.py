@@ -1,0 +1,84 @@
+"""``tradsys up`` as a user runs it: real processes, real sockets, free ports."""
+
+import json
+import signal
+import socket
+
+import pytest
+from house import PORTS, Up
+
+from tradsys.app.cli import main
+from tradsys.config import load
+
+
+@pytest.fixture
+def up(tmp_path):
+    started = []
+
+    def start(*words, **options):
+        started.append(Up(tmp_path / "data", *words, **options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def test_the_demo_trades_is_recorded_and_stops_cleanly(up, tmp_path, capsys):
+    # Goal: orders, trades, latency, recorded rows, and after Ctrl-C the files it names. Method: run it, interrupt it,
+    # read the recording with DuckDB and verify the journal.
+    running = up("--rate=300")
+    running.wait(
+        lambda now: now["trades"] > 50 and (now["recorded_rows"] or 0) > 500 and now["latency_us"]["p50"]
+    )
+    later = running.wait(lambda now: now["orders"] > 600)
+    assert later["sessions"] == 7
+    assert later["feed"]["lost"] == 0
+    assert later["instruments"] == 11
+    assert later["journal_bytes"] > 0
+    status, summary = running.stop(signal.SIGINT)
+    assert (status, summary["holds"], summary["failed"]) == (0, True, None), running.errors
+    assert main(["journal", "verify", summary["data_dir"]]) == 0
+    capsys.readouterr()
+    assert main(["query", "select count(*) as n from trades", f"--dir={summary['recording']}", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert answer["rows"][0][0] > 50
+
+
+def test_sigterm_without_a_demo_and_a_second_start(up, tmp_path):
+    # Goal: a supervisor's SIGTERM is as clean, and the same folder starts again with the same keys. Method: twice.
+    first = up("--no-demo", "--no-record")
+    first.wait(lambda now: now["instruments"] == 11)
+    status, summary = first.stop(signal.SIGTERM)
+    assert (status, summary["orders"]) == (0, 0), first.errors
+    keys = load(summary["settings"], environ={}).participants
+    second = up("--no-demo", "--no-record", "--seconds=0.5")
+    status, summary = second.end()
+    assert status == 0, second.errors
+    assert load(summary["settings"], environ={}).participants == keys
+
+
+def test_a_taken_port_is_said_with_its_code(up, tmp_path):
+    # Goal: a port in use is a sentence with the code IN_USE and exit status 1, not a traceback. Method: bind it first.
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = up(ports=(f"--orders-port={port}", *PORTS[1:]))
+        status = refused.process.wait(60)
+    refused.end()
+    assert status == 1
+    assert "IN_USE" in refused.errors
+    assert str(port) in refused.errors
+    assert "Traceback" not in refused.errors
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+def test_memory_stays_flat(up):
+    # Goal: nothing grows in ten minutes of trading. Method: memory of all processes after 2 and after 8 minutes.
+    running = up("--rate=2000")
+    early = running.wait(lambda now: now["seconds"] > 120, 200)
+    late = running.wait(lambda now: now["seconds"] > 480, 500)
+    assert late["memory_bytes"] < 1.1 * early["memory_bytes"] + (64 << 20)
+    assert running.stop()[0] == 0
