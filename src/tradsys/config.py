@@ -116,6 +116,14 @@ class Feed(Section, frozen=True):
     send_hwm: Count = 2_000  # frames kept for a slow reader before it loses some
 
 
+class Journal(Section, frozen=True):
+    """What the venue keeps on disk; durability and time between snapshots are the venue's settings."""
+
+    on_corruption: Literal["refuse", "cut"] = "refuse"  # damage in the middle: do not start, or give up what is behind it
+    snapshots_kept: Count = limits.SNAPSHOTS_KEPT
+    prune_journal: bool = False  # remove segments older than the oldest kept snapshot; events are always kept
+
+
 class Capacities(Section, frozen=True):
     """How much of everything the engine has room for; fixed for the life of a data directory."""
 
@@ -224,6 +232,7 @@ class Config(Section, frozen=True):
 
     venue: Venue = Venue()
     orders: Orders = Orders()
+    journal: Journal = Journal()
     capacities: Capacities = Capacities()
     feed: Feed = Feed()
     recorder: Recorder = Recorder()

@@ -140,6 +140,7 @@ class VenueProcess:
             settings.venue.data_dir,
             durability=settings.venue.durability,
             snapshot_commands=settings.venue.snapshot_commands,
+            **msgspec.structs.asdict(settings.journal),
             **chosen,
         )
         wired.callback(self.sequencer.close)
