@@ -257,7 +257,7 @@ class OrderClient:
         return taken
 
     def receive_until(self, client_seq: int, timeout_s: float = 5.0) -> np.ndarray:
-        """Take reports until the command of that number is answered.
+        """Take reports until the command of that number is answered: until its first report has come.
 
         Returns
         -------

@@ -1,0 +1,113 @@
+"""Goal: after kill -9 at any instant every acknowledged order is there, none is there twice, and every report arrives once.
+Method: a venue process is killed again and again while a client trades; in the end the client's reports are the log's.
+
+TRADSYS_KILLS sets how often (default 2, of the heavy test 50); the moments are random, from the seed printed.
+"""
+
+import os
+import random
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from tradsys.engine.sequencer import Sequencer
+from tradsys.errors import SessionError
+from tradsys.gateways.reports import render_reports
+from tradsys.wire import records
+from tradsys.wire.enums import ReportType, Side, Template
+
+BATCH = 64
+
+
+def crossing_orders(first_ref):
+    """Orders of both sides around one price, some matching (self-trades allowed), some resting, some cancelled at once."""
+    made = records.empty(Template.NEW_ORDER, BATCH)
+    number = np.arange(first_ref, first_ref + BATCH)
+    made["client_ref"] = number
+    made["instrument_id"] = 1
+    made["side"] = np.where(number % 2, Side.BUY, Side.SELL)
+    made["price_ticks"] = 1000 + np.where(number % 2, -1, 1) * (number * 7919 % 5 - 1)
+    made["qty_lots"] = 1 + number % 3
+    made["order_type"] = 1
+    made["time_in_force"] = np.where(number % 5 == 0, 3, 1)
+    made["stp_mode"] = 1
+    return made
+
+
+def drill(venue, kills, seed):
+    """Trade while another thread kills the venue and starts it again; the reports heard and the commands sent."""
+    rng = random.Random(seed)
+    venue.start()
+    client = venue.client(
+        last_report_seq=0, cancel_on_disconnect=False, heartbeat_ms=200, reconnect_s=60.0, reports_max=1 << 18
+    ).connect()
+    killer = threading.Thread(target=kill_and_restart, args=(venue, kills, rng))
+    killer.start()
+    got = []
+    while killer.is_alive():
+        if len(client.session.unacknowledged) < 32:
+            client.send(crossing_orders(client.session.next_client_seq), timeout_s=None)
+        got.append(client.receive())
+    killer.join()
+    sent = client.send(crossing_orders(client.session.next_client_seq))
+    got.append(client.receive_until(sent, timeout_s=60))
+    while len(got[-1]):
+        got.append(client.receive(0.3))
+    client.close()
+    venue.stop()
+    return np.concatenate(got), sent
+
+
+def kill_and_restart(venue, kills, rng):
+    for _ in range(kills):
+        time.sleep(rng.uniform(0.0, 0.3))  # the moment of the kill is what is random
+        venue.kill()
+        venue.start()
+
+
+def check_against_log(venue, reports, sent):
+    with Sequencer.open(venue.folder / "data", orders_max=16384, instruments_max=16, participants_max=16,
+                        sessions_max=16, accounts_max=16) as sequencer:  # fmt: skip
+        sequencer.wait_stored()
+        parts, last = [], 0
+        while last < sequencer.last_event_seq:
+            parts.append(sequencer.read_events(last + 1, sequencer.last_event_seq))
+            last = int(parts[-1]["seq"][-1])
+    log = render_reports(np.concatenate(parts), 1)
+    assert log["report_seq"].tolist() == list(range(1, len(log) + 1))
+    heard = reports.copy()
+    heard["resent"] = 0
+    assert heard["report_seq"].tolist() == log["report_seq"].tolist()
+    assert heard.tobytes() == log.tobytes()
+    entered = log[np.isin(log["report_type"], (ReportType.ACCEPTED, ReportType.REJECTED))]
+    assert entered["client_seq"].tolist() == list(range(1, sent + 1))
+    assert len(np.unique(entered["client_ref"])) == sent
+
+
+def run(venue, kills):
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed {seed}, {kills} kills")
+    reports, sent = drill(venue, kills, seed)
+    check_against_log(venue, reports, sent)
+    assert sent >= BATCH
+
+
+def test_kill_9_loses_nothing_and_doubles_nothing(venue):
+    run(venue, int(os.environ.get("TRADSYS_KILLS", "2")))
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+def test_kill_9_many_times(venue):
+    run(venue, int(os.environ.get("TRADSYS_KILLS", "50")))
+
+
+def test_a_venue_that_does_not_come_back_is_an_exception(venue):
+    venue.start()
+    client = venue.client(heartbeat_ms=100, reconnect_s=0.5).connect()
+    venue.kill()
+    with pytest.raises(SessionError, match="lost"):
+        client.receive(10.0)
+    client.close()
