@@ -42,6 +42,7 @@ class Feed:
         self.ts_ns = start_ns
         self.seq = dict.fromkeys(Channel, 0)
         self.orders = {}  # order_id to [instrument, side, price, leaves], in order of arrival
+        self.returning = {}
         self.serial = 0
 
     def l3(self, count):
@@ -53,6 +54,11 @@ class Feed:
         return records
 
     def _change(self):
+        if self.returning:
+            order_id, (instrument, side, price, leaves) = self.returning.popitem()
+            price = price + 1 if side == Side.BUY and price < 99 else price
+            self.orders[order_id] = [instrument, side, price, leaves]
+            return self._record(Template.MD_ORDER_ADD, order_id, instrument, side, price, leaves)
         pick = self.random.random()
         if pick < 0.5 or not self.orders:
             return self._add()
@@ -66,6 +72,8 @@ class Feed:
             taken, template = leaves, Template.MD_ORDER_DELETE
         if taken == leaves:
             del self.orders[order_id]
+            if pick > 0.95:  # replaced: the same order comes back at the end of its level
+                self.returning[order_id] = (instrument, side, price, leaves)
         else:
             self.orders[order_id][3] -= taken
         return self._record(template, order_id, instrument, side, price, taken)

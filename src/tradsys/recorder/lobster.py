@@ -27,6 +27,8 @@ _TYPE = {
 _EMPTY_PRICE = 9_999_999_999
 #: LOBSTER's prices are dollars x 10**4
 _PRICE_SCALE = 10_000
+#: ids of orders that returned are this plus the number of the message; the venue's own are below
+_RETURNED = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,35 @@ class LevelBook:
 
 
 @dataclass
+class OrderNames:
+    """Order ids as LOBSTER has them: an order that was replaced and lost its place comes back under a new one.
+
+    The venue's ids ascend with each new order (rule 1.5), so an add of an id that is not above all before is a return.
+    """
+
+    newest: int = 0  # greatest id added so far
+    renamed: dict[int, list[int]] = field(
+        default_factory=dict
+    )  # live orders that returned: to new id and leaves
+
+    def name(self, template: int, order_id: int, quantity: int, channel_seq: int) -> int:
+        """Return the id to write for a row."""
+        if template == Template.MD_ORDER_ADD:
+            if order_id > self.newest:
+                self.newest = order_id
+                return order_id
+            self.renamed[order_id] = [_RETURNED + channel_seq, quantity]
+            return _RETURNED + channel_seq
+        held = self.renamed.get(order_id)
+        if held is None:
+            return order_id
+        held[1] -= quantity
+        if held[1] <= 0:
+            del self.renamed[order_id]
+        return held[0]
+
+
+@dataclass
 class LobsterExport:
     """What was written."""
 
@@ -149,7 +180,7 @@ def export_lobster(
         raise RecordingError("NO_RECORDING", f"{directory} holds no recording")
     stream_id = found[-1] if stream_id is None else stream_id
     symbol, scale = _definition(Path(directory), stream_id, instrument_id)
-    start, book = _start(Path(directory), stream_id, instrument_id)
+    start, book, names = _start(Path(directory), stream_id, instrument_id)
     Path(out).mkdir(parents=True, exist_ok=True)
     result = LobsterExport(
         Path(out, f"{symbol}_message_{levels}.csv"), Path(out, f"{symbol}_orderbook_{levels}.csv")
@@ -159,7 +190,10 @@ def export_lobster(
         result.orderbook.open("w", encoding="ascii", newline="\n") as orderbook,
     ):
         for row in _rows(Path(directory), stream_id, instrument_id, start):
-            _write(row, book, levels, scale, zone, messages, orderbook, result)
+            seq, template, order_id, price, quantity, side, ts_ns = row
+            name = names.name(template, order_id, quantity, seq)
+            message = template, name, price, quantity, side, ts_ns
+            _write(message, book, levels, scale, zone, messages, orderbook, result)
     return result
 
 
@@ -198,7 +232,7 @@ def _seconds(ts_ns: int, zone: tzinfo) -> str:
 
 
 def _rows(directory: Path, stream_id: int, instrument_id: int, start: int) -> Iterator[tuple[int, ...]]:
-    columns = ["template_id", "order_id", "price_ticks", "qty_lots", "side", "ts_ns"]
+    columns = ["channel_seq", "template_id", "order_id", "price_ticks", "qty_lots", "side", "ts_ns"]
     for batch in read(
         directory,
         "l3",
@@ -210,7 +244,7 @@ def _rows(directory: Path, stream_id: int, instrument_id: int, start: int) -> It
         yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
 
 
-def _start(directory: Path, stream_id: int, instrument_id: int) -> tuple[int, LevelBook]:
+def _start(directory: Path, stream_id: int, instrument_id: int) -> tuple[int, LevelBook, OrderNames]:
     """Return the message after which the export begins, and the book there: at the instrument's first snapshot."""
     first = None
     for batch in read(
@@ -226,12 +260,13 @@ def _start(directory: Path, stream_id: int, instrument_id: int) -> tuple[int, Le
                 raise RecordingError(
                     "BOOK_UNKNOWN", f"L3 messages {gap['first_seq']} to {gap['last_seq']} were lost"
                 )
-    book = LevelBook()
+    book, names = LevelBook(), OrderNames()
     for order in rebuild(directory, stream_id, first, instrument_id=instrument_id).book(instrument_id):
         book.apply(
             Template.MD_ORDER_ADD, int(order["side"]), int(order["price_ticks"]), int(order["qty_lots"])
         )
-    return first, book
+        names.newest = max(names.newest, int(order["order_id"]))
+    return first, book, names
 
 
 def _definition(directory: Path, stream_id: int, instrument_id: int) -> tuple[str, Scale]:

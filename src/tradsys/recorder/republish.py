@@ -224,12 +224,15 @@ class Republisher:
             self.progress.stream_id, self.progress.next_seq = stream_id, {}
             pace = _Pace(speed)
             for frame in packets(directory, stream_id):
-                if not pace.wait(frame.send_ts_ns, stop) or not self._send(frame.content, stop):
+                if not pace.wait(frame.send_ts_ns, stop):
+                    return self.progress
+                # before it is sent: whoever has it may ask for what was before it
+                self.progress.next_seq[frame.channel] = frame.first_seq + frame.message_count
+                if not self._send(frame.content, stop):
                     return self.progress
                 self.progress.packets += 1
                 self.progress.messages += frame.message_count
                 self.progress.bytes += len(frame.content)
-                self.progress.next_seq[frame.channel] = frame.first_seq + frame.message_count
                 if on_progress is not None:
                     on_progress(self.progress)
             # so that a reader sees whether it has everything
