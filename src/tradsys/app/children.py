@@ -107,14 +107,6 @@ class Child:
             self._process.stdout.close()
         return status
 
-    def memory_bytes(self) -> int:
-        """Resident memory; 0 once it has ended."""
-        try:
-            with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
-                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        except (OSError, IndexError, ValueError):
-            return 0
-
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
@@ -125,3 +117,12 @@ class Child:
             self._on_line(text)
         with self._wake:
             self._wake.notify_all()
+
+
+def memory_bytes(pid: int) -> int:
+    """Resident memory of a process; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0

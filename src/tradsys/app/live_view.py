@@ -124,6 +124,7 @@ def figures(state: MarketState) -> dict[str, Any]:
         "recorded_rows": state.recorded_rows,
         "recorded_bytes": state.recorded_bytes,
         "journal_bytes": state.journal_bytes,
+        "events_bytes": state.events_bytes,
         "sessions": state.sessions,
         "memory_bytes": state.memory_bytes,
     }

@@ -117,7 +117,8 @@ class MarketState:
     feed_packets: int = 0
     recorded_rows: int | None = None
     recorded_bytes: int | None = None
-    journal_bytes: int | None = None
+    journal_bytes: int | None = None  # its segments are preallocated
+    events_bytes: int | None = None
     sessions: int | None = None
     orders_sent: int = 0
     rejected: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from types import TracebackType
 from typing import Any
@@ -15,9 +16,11 @@ from tradsys.connectors.itch_plan import ItchPlan
 from tradsys.connectors.lobster_plan import LobsterPlan
 from tradsys.connectors.replay_report import ReplayReport
 
+LINE_SECONDS = 5.0  # between two lines of progress
+
 
 class Progress:
-    """A progress bar on standard error; nothing where that is no terminal or ``quiet``."""
+    """A progress bar on standard error, a line now and then where that is no terminal; nothing when ``quiet``."""
 
     def __init__(self, total: int, *, quiet: bool = False) -> None:
         console = Console(stderr=True)
@@ -31,6 +34,8 @@ class Progress:
             disable=quiet or not console.is_terminal,
             transient=True,
         )
+        self._lines = not quiet and not console.is_terminal
+        self._line_due_s = LINE_SECONDS
         self._task = self._bars.add_task("replay", total=total or None, rate=0.0)
 
     def __enter__(self) -> Progress:
@@ -46,6 +51,9 @@ class Progress:
         """Take the figures so far."""
         rate = report.rows / report.seconds if report.seconds else 0.0
         self._bars.update(self._task, completed=report.rows, rate=rate)
+        if self._lines and report.seconds >= self._line_due_s:
+            self._line_due_s = report.seconds + LINE_SECONDS
+            print(f"replay {report.rows:,} rows, {rate:,.0f} rows/s", file=sys.stderr, flush=True)
 
 
 def lobster_figures(report: ReplayReport, plan: LobsterPlan) -> dict[str, Any]:

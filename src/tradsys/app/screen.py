@@ -102,7 +102,7 @@ def _instrument_cells(instrument: InstrumentState, width: int) -> list[Text]:
     cells = [
         symbol,
         Text(instrument.price(instrument.last_ticks), style=colour),
-        Text("-" if change is None else f"{change:+.2f}%", style=colour),
+        Text("-" if change is None else f"{change:+.2f}%".replace("-0.00", "+0.00"), style=colour),
         Text(instrument.price(instrument.bid.price_ticks if instrument.bid else None)),
         Text(instrument.price(instrument.ask.price_ticks if instrument.ask else None)),
     ]
@@ -207,7 +207,7 @@ def _figures(state: MarketState, wide: bool) -> Panel:
         ("", f"p99.9 {_us(latency.p999_us)}  max {_us(latency.max_us)}"),
         ("feed gaps", _gaps(state)),
         ("recorded", _recorded(state)),
-        ("journal", "-" if state.journal_bytes is None else size(state.journal_bytes)),
+        ("journal", _journal(state, wide)),
         ("sessions", _sessions(state)),
         ("sent", f"{state.orders_sent:,}   refused {state.rejected:,}"),
         ("memory", "-" if state.memory_bytes is None else size(state.memory_bytes)),
@@ -230,7 +230,9 @@ def _figures(state: MarketState, wide: bool) -> Panel:
 def _us(value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:.0f}µs" if value < 1000 else f"{value / 1000:.1f}ms"
+    if value < 1000:
+        return f"{value:.0f}µs"
+    return f"{value / 1000:.1f}ms" if value < 100_000 else f"{value / 1000:.0f}ms"
 
 
 def _gaps(state: MarketState) -> str:
@@ -244,6 +246,13 @@ def _recorded(state: MarketState) -> str:
         return "-"
     rows = f"{short(state.recorded_rows)} rows"
     return rows if state.recorded_bytes is None else f"{rows}, {size(state.recorded_bytes)}"
+
+
+def _journal(state: MarketState, wide: bool) -> str:
+    if state.journal_bytes is None:
+        return "-"
+    events = f", events {size(state.events_bytes)}" if wide and state.events_bytes else ""
+    return size(state.journal_bytes) + events
 
 
 def _sessions(state: MarketState) -> str:

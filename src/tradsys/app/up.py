@@ -7,6 +7,7 @@ process starts them in order, follows the public feed like anybody else, and sto
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import stat
@@ -17,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from tradsys.app.children import Child
+from tradsys.app.children import Child, memory_bytes
 from tradsys.app.demo_world import write_settings
 from tradsys.app.doors import DEFAULT_DATA_DIR
 from tradsys.app.live_view import LiveView, figures
@@ -158,7 +159,7 @@ class House:
             ]
             self._demo = Child("demo market", words, self._hear_demo)
         where = f"orders {self.addresses['orders']}  feed {self.addresses['feed_a']}"
-        self.state.where = f"{where}  {self.settings.venue.durability}"
+        self.state.where = f"{where}  durability {self.settings.venue.durability}"
         self._follower = MarketFollower(
             self.state,
             self.addresses["feed_a"],
@@ -204,8 +205,10 @@ class House:
             print(json.dumps(summary), flush=True)
             return
         print("stopped" if self.failed is None else f"failed: {self.failed}")
-        print(f'  recording  {recording}   tradsys query --dir {recording} "select * from trades limit 5"')
-        print(f"  journal    {data_dir / 'journal'}   tradsys journal verify {data_dir}")
+        print(f"  recording  {recording}")
+        print(f'             tradsys query "select * from trades limit 5" --dir {recording}')
+        print(f"  journal    {data_dir / 'journal'}")
+        print(f"             tradsys journal verify {data_dir}")
         print(f"  settings   {self.settings_path}", flush=True)
 
     # ------------------------------------------------------------ what the processes say
@@ -222,8 +225,9 @@ class House:
         """Sizes on disk and in memory."""
         data_dir = Path(self.settings.venue.data_dir)
         self.state.journal_bytes = tree_bytes(data_dir / "journal")
-        children = [child for child in (self._venue, self._recorder, self._demo) if child is not None]
-        self.state.memory_bytes = sum(child.memory_bytes() for child in children)
+        self.state.events_bytes = tree_bytes(data_dir / "events")
+        pids = [child.pid for child in (self._venue, self._recorder, self._demo) if child is not None]
+        self.state.memory_bytes = sum(map(memory_bytes, [os.getpid(), *pids]))
 
     def _hear_recorder(self, line: str) -> None:
         """A status line of the recorder, or its report at the end."""
