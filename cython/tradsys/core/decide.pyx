@@ -6,9 +6,10 @@ from tradsys.core.admin cimport decide_admin
 from tradsys.core.events cimport (
     Command, number_command, unsolicited, write_accepted, write_canceled, write_executed, write_reduced,
     write_rejected, write_replaced, write_rested)
-from tradsys.core.ladder cimport Ladder, Level, ladder_next_level, level_at, level_key
-from tradsys.core.order cimport SLOT_BITS, SLOT_NONE, Order, slot_of
-from tradsys.core.references cimport refs_add, refs_find, refs_put, refs_remove, refs_tag
+from tradsys.core.ladder cimport (
+    CACHE_PAGES, PAGE_BITS, PAGE_LEVELS, Ladder, Level, Page, ladder_next_level, level_at, level_key)
+from tradsys.core.order cimport ORDERS_LIMIT, SLOT_BITS, SLOT_NONE, Order, slot_of
+from tradsys.core.references cimport refs_add, refs_find, refs_home, refs_put, refs_remove, refs_tag
 from tradsys.core.resting cimport cancel_resting, rest_order, resting_price, side_of_order, unrest_order
 from tradsys.core.state cimport (
     GATE_OPEN, Instrument, Session, events_left, give_slot, other_side_of, take_slot)
@@ -31,6 +32,7 @@ from tradsys.wire.records cimport (
 
 cdef extern from * nogil:
     long __builtin_expect(long, long)
+    void __builtin_prefetch(const void*)
 
 cdef enum:
     ANY_PRICE_KEY = 0x7FFFFFFFFFFFFFFE  # no resting order is beyond: the limit of a market order
@@ -38,11 +40,11 @@ cdef enum:
 
 # --------------------------------------------------------------------------------------------------- new order
 
-cdef inline int decide_new_order(State* s, const NewOrder* c) except -1 nogil:
+cdef inline int decide_new_order(State* s, const NewOrder* c, uint32_t tag) except -1 nogil:
     """Rules 3.2 and 4; 1: decided, 0: its events might not fit the buffer."""
     cdef const Command* command = <const Command*> c
     cdef uint8_t reason = 0
-    cdef uint32_t tag, at, slot
+    cdef uint32_t at, slot
     cdef Order* order
     if __builtin_expect(not is_plain_limit(s, c), 0):
         reason = new_order_reason(s, c)
@@ -54,7 +56,6 @@ cdef inline int decide_new_order(State* s, const NewOrder* c) except -1 nogil:
     cdef int64_t limit_key = ANY_PRICE_KEY if market else c.price_ticks ^ other.key_mask
     cdef bint crosses = other.best_key <= limit_key
     cdef bint rests = not market and c.time_in_force <= TIME_IN_FORCE_GTC
-    tag = refs_tag(&s.refs, c.session_id, c.client_ref)
     if __builtin_expect(refs_find(&s.refs, s.orders, tag, c.session_id, c.client_ref, &at) != 0, 0):
         return refuse_new_order(s, c, REJECT_REASON_DUPLICATE_CLIENT_REF)
     if __builtin_expect(crosses and c.order_flags & ORDER_FLAGS_POST_ONLY, 0):
@@ -68,7 +69,7 @@ cdef inline int decide_new_order(State* s, const NewOrder* c) except -1 nogil:
     number_command(s, command)
     slot = take_slot(s)
     order = &s.orders[slot]
-    fill_order(s, c, order, slot)
+    fill_order(s, c, order, slot, tag)
     if crosses or not rests:
         write_accepted(s, command, order, c.price_ticks, 0)
         return match_and_finish(s, command, order, c.price_ticks, limit_key)
@@ -107,7 +108,7 @@ cdef inline uint32_t stp_mode_of(const State* s, const NewOrder* c) noexcept nog
     return s.sessions[c.session_id].stp_mode if c.stp_mode == STP_MODE_PARTICIPANT_DEFAULT else c.stp_mode
 
 
-cdef inline void fill_order(State* s, const NewOrder* c, Order* order, uint32_t slot) noexcept nogil:
+cdef inline void fill_order(State* s, const NewOrder* c, Order* order, uint32_t slot, uint32_t tag) noexcept nogil:
     """Make the order of a command that has been accepted."""
     s.order_serial += 1
     order.order_id = s.order_serial << SLOT_BITS | slot
@@ -117,10 +118,10 @@ cdef inline void fill_order(State* s, const NewOrder* c, Order* order, uint32_t 
     order.client_ref = c.client_ref
     order.qty_lots = c.qty_lots
     order.account_id = c.account_id
-    order.instrument_id = c.instrument_id
+    order.ref_tag = tag
+    order.instrument_id = <uint16_t> c.instrument_id
     order.traits = ((<const uint32_t*> &c.side)[0] & 0xFFFFFF) | stp_mode_of(s, c) << 24
     order.order_flags = c.order_flags
-    order.spare = 0
 
 
 cdef int refuse_new_order(State* s, const NewOrder* c, uint8_t reason) except -1 nogil:
@@ -194,7 +195,7 @@ cdef int match_and_finish(State* s, const Command* c, Order* order, int64_t pric
         give_slot(s, order, slot_of(order.order_id))
         return 1
     assert time_in_force <= TIME_IN_FORCE_GTC
-    refs_add(&s.refs, refs_tag(&s.refs, order.session_id, order.client_ref), slot_of(order.order_id))
+    refs_add(&s.refs, order.ref_tag, slot_of(order.order_id))
     write_rested(s, c, order, price_ticks)
     rest_order(s, order, price_ticks)
     return 1
@@ -235,8 +236,11 @@ cdef int match_incoming(State* s, const Command* c, Order* order, Ladder* other,
 # --------------------------------------------------------------------------------------------------- cancel, reduce
 
 cdef inline Order* find_order(State* s, uint32_t session_id, uint32_t instrument_id, uint64_t orig_client_ref,
-                              uint64_t order_id) noexcept nogil:
-    """The live order a sender names and may reach (rule 2.6), else NULL. The sender is defined or the venue."""
+                              uint32_t orig_tag, uint64_t order_id) noexcept nogil:
+    """The live order a sender names and may reach (rule 2.6), else NULL. The sender is defined or the venue.
+
+    `orig_tag` is the tag of (session_id, orig_client_ref).
+    """
     cdef Order* order
     cdef uint32_t slot, at
     if order_id != 0:
@@ -250,15 +254,14 @@ cdef inline Order* find_order(State* s, uint32_t session_id, uint32_t instrument
                 s.sessions[order.session_id].participant_id != s.sessions[session_id].participant_id):
             return NULL
     else:
-        slot = refs_find(&s.refs, s.orders, refs_tag(&s.refs, session_id, orig_client_ref), session_id, orig_client_ref,
-                         &at)
+        slot = refs_find(&s.refs, s.orders, orig_tag, session_id, orig_client_ref, &at)
         if slot == 0:
             return NULL
         order = &s.orders[slot - 1]
     return order if order.instrument_id == instrument_id else NULL
 
 
-cdef inline int decide_cancel_order(State* s, const CancelOrder* c) except -1 nogil:
+cdef inline int decide_cancel_order(State* s, const CancelOrder* c, uint32_t orig_tag) except -1 nogil:
     """Rules 3.6 and 5.1; 1: decided."""
     cdef const Command* command = <const Command*> c
     cdef uint8_t reason = 0
@@ -266,7 +269,7 @@ cdef inline int decide_cancel_order(State* s, const CancelOrder* c) except -1 no
     if __builtin_expect(not is_plain_cancel(s, c), 0):
         reason = cancel_order_reason(s, c)
     if __builtin_expect(reason == 0, 1):
-        order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref, c.order_id)
+        order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref, orig_tag, c.order_id)
     number_command(s, command)
     if __builtin_expect(order == NULL, 0):
         write_rejected(s, command, TEMPLATE_CANCEL_ORDER, reason if reason else <uint8_t> REJECT_REASON_UNKNOWN_ORDER,
@@ -291,7 +294,8 @@ cdef int decide_reduce_order(State* s, const ReduceOrder* c) except -1 nogil:
     cdef uint8_t reason = reduce_order_reason(s, c)
     cdef Order* order = NULL
     if reason == 0:
-        order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref, c.order_id)
+        order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref,
+                           refs_tag(&s.refs, c.session_id, c.orig_client_ref), c.order_id)
     number_command(s, command)
     if order == NULL:
         write_rejected(s, command, TEMPLATE_REDUCE_ORDER, reason if reason else <uint8_t> REJECT_REASON_UNKNOWN_ORDER,
@@ -318,7 +322,8 @@ cdef int decide_replace_order(State* s, const ReplaceOrder* c) except -1 nogil:
     cdef Ladder* other
     cdef int64_t limit_key
     if reason == 0:
-        order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref, c.order_id)
+        order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref,
+                           refs_tag(&s.refs, c.session_id, c.orig_client_ref), c.order_id)
         reason = replaced_order_reason(s, c, order)
     if reason:
         number_command(s, command)
@@ -356,11 +361,12 @@ cdef uint8_t replaced_order_reason(State* s, const ReplaceOrder* c, const Order*
     return 0
 
 
-cdef inline void take_replacement(Order* order, const ReplaceOrder* c) noexcept nogil:
+cdef inline void take_replacement(State* s, Order* order, const ReplaceOrder* c) noexcept nogil:
     """What a replace changes of an order but its price and place."""
     order.leaves_lots = c.qty_lots - (order.qty_lots - order.leaves_lots)
     order.qty_lots = c.qty_lots
     order.client_ref = c.client_ref
+    order.ref_tag = refs_tag(&s.refs, order.session_id, c.client_ref)
     order.order_flags = <uint16_t> ((order.order_flags & ORDER_FLAGS_KEEP_ON_DISCONNECT) | c.order_flags)
 
 
@@ -370,9 +376,9 @@ cdef int replace_in_place(State* s, const ReplaceOrder* c, Order* order) except 
     cdef int64_t leaves_before = order.leaves_lots
     cdef uint32_t slot = slot_of(order.order_id)
     if ref_before != c.client_ref:
-        refs_remove(&s.refs, refs_tag(&s.refs, order.session_id, ref_before), slot)
+        refs_remove(&s.refs, order.ref_tag, slot)
         refs_add(&s.refs, refs_tag(&s.refs, order.session_id, c.client_ref), slot)
-    take_replacement(order, c)
+    take_replacement(s, order, c)
     assert 0 < order.leaves_lots <= leaves_before
     level_at(&s.levels, order.level).qty_lots -= leaves_before - order.leaves_lots
     write_replaced(s, <const Command*> c, order, c.price_ticks, EVENT_FLAGS_RESTS | EVENT_FLAGS_PRIORITY_KEPT,
@@ -388,76 +394,165 @@ cdef int replace_from_anew(State* s, const ReplaceOrder* c, Order* order, int64_
     cdef int64_t leaves_before = order.leaves_lots
     cdef int64_t price_before = resting_price(s, order)
     unrest_order(s, order)
-    take_replacement(order, c)
+    take_replacement(s, order, c)
     assert order.leaves_lots > 0
     if crosses:
         write_replaced(s, command, order, c.price_ticks, 0, ref_before, price_before, leaves_before)
         return match_and_finish(s, command, order, c.price_ticks, limit_key)
-    refs_add(&s.refs, refs_tag(&s.refs, order.session_id, order.client_ref), slot_of(order.order_id))
+    refs_add(&s.refs, order.ref_tag, slot_of(order.order_id))
     write_replaced(s, command, order, c.price_ticks, EVENT_FLAGS_RESTS, ref_before, price_before, leaves_before)
     rest_order(s, order, c.price_ticks)
     return 1
 
 
-# --------------------------------------------------------------------------------------------------- batch
+# --------------------------------------------------------------------------------------------------- looking ahead
+
+cdef enum:
+    AHEAD_RING = 32                     # a power of two above AHEAD_FIRST
+    AHEAD_FIRST = 24                    # commands between the look and the decision
+    AHEAD_SECOND = 16
+    AHEAD_THIRD = 8
+
+cdef struct Ahead:                      # what is known of a command to come
+    uint32_t tag                        # of the reference it enters or names; the only thing a decision relies on
+    uint32_t slot                       # slot it seems to name, else 0
+    uint32_t level                      # level a new order seems to go to, else 0
+
+
+# The three looks read records that may be of any kind, or no records at all, and state that commands in between will
+# change: what they find decides nothing but what is fetched into the cache. They do not branch on the kind of a
+# command, which is as good as random; a fetch too many is cheaper than a mispredicted branch.
 
 cdef inline uint64_t order_command_header(uint64_t template_id) noexcept nogil:
     """The 8-byte header of commands 1 to 6 as one word."""
     return BLOCK_CANCEL_ORDER | template_id << 16 | <uint64_t> SCHEMA_ID << 32 | <uint64_t> SCHEMA_VERSION << 48
 
 
+cdef inline void look_first(const State* s, const Command* c, Ahead* ahead) noexcept nogil:
+    """The entry of the reference, and the order when it is named by id."""
+    cdef const uint64_t* words = <const uint64_t*> c
+    cdef uint64_t is_new = c.header == order_command_header(TEMPLATE_NEW_ORDER)
+    ahead.tag = refs_tag(&s.refs, c.session_id, words[8 - 4 * is_new])        # orig_client_ref or client_ref
+    __builtin_prefetch(&s.refs.entries[refs_home(&s.refs, ahead.tag)])
+    __builtin_prefetch(&s.orders[words[9] & (ORDERS_LIMIT - 1)])              # order_id; 0 in a new order
+
+
+@cython.overflowcheck(False)
+cdef inline void look_second(const State* s, const Command* c, Ahead* ahead) noexcept nogil:
+    """The order when it is named by reference, and the level a new order goes to."""
+    cdef const uint64_t* words = <const uint64_t*> c
+    cdef const NewOrder* order = <const NewOrder*> c
+    cdef uint64_t entry = s.refs.entries[refs_home(&s.refs, ahead.tag)]
+    cdef uint32_t slot = <uint32_t> (words[9] & (ORDERS_LIMIT - 1)) if words[9] else <uint32_t> entry - 1
+    cdef uint32_t instrument_id = order.instrument_id if order.instrument_id < s.instruments_max else 0
+    cdef const Ladder* ladder = &s.instruments[instrument_id].sides[(order.side + 1) & 1]
+    cdef int64_t key = order.price_ticks ^ ladder.key_mask
+    cdef uint32_t page = ladder.cache[(key >> PAGE_BITS) & (CACHE_PAGES - 1)]
+    ahead.slot = slot if slot < s.slots_used else 0
+    ahead.level = page * PAGE_LEVELS + <uint32_t> (key & (PAGE_LEVELS - 1))
+    __builtin_prefetch(&s.orders[ahead.slot])
+    __builtin_prefetch(&s.levels.pages[page])
+    __builtin_prefetch(&s.levels.pages[page].levels[key & (PAGE_LEVELS - 1)])
+
+
+cdef inline void look_third(const State* s, const Ahead* ahead) noexcept nogil:
+    """The order's neighbours, level and entry, or the order a new one will stand behind."""
+    cdef const Order* order = &s.orders[ahead.slot]
+    cdef uint32_t after = order.next_slot if order.next_slot < s.slots_used else ahead.slot
+    cdef uint32_t before = order.prev_slot if order.prev_slot < s.slots_used else ahead.slot
+    cdef const Page* page = &s.levels.pages[order.level >> PAGE_BITS]
+    cdef uint32_t tail = s.levels.pages[ahead.level >> PAGE_BITS].levels[ahead.level & (PAGE_LEVELS - 1)].tail_slot
+    __builtin_prefetch(&s.orders[after])
+    __builtin_prefetch(&s.orders[before])
+    __builtin_prefetch(page)
+    __builtin_prefetch(&page.levels[order.level & (PAGE_LEVELS - 1)])
+    __builtin_prefetch(&s.refs.entries[refs_home(&s.refs, order.ref_tag)])
+    __builtin_prefetch(&s.orders[tail if tail < s.slots_used else 0])
+
+
+# --------------------------------------------------------------------------------------------------- batch
+
 cdef int decide_batch(State* s, const uint8_t* records, int64_t size_bytes, int64_t* consumed) except -1 nogil:
     """Decide records until the batch ends; `consumed` receives the bytes decided. Returns a BATCH_* code."""
     cdef const uint8_t* record = records
     cdef const uint8_t* end = records + size_bytes
-    cdef uint64_t header
-    cdef int64_t size
+    cdef int64_t run_bytes
     cdef int decided, code = BATCH_DONE
     while record < end:
-        if end - record < SIZE_CANCEL_ORDER:
-            header = 0
-        else:
-            header = (<const uint64_t*> record)[0]
-        size = SIZE_CANCEL_ORDER
-        if __builtin_expect(header != order_command_header(TEMPLATE_NEW_ORDER)
-                            and header != order_command_header(TEMPLATE_CANCEL_ORDER), 0):
-            code = record_trouble(record, end - record)
+        code = record_trouble(s, record, end - record)
+        if code != BATCH_DONE:
+            break
+        if (<const MessageHeader*> record).template_id <= TEMPLATE_REPLACE_ORDER:
+            code = decide_run(s, record, end - record, &run_bytes)
+            record += run_bytes
             if code != BATCH_DONE:
                 break
-            size = (<const MessageHeader*> record).block_length + <int64_t> sizeof(MessageHeader)
-        if __builtin_expect((<const Command*> record).seq != 0
-                            and (<const Command*> record).seq != s.last_seq + 1, 0):
-            code = BATCH_BAD_SEQ
-            break
-        if s.cursor >= s.events_end:
-            code = BATCH_SHORT_OF_ROOM
-            break
-        if header == order_command_header(TEMPLATE_NEW_ORDER):
-            decided = decide_new_order(s, <const NewOrder*> record)
-        elif header == order_command_header(TEMPLATE_CANCEL_ORDER):
-            decided = decide_cancel_order(s, <const CancelOrder*> record)
-        else:
-            decided = decide_rare(s, record)
+            continue
+        decided = decide_admin(s, record)
         if decided == 0:
             code = BATCH_SHORT_OF_ROOM
             break
-        record += size
+        record += (<const MessageHeader*> record).block_length + <int64_t> sizeof(MessageHeader)
     consumed[0] = record - records
     return code
 
 
-cdef int decide_rare(State* s, const uint8_t* record) except -1 nogil:
-    """Every command but NEW_ORDER and CANCEL_ORDER."""
-    cdef uint16_t template_id = (<const MessageHeader*> record).template_id
-    if template_id == TEMPLATE_REDUCE_ORDER:
-        return decide_reduce_order(s, <const ReduceOrder*> record)
-    if template_id == TEMPLATE_REPLACE_ORDER:
-        return decide_replace_order(s, <const ReplaceOrder*> record)
-    return decide_admin(s, record)
+cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_t* consumed) except -1 nogil:
+    """Decide the commands 1 to 4 that come next, all of one size, fetching what the ones ahead will touch."""
+    cdef Ahead ahead[AHEAD_RING]
+    cdef int64_t count = size_bytes // SIZE_CANCEL_ORDER
+    cdef int64_t i, k
+    cdef const Command* c
+    cdef Ahead* known
+    cdef int decided = 1
+    cdef int code = BATCH_DONE
+    for k in range(min(count, <int64_t> AHEAD_FIRST)):
+        look_first(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
+    for k in range(min(count, <int64_t> AHEAD_SECOND)):
+        look_second(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
+    for k in range(min(count, <int64_t> AHEAD_THIRD)):
+        look_third(s, &ahead[k & (AHEAD_RING - 1)])
+    for i in range(count):
+        if i + AHEAD_FIRST < count:
+            k = i + AHEAD_FIRST
+            look_first(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
+        if i + AHEAD_SECOND < count:
+            k = i + AHEAD_SECOND
+            look_second(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
+        if i + AHEAD_THIRD < count:
+            look_third(s, &ahead[(i + AHEAD_THIRD) & (AHEAD_RING - 1)])
+        c = command_at(records, i)
+        known = &ahead[i & (AHEAD_RING - 1)]
+        if __builtin_expect((c.seq != 0 and c.seq != s.last_seq + 1) or s.cursor >= s.events_end, 0):
+            code = BATCH_SHORT_OF_ROOM if s.cursor >= s.events_end else BATCH_BAD_SEQ
+            break
+        if c.header == order_command_header(TEMPLATE_NEW_ORDER):
+            decided = decide_new_order(s, <const NewOrder*> c, known.tag)
+        elif c.header == order_command_header(TEMPLATE_CANCEL_ORDER):
+            decided = decide_cancel_order(s, <const CancelOrder*> c, known.tag)
+        elif c.header == order_command_header(TEMPLATE_REDUCE_ORDER):
+            decided = decide_reduce_order(s, <const ReduceOrder*> c)
+        elif c.header == order_command_header(TEMPLATE_REPLACE_ORDER):
+            decided = decide_replace_order(s, <const ReplaceOrder*> c)
+        else:
+            break
+        if decided == 0:
+            code = BATCH_SHORT_OF_ROOM
+            break
+    else:
+        i = count
+    consumed[0] = i * SIZE_CANCEL_ORDER
+    return code
 
 
-cdef int record_trouble(const uint8_t* record, int64_t left_bytes) noexcept nogil:
-    """BATCH_DONE when the record is a command of ours and all there, else what is wrong with it."""
+cdef inline const Command* command_at(const uint8_t* records, int64_t index) noexcept nogil:
+    return <const Command*> (records + index * SIZE_CANCEL_ORDER)
+
+
+# --------------------------------------------------------------------------------------------------- records
+
+cdef int record_trouble(const State* s, const uint8_t* record, int64_t left_bytes) noexcept nogil:
+    """BATCH_DONE when the record is a command of ours, all there and next in sequence, else what is wrong with it."""
     cdef const MessageHeader* header = <const MessageHeader*> record
     cdef int64_t block_length
     if left_bytes < <int64_t> sizeof(MessageHeader):
@@ -469,6 +564,10 @@ cdef int record_trouble(const uint8_t* record, int64_t left_bytes) noexcept nogi
         return BATCH_BAD_HEADER
     if left_bytes < block_length + <int64_t> sizeof(MessageHeader):
         return BATCH_TRUNCATED
+    if (<const Command*> record).seq != 0 and (<const Command*> record).seq != s.last_seq + 1:
+        return BATCH_BAD_SEQ
+    if s.cursor >= s.events_end:
+        return BATCH_SHORT_OF_ROOM
     return BATCH_DONE
 
 

@@ -233,7 +233,7 @@ cdef int check_sessions(State* s) except -1:
 cdef enum:
     SNAPSHOT_VERSION = 1
 
-cdef struct SnapshotHead:               # 168 bytes, then the sections in the order of the counts
+cdef struct SnapshotHead:               # 176 bytes, then the sections in the order of the counts
     char magic[8]
     uint32_t version
     uint32_t record_sizes               # of Order, Page, Node, ...: folded; layouts must agree
@@ -243,6 +243,7 @@ cdef struct SnapshotHead:               # 168 bytes, then the sections in the or
     uint64_t last_event_seq
     uint64_t order_serial
     uint64_t entitlement_count
+    uint64_t refs_key                   # of the tags in the orders
     uint64_t image_hash                 # of all bytes of the snapshot, with 0 here
     uint32_t slots_used
     uint32_t free_slot
@@ -279,6 +280,7 @@ cdef void fill_head(State* s, SnapshotHead* head) noexcept nogil:
     head.last_seq = s.last_seq
     head.last_event_seq = s.last_event_seq
     head.order_serial = s.order_serial
+    head.refs_key = s.refs.key
     head.slots_used = s.slots_used
     head.free_slot = s.free_slot
     head.live_orders = s.live_orders
@@ -433,7 +435,7 @@ cdef int load_state(State* s, const uint8_t* source, int64_t size_bytes) except 
     take_head(s, &head)
     for i in range(s.slots_used):
         if s.orders[i].order_id:
-            refs_add(&s.refs, refs_tag(&s.refs, s.orders[i].session_id, s.orders[i].client_ref), <uint32_t> i)
+            refs_add(&s.refs, s.orders[i].ref_tag, <uint32_t> i)
     if hash_state(s) != head.state_hash:
         raise ValueError(f"the snapshot's state has the hash {hash_state(s):#018x}, its head says {head.state_hash:#018x}")
     return 0
@@ -464,6 +466,7 @@ cdef int check_head(const State* s, const SnapshotHead* head, int64_t size_bytes
 
 
 cdef void take_head(State* s, const SnapshotHead* head) noexcept nogil:
+    s.refs.key = head.refs_key
     s.last_seq = head.last_seq
     s.last_event_seq = head.last_event_seq
     s.order_serial = head.order_serial

@@ -20,10 +20,10 @@ cdef struct Order:                      # 64 bytes
     uint64_t client_ref
     int64_t qty_lots                    # total quantity, filled part included
     uint32_t account_id
-    uint32_t instrument_id
     uint32_t traits                     # stp_mode << 24 | time_in_force << 16 | order_type << 8 | side
+    uint32_t ref_tag                    # of (session_id, client_ref) in the reference table
+    uint16_t instrument_id
     uint16_t order_flags                # OrderFlags
-    uint16_t spare                      # 0
 
 
 cdef inline uint32_t slot_of(uint64_t order_id) noexcept nogil:

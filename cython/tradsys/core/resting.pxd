@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint32_t
 from tradsys.core.events cimport Command, write_canceled
 from tradsys.core.ladder cimport ladder_append, ladder_remove, level_price
 from tradsys.core.order cimport Order, slot_of
-from tradsys.core.references cimport refs_remove, refs_tag
+from tradsys.core.references cimport refs_remove
 from tradsys.core.state cimport Instrument, State, give_slot, side_of
 from tradsys.wire.records cimport EVENT_FLAGS_RESTS
 
@@ -34,7 +34,7 @@ cdef inline int unrest_order(State* s, Order* order) except -1 nogil:
     cdef Instrument* instrument = &s.instruments[order.instrument_id]
     s.live_orders -= 1
     s.sessions[order.session_id].live_orders -= 1
-    refs_remove(&s.refs, refs_tag(&s.refs, order.session_id, order.client_ref), slot_of(order.order_id))
+    refs_remove(&s.refs, order.ref_tag, slot_of(order.order_id))
     return ladder_remove(&s.levels, side_of(instrument, side_of_order(order)), s.orders, order)
 
 
