@@ -9,7 +9,8 @@ from tradsys.core.events cimport (
 from tradsys.core.ladder cimport (
     CACHE_PAGES, PAGE_BITS, PAGE_LEVELS, Ladder, Level, Page, ladder_next_level, level_at, level_key)
 from tradsys.core.order cimport ORDERS_LIMIT, SLOT_BITS, SLOT_NONE, Order, slot_of
-from tradsys.core.references cimport refs_add, refs_find, refs_home, refs_put, refs_remove, refs_tag
+from tradsys.core.references cimport (
+    REFS_PLACES, RefsLine, refs_add, refs_find, refs_home, refs_remove, refs_tag, tradsys_tags_equal)
 from tradsys.core.resting cimport cancel_resting, rest_order, resting_price, side_of_order, unrest_order
 from tradsys.core.state cimport (
     GATE_OPEN, Instrument, Session, events_left, give_slot, other_side_of, take_slot)
@@ -31,6 +32,7 @@ from tradsys.wire.records cimport (
     TIME_IN_FORCE_IOC, CancelOrder, MessageHeader, NewOrder, ReduceOrder, ReplaceOrder)
 
 cdef extern from * nogil:
+    int __builtin_ctz(unsigned int)
     long __builtin_expect(long, long)
     void __builtin_prefetch(const void*)
 
@@ -44,7 +46,7 @@ cdef inline int decide_new_order(State* s, const NewOrder* c, uint32_t tag) exce
     """Rules 3.2 and 4; 1: decided, 0: its events might not fit the buffer."""
     cdef const Command* command = <const Command*> c
     cdef uint8_t reason = 0
-    cdef uint32_t at, slot
+    cdef uint32_t slot
     cdef Order* order
     if __builtin_expect(not is_plain_limit(s, c), 0):
         reason = new_order_reason(s, c)
@@ -56,7 +58,7 @@ cdef inline int decide_new_order(State* s, const NewOrder* c, uint32_t tag) exce
     cdef int64_t limit_key = ANY_PRICE_KEY if market else c.price_ticks ^ other.key_mask
     cdef bint crosses = other.best_key <= limit_key
     cdef bint rests = not market and c.time_in_force <= TIME_IN_FORCE_GTC
-    if __builtin_expect(refs_find(&s.refs, s.orders, tag, c.session_id, c.client_ref, &at) != 0, 0):
+    if __builtin_expect(refs_find(&s.refs, s.orders, tag, c.session_id, c.client_ref) != 0, 0):
         return refuse_new_order(s, c, REJECT_REASON_DUPLICATE_CLIENT_REF)
     if __builtin_expect(crosses and c.order_flags & ORDER_FLAGS_POST_ONLY, 0):
         return refuse_new_order(s, c, REJECT_REASON_POST_ONLY_WOULD_MATCH)
@@ -73,7 +75,7 @@ cdef inline int decide_new_order(State* s, const NewOrder* c, uint32_t tag) exce
     if crosses or not rests:
         write_accepted(s, command, order, c.price_ticks, 0)
         return match_and_finish(s, command, order, c.price_ticks, limit_key)
-    refs_put(&s.refs, at, tag, slot)
+    refs_add(&s.refs, tag, slot)
     write_accepted(s, command, order, c.price_ticks, EVENT_FLAGS_RESTS)
     rest_order(s, order, c.price_ticks)
     return 1
@@ -213,6 +215,7 @@ cdef int match_incoming(State* s, const Command* c, Order* order, Ladder* other,
         level = level_at(&s.levels, other.best_level)
         slot = level.head_slot
         resting = &s.orders[slot]
+        __builtin_prefetch(&s.orders[resting.next_slot if resting.next_slot != SLOT_NONE else slot])
         assert resting.level == other.best_level
         if stp_mode != STP_MODE_NONE and s.sessions[resting.session_id].participant_id == participant_id:
             if stp_mode == STP_MODE_CANCEL_NEWEST:
@@ -242,7 +245,7 @@ cdef inline Order* find_order(State* s, uint32_t session_id, uint32_t instrument
     `orig_tag` is the tag of (session_id, orig_client_ref).
     """
     cdef Order* order
-    cdef uint32_t slot, at
+    cdef uint32_t slot
     if order_id != 0:
         slot = slot_of(order_id)
         if slot >= s.slots_used:
@@ -254,7 +257,7 @@ cdef inline Order* find_order(State* s, uint32_t session_id, uint32_t instrument
                 s.sessions[order.session_id].participant_id != s.sessions[session_id].participant_id):
             return NULL
     else:
-        slot = refs_find(&s.refs, s.orders, orig_tag, session_id, orig_client_ref, &at)
+        slot = refs_find(&s.refs, s.orders, orig_tag, session_id, orig_client_ref)
         if slot == 0:
             return NULL
         order = &s.orders[slot - 1]
@@ -346,8 +349,7 @@ cdef int decide_replace_order(State* s, const ReplaceOrder* c) except -1 nogil:
 cdef uint8_t replaced_order_reason(State* s, const ReplaceOrder* c, const Order* order) noexcept nogil:
     """The checks of rule 3.5 that look at live orders; `order` is the one reached, or NULL."""
     cdef uint32_t owner = c.session_id if order == NULL else order.session_id
-    cdef uint32_t at
-    cdef uint32_t holder = refs_find(&s.refs, s.orders, refs_tag(&s.refs, owner, c.client_ref), owner, c.client_ref, &at)
+    cdef uint32_t holder = refs_find(&s.refs, s.orders, refs_tag(&s.refs, owner, c.client_ref), owner, c.client_ref)
     cdef Ladder* other
     if holder != 0 and (order == NULL or holder - 1 != slot_of(order.order_id)):
         return REJECT_REASON_DUPLICATE_CLIENT_REF
@@ -417,6 +419,7 @@ cdef struct Ahead:                      # what is known of a command to come
     uint32_t tag                        # of the reference it enters or names; the only thing a decision relies on
     uint32_t slot                       # slot it seems to name, else 0
     uint32_t level                      # level a new order seems to go to, else 0
+    uint32_t best                       # best level of the other side now
 
 
 # The three looks read records that may be of any kind, or no records at all, and state that commands in between will
@@ -428,46 +431,53 @@ cdef inline uint64_t order_command_header(uint64_t template_id) noexcept nogil:
     return BLOCK_CANCEL_ORDER | template_id << 16 | <uint64_t> SCHEMA_ID << 32 | <uint64_t> SCHEMA_VERSION << 48
 
 
-cdef inline void look_first(const State* s, const Command* c, Ahead* ahead) noexcept nogil:
+cdef inline void look_first(State* s, const Command* c, Ahead* ahead) noexcept nogil:
     """The entry of the reference, and the order when it is named by id."""
     cdef const uint64_t* words = <const uint64_t*> c
     cdef uint64_t is_new = c.header == order_command_header(TEMPLATE_NEW_ORDER)
     ahead.tag = refs_tag(&s.refs, c.session_id, words[8 - 4 * is_new])        # orig_client_ref or client_ref
-    __builtin_prefetch(&s.refs.entries[refs_home(&s.refs, ahead.tag)])
+    __builtin_prefetch(&s.refs.lines[refs_home(&s.refs, ahead.tag)])
     __builtin_prefetch(&s.orders[words[9] & (ORDERS_LIMIT - 1)])              # order_id; 0 in a new order
 
 
 @cython.overflowcheck(False)
-cdef inline void look_second(const State* s, const Command* c, Ahead* ahead) noexcept nogil:
-    """The order when it is named by reference, and the level a new order goes to."""
+cdef inline void look_second(State* s, const Command* c, Ahead* ahead) noexcept nogil:
+    """The order when it is named by reference, the level a new order goes to, the level it might match."""
     cdef const uint64_t* words = <const uint64_t*> c
     cdef const NewOrder* order = <const NewOrder*> c
-    cdef uint64_t entry = s.refs.entries[refs_home(&s.refs, ahead.tag)]
-    cdef uint32_t slot = <uint32_t> (words[9] & (ORDERS_LIMIT - 1)) if words[9] else <uint32_t> entry - 1
+    cdef const RefsLine* line = &s.refs.lines[refs_home(&s.refs, ahead.tag)]
+    # a new order's tag is in no place, as a rule: then the bit behind the last place names the eighth slot, 0
+    cdef uint32_t named = line.slots[__builtin_ctz(tradsys_tags_equal(line.tags, ahead.tag) | 1 << REFS_PLACES)]
+    cdef uint32_t slot = <uint32_t> (words[9] & (ORDERS_LIMIT - 1)) if words[9] else named
     cdef uint32_t instrument_id = order.instrument_id if order.instrument_id < s.instruments_max else 0
     cdef const Ladder* ladder = &s.instruments[instrument_id].sides[(order.side + 1) & 1]
     cdef int64_t key = order.price_ticks ^ ladder.key_mask
     cdef uint32_t page = ladder.cache[(key >> PAGE_BITS) & (CACHE_PAGES - 1)]
+    cdef const Ladder* other = &s.instruments[instrument_id].sides[order.side & 1]
     ahead.slot = slot if slot < s.slots_used else 0
     ahead.level = page * PAGE_LEVELS + <uint32_t> (key & (PAGE_LEVELS - 1))
     __builtin_prefetch(&s.orders[ahead.slot])
     __builtin_prefetch(&s.levels.pages[page])
     __builtin_prefetch(&s.levels.pages[page].levels[key & (PAGE_LEVELS - 1)])
+    ahead.best = other.best_level
+    __builtin_prefetch(level_at(&s.levels, ahead.best))
 
 
-cdef inline void look_third(const State* s, const Ahead* ahead) noexcept nogil:
-    """The order's neighbours, level and entry, or the order a new one will stand behind."""
+cdef inline void look_third(State* s, const Ahead* ahead) noexcept nogil:
+    """The order's neighbours, level and reference; the orders a new one might stand behind or match."""
     cdef const Order* order = &s.orders[ahead.slot]
     cdef uint32_t after = order.next_slot if order.next_slot < s.slots_used else ahead.slot
     cdef uint32_t before = order.prev_slot if order.prev_slot < s.slots_used else ahead.slot
     cdef const Page* page = &s.levels.pages[order.level >> PAGE_BITS]
     cdef uint32_t tail = s.levels.pages[ahead.level >> PAGE_BITS].levels[ahead.level & (PAGE_LEVELS - 1)].tail_slot
+    cdef uint32_t head = level_at(&s.levels, ahead.best).head_slot
     __builtin_prefetch(&s.orders[after])
     __builtin_prefetch(&s.orders[before])
     __builtin_prefetch(page)
     __builtin_prefetch(&page.levels[order.level & (PAGE_LEVELS - 1)])
-    __builtin_prefetch(&s.refs.entries[refs_home(&s.refs, order.ref_tag)])
+    __builtin_prefetch(&s.refs.lines[refs_home(&s.refs, order.ref_tag)])
     __builtin_prefetch(&s.orders[tail if tail < s.slots_used else 0])
+    __builtin_prefetch(&s.orders[head if head < s.slots_used else 0])
 
 
 # --------------------------------------------------------------------------------------------------- batch

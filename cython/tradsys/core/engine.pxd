@@ -25,6 +25,7 @@ cdef class Engine:
     cdef int64_t own_capacity                   # events it holds
     cdef object own_events                      # ndarray that owns it
     cdef object shown_events                    # ndarray over the buffer in use
+    cdef object given_out                       # the caller's array it is a view of, None: the engine's own
     cdef bint busy                              # a thread is in submit()
 
     # `base` is aligned to 8 bytes, borrowed, and used until the next call; NULL: back to the engine's own buffer.

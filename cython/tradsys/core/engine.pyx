@@ -355,8 +355,12 @@ cdef class Engine:
         """Direct events to `out`, or to the engine's own buffer."""
         cdef Py_buffer view
         if out is None:
+            self.given_out = None
             self.shown_events = self.own_events
             self.set_event_buffer(NULL, 0)
+            return 0
+        if out is self.given_out:
+            self.clear_events()
             return 0
         if not isinstance(out, np.ndarray) or out.nbytes % EVENT_BYTES or out.ctypes.data % 8:
             raise ValueError(f"out must be an aligned array of {EVENT_BYTES}-byte events")
@@ -365,6 +369,7 @@ cdef class Engine:
         self.shown_events = out.reshape(-1).view(np.uint8).view(EVENT_COMMON)
         self.set_event_buffer(<uint8_t*> view.buf, view.len // EVENT_BYTES)
         PyBuffer_Release(&view)
+        self.given_out = out
         return 0
 
     cdef int _enlarge_buffer(self) except -1:

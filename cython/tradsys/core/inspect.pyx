@@ -6,7 +6,7 @@ from libc.string cimport memcmp, memcpy, memset
 from tradsys.core.ladder cimport (
     Ladder, Node, Page, ladder_best_price, ladder_check, ladder_next_level, level_at, level_price)
 from tradsys.core.order cimport SLOT_BITS, SLOT_NONE, Order, slot_of
-from tradsys.core.references cimport refs_add, refs_find, refs_tag
+from tradsys.core.references cimport REFS_FREE, REFS_PLACES, RefsLine, refs_add, refs_find, refs_home, refs_tag
 from tradsys.core.state cimport (
     GATE_DEFINED, Account, Instrument, Participant, Session, allowed_entitlement, explicit_entitlement)
 from tradsys.wire.records cimport INSTRUMENT_STATE_OPEN
@@ -196,15 +196,24 @@ cdef int check_slots(State* s) except -1:
 
 cdef int check_references(State* s) except -1:
     """Every live order is found by its reference, and the table holds nothing else."""
-    cdef uint32_t i, at, count = 0
+    cdef uint32_t i, place, count = 0
+    cdef int64_t passages = 0
+    cdef const RefsLine* line
     cdef Order* order
     for i in range(s.slots_used):
         order = &s.orders[i]
         if order.order_id and refs_find(&s.refs, s.orders, refs_tag(&s.refs, order.session_id, order.client_ref),
-                                        order.session_id, order.client_ref, &at) != i + 1:
+                                        order.session_id, order.client_ref) != i + 1:
             raise AssertionError(f"order {order.order_id} is not found by its reference {order.client_ref}")
-    for i in range(s.refs.entries_max):
-        count += s.refs.entries[i] != 0
+    for i in range(s.refs.line_count):
+        line = &s.refs.lines[i]
+        passages -= line.passed
+        for place in range(<uint32_t> REFS_PLACES):
+            if line.tags[place] != REFS_FREE:
+                count += 1
+                passages += (i + s.refs.line_count - refs_home(&s.refs, line.tags[place])) % s.refs.line_count
+    if passages != 0:
+        raise AssertionError(f"the lines of references count {-passages} passages too many")
     if count != s.live_orders:
         raise AssertionError(f"{count} references for {s.live_orders} live orders")
     return 0

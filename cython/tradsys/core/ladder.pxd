@@ -9,7 +9,7 @@ one pool, taken at construction.
     best          first level that holds an order: always known, found again without searching when it empties
     append        O(1) near pages used lately, O(log pages) elsewhere
     remove        O(1); O(log pages) when it empties a page
-    memory        28 bytes a tick of a page in use, at most one page an order
+    memory        36 bytes a tick of a page in use, at most one page an order
 """
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 
@@ -27,14 +27,14 @@ cdef enum:
     CACHE_PAGES = 64                    # pages a ladder finds without its tree: 1,024 neighbouring ticks
     LEVEL_NONE = 0                      # no level; page 0 is never given out
 
-cdef struct Level:                      # 24 bytes; meaningless while its bit in Page.occupied is 0
+cdef struct Level:                      # 32 bytes; meaningless while its bit in Page.occupied is 0
     uint32_t head_slot                  # first to match
     uint32_t tail_slot                  # last to match
     int64_t qty_lots                    # sum of leaves_lots
     uint32_t order_count
-    uint32_t spare
+    uint32_t spare[3]
 
-cdef struct Page:                       # 448 bytes
+cdef struct Page:                       # 576 bytes
     int64_t page_key                    # key of its first level >> PAGE_BITS
     uint32_t owner                      # ladder it belongs to; 0: free
     uint32_t occupied                   # bit i: level i holds orders

@@ -4,8 +4,8 @@ from libc.string cimport memmove, memset
 
 from tradsys.core.memory cimport arena_give, arena_take
 
-assert sizeof(Level) == 24, "Level must be 24 bytes"
-assert sizeof(Page) == 448, "Page must be seven cache lines"
+assert sizeof(Level) == 32, "Level must be half a cache line"
+assert sizeof(Page) == 576, "Page must be nine cache lines"
 assert sizeof(Node) == 512, "Node must be eight cache lines"
 assert sizeof(Ladder) == 320, "Ladder must be five cache lines"
 assert sizeof(Order) == 64, "Order must be one cache line"

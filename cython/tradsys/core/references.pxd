@@ -1,9 +1,10 @@
-"""Client references of live orders: (session_id, client_ref) -> slot, by open addressing.
+"""Client references of live orders: (session_id, client_ref) -> slot, in lines of seven.
 
-An entry is a 32-bit tag and slot + 1 in one word; the tag alone gives the entry's home, so deletion shifts entries
-back without reading an order, leaves no tombstones and the table never drifts. Eight consecutive references of a
-session share a cache line; otherwise the place is a keyed product folded to 32 bits, so that no pattern of references
-(multiples of 2^k, equal low halves, ...) crowds a region.
+A line is one cache line: seven 32-bit tags, seven slots, and the number of references that belong to this line or to one
+before it but had to go on to a later one. A tag is a keyed product folded to 32 bits and gives the reference's home
+line; it is compared with all seven at once, and a search ends at the first line that nothing has passed. Deletion
+empties a place and counts the passages back, so there are no tombstones and the table never drifts. No pattern of
+references (multiples of 2^k, equal low halves, ...) crowds a line more than chance does.
 """
 cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -12,96 +13,112 @@ from tradsys.core.order cimport Order
 
 cdef extern from * nogil:
     """
+    #include <stdint.h>
+    #if defined(__SSE2__)
+    #include <emmintrin.h>
+    #endif
     static inline uint64_t tradsys_fold_product(uint64_t a, uint64_t b)
     {
         unsigned __int128 product = (unsigned __int128) a * b;
         return (uint64_t) product ^ (uint64_t) (product >> 64);
     }
+    /* bit i: place i of seven holds the tag */
+    static inline uint32_t tradsys_tags_equal(const uint32_t *tags, uint32_t tag)
+    {
+    #if defined(__SSE2__)
+        const __m128i wanted = _mm_set1_epi32((int) tag);
+        const __m128i low = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *) tags), wanted);
+        const __m128i high = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *) (tags + 4)), wanted);
+        const __m128i both = _mm_packs_epi32(low, high);
+        return (uint32_t) _mm_movemask_epi8(_mm_packs_epi16(both, both)) & 0x7F;
+    #else
+        uint32_t equal = 0;
+        for (int i = 0; i < 7; i++)
+            equal |= (uint32_t) (tags[i] == tag) << i;
+        return equal;
+    #endif
+    }
     """
     uint64_t tradsys_fold_product(uint64_t a, uint64_t b)
+    uint32_t tradsys_tags_equal(const uint32_t* tags, uint32_t tag)
+    int __builtin_ctz(unsigned int)
+    long __builtin_expect(long, long)
 
 cdef enum:
-    REFS_LINE = 8                       # entries of a cache line
+    REFS_PLACES = 7                     # references in a line
+    REFS_FREE = 0                       # tag of a place that is free
+
+cdef struct RefsLine:                   # 64 bytes
+    uint32_t tags[REFS_PLACES]          # REFS_FREE: nothing there
+    uint32_t passed                     # references stored behind this line whose search passes it
+    uint32_t slots[8]                   # the eighth is no place and stays 0
 
 cdef struct References:
-    uint64_t* entries                   # tag << 32 | slot + 1; 0: free
-    uint32_t entries_max                # a multiple of REFS_LINE
-    uint32_t lines                      # entries_max / REFS_LINE
+    RefsLine* lines
+    uint32_t line_count
     uint64_t key                        # secret of the hash; decides speed, never an answer
 
 
 @cython.overflowcheck(False)
 cdef inline uint32_t refs_tag(const References* refs, uint32_t session_id, uint64_t client_ref) noexcept nogil:
-    """Tag of a reference: place of its line in the upper 29 bits, place in the line below."""
-    cdef uint64_t mixed = tradsys_fold_product((client_ref >> 3) ^ refs.key, (session_id * <uint64_t> 0x9E3779B97F4A7C15)
-                                               ^ refs.key ^ <uint64_t> 0xD6E8FEB86659FD93)
-    return (<uint32_t> mixed & <uint32_t> 0xFFFFFFF8) | <uint32_t> (client_ref & 7)
+    """Tag of a reference, never REFS_FREE."""
+    cdef uint64_t mixed = tradsys_fold_product(
+        client_ref ^ refs.key, (session_id * <uint64_t> 0x9E3779B97F4A7C15) ^ refs.key ^ <uint64_t> 0xD6E8FEB86659FD93)
+    return <uint32_t> mixed | 1
 
 
 cdef inline uint32_t refs_home(const References* refs, uint32_t tag) noexcept nogil:
-    """Entry where the search for a tag begins."""
-    return <uint32_t> ((<uint64_t> (tag >> 3) * refs.lines) >> 29) * REFS_LINE + (tag & 7)
+    """Line where the search for a tag begins."""
+    return <uint32_t> (<uint64_t> tag * refs.line_count >> 32)
 
 
 cdef inline uint32_t refs_find(const References* refs, const Order* orders, uint32_t tag, uint32_t session_id,
-                               uint64_t client_ref, uint32_t* at) noexcept nogil:
-    """Slot + 1 of a reference, 0 when it is free; `at` receives the entry where the search ended."""
-    cdef uint32_t i = refs_home(refs, tag)
-    cdef uint64_t entry
+                               uint64_t client_ref) noexcept nogil:
+    """Slot + 1 of a reference, 0 when it is free."""
+    cdef uint32_t at = refs_home(refs, tag), equal
+    cdef const RefsLine* line
     cdef const Order* order
     while True:
-        entry = refs.entries[i]
-        if entry == 0:
-            break
-        if <uint32_t> (entry >> 32) == tag:
-            order = &orders[<uint32_t> entry - 1]
+        line = &refs.lines[at]
+        equal = tradsys_tags_equal(line.tags, tag)
+        while equal:
+            order = &orders[line.slots[__builtin_ctz(equal)]]
             if order.client_ref == client_ref and order.session_id == session_id:
-                break
-        i += 1
-        if i == refs.entries_max:
-            i = 0
-    at[0] = i
-    return <uint32_t> entry
-
-
-cdef inline void refs_put(References* refs, uint32_t at, uint32_t tag, uint32_t slot) noexcept nogil:
-    """Fill the free entry that `refs_find` ended at."""
-    refs.entries[at] = (<uint64_t> tag << 32) | (slot + 1)
+                return line.slots[__builtin_ctz(equal)] + 1
+            equal &= equal - 1
+        if __builtin_expect(line.passed == 0, 1):
+            return 0
+        at = at + 1 if at + 1 < refs.line_count else 0
 
 
 cdef inline void refs_add(References* refs, uint32_t tag, uint32_t slot) noexcept nogil:
     """Enter a reference known to be free."""
-    cdef uint32_t i = refs_home(refs, tag)
-    while refs.entries[i] != 0:
-        i += 1
-        if i == refs.entries_max:
-            i = 0
-    refs_put(refs, i, tag, slot)
+    cdef uint32_t at = refs_home(refs, tag)
+    cdef RefsLine* line = &refs.lines[at]
+    cdef uint32_t free_places = tradsys_tags_equal(line.tags, REFS_FREE)
+    while __builtin_expect(free_places == 0, 0):
+        line.passed += 1
+        at = at + 1 if at + 1 < refs.line_count else 0
+        line = &refs.lines[at]
+        free_places = tradsys_tags_equal(line.tags, REFS_FREE)
+    line.tags[__builtin_ctz(free_places)] = tag
+    line.slots[__builtin_ctz(free_places)] = slot
 
 
 cdef inline void refs_remove(References* refs, uint32_t tag, uint32_t slot) noexcept nogil:
-    """Take out the reference of a live order; entries behind it move up."""
-    cdef uint32_t i = refs_home(refs, tag)
-    cdef uint32_t j, home
-    cdef uint64_t entry
-    while <uint32_t> refs.entries[i] != slot + 1:
-        i += 1
-        if i == refs.entries_max:
-            i = 0
-    j = i
+    """Take out the reference of a live order."""
+    cdef uint32_t at = refs_home(refs, tag), equal
+    cdef RefsLine* line
     while True:
-        j += 1
-        if j == refs.entries_max:
-            j = 0
-        entry = refs.entries[j]
-        if entry == 0:
-            break
-        home = refs_home(refs, <uint32_t> (entry >> 32))
-        # the entry may move up to i unless its home lies behind i, on the way (cyclically) from i to j
-        if (home <= i or home > j) if i < j else (home <= i and home > j):
-            refs.entries[i] = entry
-            i = j
-    refs.entries[i] = 0
+        line = &refs.lines[at]
+        equal = tradsys_tags_equal(line.tags, tag)
+        while equal:
+            if __builtin_expect(line.slots[__builtin_ctz(equal)] == slot, 1):
+                line.tags[__builtin_ctz(equal)] = REFS_FREE
+                return
+            equal &= equal - 1
+        line.passed -= 1
+        at = at + 1 if at + 1 < refs.line_count else 0
 
 
 cdef int refs_take(References* refs, int64_t orders_max, uint64_t key) except -1
