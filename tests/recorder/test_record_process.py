@@ -37,7 +37,7 @@ def source(tmp_path):
 
 
 def test_a_replay_recorded_by_a_process_until_sigint(source, tmp_path):
-    folder, feed = source
+    folder, _feed = source
     line, recovery = f"ipc://{tmp_path}/line", f"ipc://{tmp_path}/recovery"
     copy = tmp_path / "copy"
     recorder = subprocess.Popen(
