@@ -109,6 +109,39 @@ def test_many_commands_go_in_one_frame():
     assert len(venue.engine.orders) == 1000
 
 
+def test_a_speed_keeps_the_times_of_the_file(monkeypatch):
+    # Goal: at speed 10 a row is sent a tenth of its time after the first, not before. Method: a clock that only waiting
+    # for reports moves; four rows, the last two at the same time.
+    clock, sent = [50.0], []
+    monkeypatch.setattr("tradsys.connectors.replay_driver.time.perf_counter", lambda: clock[0])
+    venue = VenueInMemory()
+    link = venue.links[1]
+    send, receive = link.send, link.receive
+
+    def timed_send(records):
+        sent.append(clock[0] - 50.0)
+        return send(records)
+
+    def timed_receive(timeout_s):
+        clock[0] += timeout_s
+        return receive(timeout_s)
+
+    monkeypatch.setattr(link, "send", timed_send)
+    monkeypatch.setattr(link, "receive", timed_receive)
+    times = (34_200_000_000_000, 34_201_000_000_000, 34_230_000_000_000, 34_230_000_000_000)
+    steps = [
+        Step(
+            row, ts_ns, [Command(Party.MAKER, CommandKind.NEW, 0, row + 1, 0, BID, 9000, 1)], -1, False, None
+        )
+        for row, ts_ns in enumerate(times)
+    ]
+    ReplayDriver({Party.MAKER: link}, lambda number: CENTS, speed=10.0).run(steps)
+    assert len(sent) == 4
+    assert sent[0] == 0.0
+    assert 0.1 <= sent[1] < 0.2
+    assert 3.0 <= sent[2] <= sent[3] < 3.2
+
+
 @pytest.mark.parametrize("levels", [1, 5])
 def test_a_prefix_of_the_amzn_day_is_equal_at_every_row(market_data, levels):
     # Goal: with the window kept, our best prices equal the venue's on every row. Method: the first 6,000 rows into the
