@@ -103,17 +103,17 @@ class Feed(Section, frozen=True):
     """The public feed: packing, retention, pace. Addresses are the venue's."""
 
     line_b: bool = True  # publish on feed_b_port too
-    packet_bytes_max: Annotated[int, Meta(ge=1 << 10, le=1 << 20, multiple_of=8)] = 1 << 16  # largest frame
-    retention_bytes: Annotated[int, Meta(ge=1 << 16)] = 64 << 20  # of L3, for gap fills; the rest keep less
+    packet_bytes_max: Annotated[int, Meta(ge=1 << 10, le=1 << 20, multiple_of=8)] = limits.PACKET_BYTES_MAX  # largest frame
+    retention_bytes: Annotated[int, Meta(ge=1 << 16)] = limits.FEED_RETAIN_BYTES  # of L3, for gap fills; the rest keep less
     turn_events_max: Annotated[int, Meta(ge=1, le=1 << 20)] = 1 << 14  # events published in one turn
     heartbeat_ms: Annotated[int, Meta(ge=1)] = 250  # on idle channels
     snapshot_cycle_ms: Milliseconds = 5_000  # periodic snapshots of all books; 0: none
     service_messages_per_turn: Count = 2_048  # of answers and periodic snapshots
     requests_max: Count = 1_024  # open at a time, all readers
     requests_per_peer_max: Count = 16
-    gap_fill_messages_max: Count = 1_000_000  # of one request
+    gap_fill_messages_max: Count = limits.GAP_FILL_MESSAGES_MAX  # of one request
     peer_timeout_ms: Count = 2_000  # a reader that takes no answer so long loses it
-    send_hwm: Count = 2_000  # frames kept for a slow reader before it loses some
+    send_hwm: Count = limits.FEED_SEND_FRAMES  # frames kept for a slow reader before it loses some
 
 
 class Journal(Section, frozen=True):

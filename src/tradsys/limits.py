@@ -54,8 +54,6 @@ FRAME_BYTES_MAX = 128 << 10
 """One frame, bytes; a larger message drops the connection."""
 HEARTBEAT_MS_MIN = 100
 HEARTBEAT_MS_MAX = 60_000
-HEARTBEAT_MS = 1_000
-"""What our own clients ask for."""
 SEND_QUEUE_FRAMES = 256
 """Frames waiting for one client before live reports stay in the event log."""
 SLOW_REPORTS_MAX = 1_000_000
@@ -64,12 +62,12 @@ SLOW_REPORTS_MAX = 1_000_000
 # --- feed ---
 PACKET_BYTES_MAX = 64 << 10
 """One market data packet."""
-FEED_RETAIN_MESSAGES = 1 << 20
-"""Messages a channel keeps for gap fill. A power of two."""
-GAP_FILL_MESSAGES_MAX = 1 << 16
+FEED_RETAIN_BYTES = 64 << 20
+"""Messages of the L3 channel kept for gap fills, bytes; the other channels keep less."""
+GAP_FILL_MESSAGES_MAX = 1_000_000
 """Messages of one gap-fill request."""
-SUBSCRIBER_QUEUE_PACKETS = 1 << 16
-"""Packets waiting for one subscriber; a slower one loses packets and heals the gap."""
+FEED_SEND_FRAMES = 2_000
+"""Frames kept for a slow subscriber; it loses what comes after them and heals the gap."""
 
 # --- relations ---
 assert 2 * PRICE_TICKS_MAX <= INT64_MAX, "differences of prices fit int64"
@@ -84,15 +82,14 @@ for _setting, _bound in (
     assert 1 < _setting <= _bound
 assert PARTICIPANTS_DEFAULT <= SESSIONS_DEFAULT, "every participant can have a session"
 assert EVENT_RING_EVENTS & (EVENT_RING_EVENTS - 1) == 0, "positions in the ring are masked"
-assert FEED_RETAIN_MESSAGES & (FEED_RETAIN_MESSAGES - 1) == 0, "positions in the ring are masked"
-assert GAP_FILL_MESSAGES_MAX <= FEED_RETAIN_MESSAGES
+assert PACKET_BYTES_MAX < FEED_RETAIN_BYTES
 assert FRAME_BYTES_MAX >= 24 + FRAME_MESSAGES_MAX * 80, "a frame of order commands fits"
 assert FRAME_BYTES_MAX <= BATCH_BYTES, "a whole frame fits one batch"
 assert BATCH_BYTES < JOURNAL_SEGMENT_BYTES
 assert EVENT_RING_EVENTS >= ORDERS_DEFAULT, "cancelling every order in one command fits the ring"
 assert COMMAND_BYTES_MAX % 8 == 0
 assert EVENT_BYTES % 8 == 0
-assert HEARTBEAT_MS_MIN <= HEARTBEAT_MS <= HEARTBEAT_MS_MAX
+assert 0 < HEARTBEAT_MS_MIN < HEARTBEAT_MS_MAX
 
 
 def notional_fits(price_ticks: int, qty_lots: int) -> bool:

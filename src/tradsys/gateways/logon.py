@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tradsys import limits
 from tradsys.wire import records
 from tradsys.wire.enums import RejectReason
 
@@ -48,8 +49,8 @@ class LogonLimits:
     failures_max: int = 5
     failure_window_ms: int = 60_000
     nonces_max: int = 65_536
-    heartbeat_ms_min: int = 100
-    heartbeat_ms_max: int = 60_000
+    heartbeat_ms_min: int = limits.HEARTBEAT_MS_MIN
+    heartbeat_ms_max: int = limits.HEARTBEAT_MS_MAX
 
 
 @dataclass(frozen=True, slots=True)
