@@ -143,7 +143,9 @@ class SegmentReader:
         self._schema_crc = 0
         try:
             self._source = pa.memory_map(str(path))
-            self._stream = pa.ipc.open_stream(self._source)
+            # one core: the other one is the receiver's and the writer's
+            options = pa.ipc.IpcReadOptions(use_threads=False)
+            self._stream = pa.ipc.open_stream(self._source, options=options)
             self.schema: pa.Schema | None = self._stream.schema
             self._schema_crc = schema_checksum(self._stream.schema)
         except FileNotFoundError:
