@@ -1,6 +1,7 @@
 """``tradsys up`` as a user runs it: real processes, real sockets, free ports."""
 
 import json
+import os
 import signal
 import socket
 
@@ -71,6 +72,20 @@ def test_a_taken_port_is_said_with_its_code(up, tmp_path):
     assert "IN_USE" in refused.errors
     assert str(port) in refused.errors
     assert "Traceback" not in refused.errors
+
+
+def test_a_process_that_dies_ends_the_whole_with_its_name(up):
+    # Goal: nothing goes on half-alive. Method: kill the venue; the others are stopped and the exit status is 1.
+    running = up("--rate=100")
+    now = running.wait(lambda now: now["orders"] > 0)
+    assert set(now["processes"]) == {"venue", "recorder", "demo market"}
+    os.kill(now["processes"]["venue"], signal.SIGKILL)
+    status, summary = running.end()
+    assert (status, summary["holds"]) == (1, False)
+    assert "venue" in summary["failed"]
+    for pid in now["processes"].values():
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 @pytest.mark.heavy

@@ -105,6 +105,7 @@ def figures(state: MarketState) -> dict[str, Any]:
     return {
         "seconds": round(time.monotonic() - state.started_s, 1),
         "doors": state.doors,
+        "processes": state.processes,
         "instruments": len(state.instruments),
         "orders": state.orders_sent,
         "refused": state.rejected,

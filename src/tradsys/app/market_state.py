@@ -102,6 +102,7 @@ class MarketState:
     title: str = "TradSys"
     where: str = ""  # addresses, for people
     doors: dict[str, str] = field(default_factory=dict)  # addresses by name, for programs
+    processes: dict[str, int] = field(default_factory=dict)  # process ids by name, for programs
     started_s: float = 0.0  # time.monotonic() of the start
     instruments: dict[int, InstrumentState] = field(default_factory=dict)
     selected: int = 0  # instrument_id

@@ -160,6 +160,8 @@ class House:
             self._demo = Child("demo market", words, self._hear_demo)
         where = f"orders {self.addresses['orders']}  feed {self.addresses['feed_a']}"
         self.state.where = f"{where}  durability {self.settings.venue.durability}"
+        started = (self._venue, self._recorder, self._demo)
+        self.state.processes = {child.name: child.pid for child in started if child is not None}
         self._follower = MarketFollower(
             self.state,
             self.addresses["feed_a"],
