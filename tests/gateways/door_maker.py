@@ -27,7 +27,7 @@ SMALL = {
     "event_ring_events": 1 << 14,
     "index_entries": 1 << 12,
 }
-WAIT_S = 10.0
+WAIT_S = 40.0
 MS = 1_000_000
 
 
@@ -40,6 +40,7 @@ class Peer:
         self.socket = door.context.socket(zmq.DEALER)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.RCVHWM, 4)
+        self.socket.setsockopt(zmq.RCVBUF, 1 << 14)
         if routing_id:
             self.socket.setsockopt(zmq.ROUTING_ID, routing_id)
         self.socket.connect(door.address)

@@ -546,7 +546,7 @@ def test_7_3_a_slow_reader_falls_back_to_the_event_log_and_loses_nothing(make_do
 
 
 def test_7_3_one_too_far_behind_is_closed_and_can_come_back(make_door):
-    door = make_door(limits=DoorLimits(send_queue_frames=1, report_frame_messages=64, slow_reports_max=5_000))
+    door = make_door(limits=DoorLimits(send_queue_frames=1, report_frame_messages=512, slow_reports_max=5_000))
     door.define()
     peer = door.peer()
     peer.logon(heartbeat_ms=160)

@@ -7,15 +7,17 @@ from importlib import import_module
 from typing import Any
 
 _EXPORTS = {
-    "AsyncOrderClient": "async_order_client",
-    "CurveIdentity": "order_client",
-    "FeedClient": "feed_client",
-    "FrameRefusedError": "order_session",
-    "LoggedOutError": "order_session",
-    "LogonRefusedError": "order_session",
-    "OrderClient": "order_client",
-    "OrderSession": "order_session",
-    "Report": "order_session",
+    "AsyncFeedClient": "tradsys.client.feed_client",
+    "AsyncOrderClient": "tradsys.client.async_order_client",
+    "BookView": "tradsys.core.book_view",
+    "CurveIdentity": "tradsys.client.order_client",
+    "FeedClient": "tradsys.client.feed_client",
+    "FrameRefusedError": "tradsys.client.order_session",
+    "LoggedOutError": "tradsys.client.order_session",
+    "LogonRefusedError": "tradsys.client.order_session",
+    "OrderClient": "tradsys.client.order_client",
+    "OrderSession": "tradsys.client.order_session",
+    "Report": "tradsys.client.order_session",
 }
 
 
@@ -23,7 +25,7 @@ def __getattr__(name: str) -> Any:
     """Import what is exported from the module that has it."""
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+    return getattr(import_module(_EXPORTS[name]), name)
 
 
 def __dir__() -> list[str]:
