@@ -52,7 +52,11 @@ def live_run(load: workload.Workload, durability: str, folder: Path, check: bool
         audit = replay(folder)
         if not audit.holds or (audit.last_seq, audit.events_compared, audit.state_hash) != told:
             raise SystemExit(f"{durability}: the journal leads to {audit}, the live run to {told}")
-    return {"rate": len(load.commands) / seconds, "stored": len(load.commands) / stored_seconds, "syncs": syncs}
+    return {
+        "rate": len(load.commands) / seconds,
+        "stored": len(load.commands) / stored_seconds,
+        "syncs": syncs,
+    }
 
 
 def bare_run(load: workload.Workload, out: np.ndarray) -> float:
@@ -93,7 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = np.empty(4 * BATCH, EVENT_COMMON)
     rates: dict[str, list[float]] = {}
     syncs = 0.0
-    with tempfile.TemporaryDirectory(prefix="tradsys-bench-", dir=os.environ.get("TRADSYS_BENCH_DIR")) as name:
+    with tempfile.TemporaryDirectory(
+        prefix="tradsys-bench-", dir=os.environ.get("TRADSYS_BENCH_DIR")
+    ) as name:
         home = Path(name)
         for number in range(options.rounds):
             rates.setdefault("engine alone", []).append(bare_run(load, out))
@@ -109,7 +115,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             rates.setdefault("disk: write and fdatasync", []).append(disk_run(count, True, home))
     alone = rates["engine alone"]
     rows = [
-        [name, spread([rate / 1e6 for rate in values]), f"{median([r / a for r, a in zip(values, alone, strict=True)]):.2f}"]
+        [
+            name,
+            spread([rate / 1e6 for rate in values]),
+            f"{median([r / a for r, a in zip(values, alone, strict=True)]):.2f}",
+        ]
         for name, values in rates.items()
     ]
     show(

@@ -77,7 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(__doc__, argv, rounds=1)
     count = COUNT // 10 if options.quick else COUNT
     results: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory(prefix="tradsys-bench-", dir=os.environ.get("TRADSYS_BENCH_DIR")) as name:
+    with tempfile.TemporaryDirectory(
+        prefix="tradsys-bench-", dir=os.environ.get("TRADSYS_BENCH_DIR")
+    ) as name:
         home = Path(name)
         capacities, state_hash = write(home / "venue", count)
         results["from the snapshot"] = reopen(home / "venue", capacities, state_hash)
@@ -88,7 +90,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         shutil.rmtree(home / "venue")
         snapshot = pause(home / "deep", 100_000 if options.quick else 1_000_000)
     rows = [
-        [name, f"{found['seconds']:.3f}", f"{found['replayed']:,}", f"{found['compared']:,}", f"{found['regenerated']:,}"]
+        [
+            name,
+            f"{found['seconds']:.3f}",
+            f"{found['replayed']:,}",
+            f"{found['compared']:,}",
+            f"{found['regenerated']:,}",
+        ]
         for name, found in results.items()
     ]
     show(

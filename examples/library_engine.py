@@ -65,7 +65,9 @@ def main() -> int:
     orders["order_type"] = OrderType.LIMIT
     orders["time_in_force"] = TimeInForce.GTC
     events = engine.submit(orders)  # a view: read it before the next call
-    print(f"{len(orders)} orders, {len(events)} events, best {engine.best_bid(1)} / {engine.best_ask(1)} ticks")
+    print(
+        f"{len(orders)} orders, {len(events)} events, best {engine.best_bid(1)} / {engine.best_ask(1)} ticks"
+    )
     print("asks:", engine.depth(1, Side.SELL, levels=3).tolist())
 
     # one command at a time: the number of events comes back, the events are there to read
@@ -77,7 +79,9 @@ def main() -> int:
     copy = Engine.restore(engine.snapshot(), orders_max=1 << 16)
     assert copy.state_hash() == engine.state_hash()
     engine.check()
-    print(f"state hash {engine.state_hash():#018x} after {engine.last_seq} commands, the restored copy agrees")
+    print(
+        f"state hash {engine.state_hash():#018x} after {engine.last_seq} commands, the restored copy agrees"
+    )
     return 0
 
 

@@ -48,7 +48,7 @@ def test_a_full_table_in_random_order(orders_max):
     rnd = random.Random(orders_max)
     engine = market(orders_max=orders_max)
     live: list[int] = []
-    for step in range(600):
+    for _ in range(600):
         if live and (len(live) == orders_max or rnd.random() < 0.45):
             assert engine.cancel_order(1, 0, 1, orig_client_ref=live.pop(rnd.randrange(len(live)))) == 1
         else:
