@@ -10,6 +10,7 @@ from tradsys import config
 from tradsys.app import demo_traders
 from tradsys.app.demo_traders import Fundamental, MarketMaker, NoiseTrader
 from tradsys.app.demo_world import INSTRUMENTS, TRADERS, settings, write_settings
+from tradsys.connectors.replay_report import rows_of
 from tradsys.core import Engine
 from tradsys.errors import ConfigError
 from tradsys.gateways.reports import render_reports
@@ -72,9 +73,9 @@ class World:
         events = np.array(self.engine.submit(command))
         self.events += len(events)
         for session, trader in self.traders.items():
-            for report in render_reports(events, session):
-                if report["report_type"] == ReportType.REJECTED:
-                    self.refused.append(RejectReason(int(report["reject_reason"])))
+            for report in rows_of(render_reports(events, session)):
+                if report.report_type == ReportType.REJECTED:
+                    self.refused.append(RejectReason(report.reject_reason))
                 trader.hear(report)
 
 

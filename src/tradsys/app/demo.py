@@ -22,6 +22,7 @@ from tradsys.app.doors import address_of, find_settings
 from tradsys.app.sessions import OrderLinks
 from tradsys.app.stopping import stopping
 from tradsys.config import Config, load
+from tradsys.connectors.replay_report import rows_of
 from tradsys.errors import ConfigError
 from tradsys.wire.commands import pack
 
@@ -186,8 +187,8 @@ class DemoMarket:
             now_ns = time.perf_counter_ns()
             taken += len(reports)
             sent, answered = self._sent_ns[trader.name], self._answered[trader.name]
-            for report in reports:
-                seq = int(report["client_seq"])
+            for report in rows_of(reports):
+                seq = report.client_seq
                 if seq > answered:
                     answered = seq
                     self.latency.add(now_ns - int(sent[seq % SENT_KEPT]))

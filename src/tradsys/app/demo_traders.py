@@ -14,10 +14,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tradsys.app.demo_world import DemoInstrument
+from tradsys.connectors.replay_report import Report
 from tradsys.units import InstrumentUnits
 from tradsys.wire.commands import cancel_order, new_order, replace_order
 from tradsys.wire.enums import OrderFlags, OrderType, ReportType, Side, TimeInForce
 
+# plain integers: a look at a member of an enum costs more than all the rest of hearing a report
+EXECUTED, CANCELED = int(ReportType.EXECUTED), int(ReportType.CANCELED)
+REPLACED, REJECTED = int(ReportType.REPLACED), int(ReportType.REJECTED)
+BUY = int(Side.BUY)
 TREND_SECONDS = 4.0  # how far back momentum looks
 LADDER_LEVELS = 10  # quotes of a market maker on each side
 PASSIVE_ORDERS_MAX = 40  # resting orders of a noise trader
@@ -98,10 +103,10 @@ class Trader(ABC):
     def decide(self, market: Fundamental) -> list[np.ndarray]:
         """Commands of one decision about one instrument."""
 
-    def hear(self, report: np.void) -> None:
+    def hear(self, report: Report) -> None:
         """Take one execution report; those that know more do more."""
-        self.matches += int(report["report_type"] == ReportType.EXECUTED)
-        self.refused += int(report["report_type"] == ReportType.REJECTED)
+        self.matches += int(report.report_type == EXECUTED)
+        self.refused += int(report.report_type == REJECTED)
 
     def ref(self) -> int:
         """A reference not used before in this run; the venue has cancelled what was left of an earlier one."""
@@ -178,20 +183,18 @@ class MarketMaker(Trader):
             )
         ]
 
-    def hear(self, report: np.void) -> None:
+    def hear(self, report: Report) -> None:
         """Follow inventory, and forget quotes that have ended."""
         super().hear(report)
-        ref, kind = int(report["client_ref"]), int(report["report_type"])
-        if kind == ReportType.EXECUTED:
-            lots = int(report["qty_lots"])
-            self._inventory[int(report["instrument_id"])] += lots if report["side"] == Side.BUY else -lots
-        elif kind == ReportType.REPLACED:
-            self._where.pop(int(report["orig_client_ref"]), None)
-        if kind == ReportType.CANCELED:
-            self._where.pop(int(report["orig_client_ref"]), None)  # the request's reference
-        ended = kind in (ReportType.CANCELED, ReportType.REJECTED) or (
-            kind == ReportType.EXECUTED and not report["leaves_lots"]
-        )
+        ref, kind = report.client_ref, report.report_type
+        if kind == EXECUTED:
+            lots = report.qty_lots
+            self._inventory[report.instrument_id] += lots if report.side == BUY else -lots
+        elif kind == REPLACED:
+            self._where.pop(report.orig_client_ref, None)
+        if kind == CANCELED:
+            self._where.pop(report.orig_client_ref, None)  # the request's reference
+        ended = kind in (CANCELED, REJECTED) or (kind == EXECUTED and not report.leaves_lots)
         if ended:
             self._forget(ref)
 
@@ -251,12 +254,12 @@ class NoiseTrader(Trader):
             order_type=kind,
         )
 
-    def hear(self, report: np.void) -> None:
+    def hear(self, report: Report) -> None:
         """Forget orders that have ended."""
         super().hear(report)
-        kind = int(report["report_type"])
-        if kind in (ReportType.CANCELED, ReportType.REJECTED) or not report["leaves_lots"]:
-            self._live.discard(int(report["client_ref"]))
+        kind = report.report_type
+        if kind in (CANCELED, REJECTED) or not report.leaves_lots:
+            self._live.discard(report.client_ref)
 
 
 class MomentumTrader(Trader):
@@ -326,10 +329,10 @@ class Whale(Trader):
             order_flags=OrderFlags(0),
         )
 
-    def hear(self, report: np.void) -> None:
+    def hear(self, report: Report) -> None:
         """Forget a block that has ended."""
         super().hear(report)
-        kind = int(report["report_type"])
-        ended = kind in (ReportType.CANCELED, ReportType.REJECTED) or not report["leaves_lots"]
-        if ended and int(report["client_ref"]) == self._block:
+        kind = report.report_type
+        ended = kind in (CANCELED, REJECTED) or not report.leaves_lots
+        if ended and report.client_ref == self._block:
             self._block = 0

@@ -40,7 +40,7 @@ class ReplayReport:
 
 
 class Report(NamedTuple):
-    """The fields of an ExecutionReport that matter here, in the order of FIELDS."""
+    """The fields of an ExecutionReport that matter here."""
 
     event_seq: int
     client_ref: int
@@ -56,6 +56,14 @@ class Report(NamedTuple):
     liquidity: int
     event_flags: int
     reject_reason: int
+
+
+def rows_of(reports: npt.NDArray[np.void]) -> list[Report]:
+    """An array of ExecutionReports as tuples of plain integers: much quicker to look at one by one."""
+    if not len(reports):
+        return []
+    columns = (reports[name].tolist() for name in Report._fields)
+    return [Report(*values) for values in zip(*columns, strict=True)]
 
 
 class Sent(NamedTuple):
@@ -151,9 +159,8 @@ class ReportTally:
     def take(self, party: Party, reports: npt.NDArray[np.void]) -> None:
         """Take reports of one session, in their order, and work off what is complete."""
         if len(reports) and party in self._last_answered:  # what came before our first command is not ours
-            columns = (reports[name].tolist() for name in Report._fields)
-            for values in zip(*columns, strict=True):
-                self._arrive(party, Report(*values))
+            for report in rows_of(reports):
+                self._arrive(party, report)
         if (
             sum(bool(inbox) for inbox in self._inbox.values()) == 1 and not self._half_matches
         ) or self.settled:
