@@ -2,13 +2,15 @@
 
 A flow of one instrument (23 k live orders) is committed in batches; the clock stops when every event is released, with
 `fsync` when the last batch is on disk. Beside it the bare engine on the same commands in the same process (the ceiling), and
-what a disk does that gets the same bytes: write(2), and write(2) with fdatasync(2), 1 MiB at a time. Before any time is
-printed the journal is decided again and its events and state hash are equal to the live run's.
+what a disk does that gets the same bytes: write(2), and write(2) with fdatasync(2), 1 MiB at a time. `thread` is the rate by
+the processor time of the engine's own thread: what it does with a processor to itself. Before any time is printed the
+journal is decided again and its events and state hash are equal to the live run's.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -39,9 +41,10 @@ def live_run(load: workload.Workload, durability: str, folder: Path, check: bool
         sequencer.wait_stored()
         syncs = sequencer.figures["syncs"]
         batches = [load.commands[i : i + BATCH] for i in range(0, len(load.commands), BATCH)]
-        start = time.perf_counter()
+        start, start_thread = time.perf_counter(), time.thread_time()
         for number, batch in enumerate(batches):
             sequencer.run(batch, START_NS + number)
+        thread_seconds = time.thread_time() - start_thread
         sequencer.wait_released()
         seconds = time.perf_counter() - start
         sequencer.wait_stored()
@@ -52,23 +55,26 @@ def live_run(load: workload.Workload, durability: str, folder: Path, check: bool
         audit = replay(folder)
         if not audit.holds or (audit.last_seq, audit.events_compared, audit.state_hash) != told:
             raise SystemExit(f"{durability}: the journal leads to {audit}, the live run to {told}")
+    count = len(load.commands)
     return {
-        "rate": len(load.commands) / seconds,
-        "stored": len(load.commands) / stored_seconds,
+        "rate": count / seconds,
+        "thread": count / thread_seconds,
+        "stored": count / stored_seconds,
         "syncs": syncs,
     }
 
 
-def bare_run(load: workload.Workload, out: np.ndarray) -> float:
-    """Commands a second of the engine alone."""
+def bare_run(load: workload.Workload, out: np.ndarray) -> tuple[float, float]:
+    """Commands a second of the engine alone, by the clock and by its thread's processor time."""
     engine = Engine(**load.capacities)
     engine.submit(load.setup)
     engine.submit(load.prefill)
     batches = [load.commands[i : i + BATCH] for i in range(0, len(load.commands), BATCH)]
-    start = time.perf_counter()
+    start, start_thread = time.perf_counter(), time.thread_time()
     for batch in batches:
         engine.submit(batch, out=out)
-    return len(load.commands) / (time.perf_counter() - start)
+    seconds, thread_seconds = time.perf_counter() - start, time.thread_time() - start_thread
+    return len(load.commands) / seconds, len(load.commands) / thread_seconds
 
 
 def disk_run(count: int, sync: bool, folder: Path) -> float:
@@ -97,31 +103,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = np.empty(4 * BATCH, EVENT_COMMON)
     rates: dict[str, list[float]] = {}
     syncs = 0.0
-    with tempfile.TemporaryDirectory(
-        prefix="tradsys-bench-", dir=os.environ.get("TRADSYS_BENCH_DIR")
-    ) as name:
+
+    def add(name: str, rate: float) -> None:
+        rates.setdefault(name, []).append(rate)
+
+    with tempfile.TemporaryDirectory(prefix="tradsys-bench-", dir=os.environ.get("TRADSYS_BENCH_DIR")) as name:
         home = Path(name)
         for number in range(options.rounds):
-            rates.setdefault("engine alone", []).append(bare_run(load, out))
+            rate, thread_rate = bare_run(load, out)
+            add("engine alone", rate)
+            add("engine alone, thread", thread_rate)
             for durability in DURABILITIES:
                 folder = home / f"{durability}{number}"
                 found = live_run(load, durability, folder, check=number == 0)
-                rates.setdefault(durability, []).append(found["rate"])
-                rates.setdefault(f"{durability}, events in their files too", []).append(found["stored"])
+                add(durability, found["rate"])
+                add(f"{durability}, thread", found["thread"])
+                add(f"{durability}, events in their files too", found["stored"])
                 syncs = found["syncs"]
-                for path in sorted(folder.rglob("*"), reverse=True):
-                    path.unlink() if path.is_file() else path.rmdir()
-            rates.setdefault("disk: write", []).append(disk_run(count, False, home))
-            rates.setdefault("disk: write and fdatasync", []).append(disk_run(count, True, home))
-    alone = rates["engine alone"]
-    rows = [
-        [
-            name,
-            spread([rate / 1e6 for rate in values]),
-            f"{median([r / a for r, a in zip(values, alone, strict=True)]):.2f}",
-        ]
-        for name, values in rates.items()
-    ]
+                shutil.rmtree(folder)
+            add("disk: write", disk_run(count, False, home))
+            add("disk: write and fdatasync", disk_run(count, True, home))
+    rows = []
+    for name, values in rates.items():
+        alone = rates["engine alone, thread" if name.endswith("thread") else "engine alone"]
+        share = median([rate / other for rate, other in zip(values, alone, strict=True)])
+        rows.append([name, spread([rate / 1e6 for rate in values]), f"{share:.2f}"])
     show(
         "Sequencer with journal",
         ["what", "M commands/s", "of the engine alone"],

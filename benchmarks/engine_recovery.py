@@ -58,7 +58,7 @@ def reopen(folder: Path, capacities: dict[str, int], state_hash: int) -> dict[st
 
 
 def pause(folder: Path, live: int) -> dict[str, float]:
-    """Snapshots of a book of `live` orders: pause of the second one, and of one order less than none."""
+    """Snapshots of a book of `live` orders: the pause of the first of a run, which takes memory, and of the next."""
     stream = workload.Stream("deep", live_target=live)
     with Sequencer.open(folder, "batch", **stream.capacities, snapshot_at_close=False) as sequencer:
         sequencer.run(stream.setup(), START_NS)
