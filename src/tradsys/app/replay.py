@@ -184,7 +184,16 @@ def itch(
     return 0
 
 
-app.command("tradsys.app.replay_recording:recording", name="recording")
+app.command(
+    "tradsys.app.replay_recording:recording",
+    name="recording",
+    help="Publish a recording again on PUB sockets.",
+)
+app.command(
+    "tradsys.app.journal:replay_command",
+    name="journal",
+    help="Decide a journal again and compare the events.",
+)
 
 
 def carry_out(

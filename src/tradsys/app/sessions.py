@@ -14,6 +14,8 @@ from tradsys.config import Config, sessions_of
 from tradsys.errors import ConfigError
 from tradsys.wire.records import DTYPES, ORDER_COMMAND
 
+LOGON_SECONDS = 10.0  # how long a venue may take to answer a logon
+
 
 class OrderLink:
     """One session: sends records back to back, gives reports."""
@@ -81,7 +83,7 @@ class OrderLinks:
         connected: list[OrderLink] = []
         try:
             for link in self._links.values():
-                link.client.connect()
+                link.client.connect(LOGON_SECONDS)
                 connected.append(link)
         except BaseException:
             for link in connected:
