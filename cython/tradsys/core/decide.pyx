@@ -431,11 +431,16 @@ cdef inline uint64_t order_command_header(uint64_t template_id) noexcept nogil:
     return BLOCK_CANCEL_ORDER | template_id << 16 | <uint64_t> SCHEMA_ID << 32 | <uint64_t> SCHEMA_VERSION << 48
 
 
-cdef inline void look_first(State* s, const Command* c, Ahead* ahead) noexcept nogil:
-    """The entry of the reference, and the order when it is named by id."""
-    cdef const uint64_t* words = <const uint64_t*> c
+cdef inline uint32_t tag_of_command(const State* s, const Command* c) noexcept nogil:
+    """Tag of the reference a command enters or names."""
     cdef uint64_t is_new = c.header == order_command_header(TEMPLATE_NEW_ORDER)
-    ahead.tag = refs_tag(&s.refs, c.session_id, words[8 - 4 * is_new])        # orig_client_ref or client_ref
+    return refs_tag(&s.refs, c.session_id, (<const uint64_t*> c)[8 - 4 * is_new])    # orig_client_ref or client_ref
+
+
+cdef inline void look_first(State* s, const Command* c, Ahead* ahead) noexcept nogil:
+    """The line of the reference, and the order when it is named by id."""
+    cdef const uint64_t* words = <const uint64_t*> c
+    ahead.tag = tag_of_command(s, c)
     __builtin_prefetch(&s.refs.lines[refs_home(&s.refs, ahead.tag)])
     __builtin_prefetch(&s.orders[words[9] & (ORDERS_LIMIT - 1)])              # order_id; 0 in a new order
 
@@ -516,12 +521,15 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
     cdef Ahead* known
     cdef int decided = 1
     cdef int code = BATCH_DONE
-    for k in range(min(count, <int64_t> AHEAD_FIRST)):
-        look_first(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
-    for k in range(min(count, <int64_t> AHEAD_SECOND)):
-        look_second(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
-    for k in range(min(count, <int64_t> AHEAD_THIRD)):
-        look_third(s, &ahead[k & (AHEAD_RING - 1)])
+    if count == 1:
+        ahead[0].tag = tag_of_command(s, command_at(records, 0))
+    else:
+        for k in range(min(count, <int64_t> AHEAD_FIRST)):
+            look_first(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
+        for k in range(min(count, <int64_t> AHEAD_SECOND)):
+            look_second(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
+        for k in range(min(count, <int64_t> AHEAD_THIRD)):
+            look_third(s, &ahead[k & (AHEAD_RING - 1)])
     for i in range(count):
         if i + AHEAD_FIRST < count:
             k = i + AHEAD_FIRST
