@@ -24,7 +24,7 @@ from tradsys.marketdata.publisher import Publisher
 from tradsys.marketdata.recovery import RecoveryDoor
 from tradsys.sim.checkers import CheckFailed
 from tradsys.sim.draw import Draw
-from tradsys.sim.faults import BAD, PERFECT, FaultyWire, WireFaults
+from tradsys.sim.faults import PERFECT, FaultyWire, WireFaults
 from tradsys.sim.reference_book import BUY, SELL
 from tradsys.sim.venue_world import Tally, VenueWorld
 from tradsys.wire.enums import Channel
@@ -32,6 +32,8 @@ from tradsys.wire.enums import Channel
 MS = 1_000_000
 LEVEL_NAMES = ("price_ticks", "qty_lots", "order_count")
 LINES = (0, 1)
+# So much is lost that both lines often miss the same packet.
+AWFUL = WireFaults(drop_one_in=5, duplicate_one_in=20, delay_one_in=10, burst_packets_max=4)
 KEPT_POINTS = 4000  # moments whose books are remembered, for readers that are behind
 HEAL_TICKS_MAX = 4000
 _names = itertools.count()
@@ -124,8 +126,8 @@ class FeedWorld(VenueWorld):
         super().__init__(seed, folder, **options)
         capacities = self.commands.capacities
         self.readers = [
-            Reader(Draw(seed + 1), capacities, BAD, recovery=True),
-            Reader(Draw(seed + 2), capacities, BAD, recovery=False),
+            Reader(Draw(seed + 1), capacities, AWFUL, recovery=True),
+            Reader(Draw(seed + 2), capacities, AWFUL, recovery=False),
             Reader(Draw(seed + 3), capacities, PERFECT, recovery=True),
         ]
         self._connect_readers()
