@@ -37,7 +37,6 @@ BUILDS = {
 if BUILD not in BUILDS:
     raise SystemExit(f"TRADSYS_BUILD must be release or debug, was {BUILD!r}")
 CHECKS, FLAGS, MACROS = BUILDS[BUILD]
-C_FOLDER = f"build/c-{BUILD}-{MARCH}"
 
 
 class BuildPy(build_py):
@@ -46,11 +45,8 @@ class BuildPy(build_py):
     def run(self) -> None:
         """Copy the sources, then the headers."""
         super().run()
-        written = Path(C_FOLDER, SOURCE)  # where Cython puts the <module>_api.h of functions declared api
-        headers = [(path, SOURCE) for suffix in ("*.pxd", "*.h") for path in SOURCE.rglob(suffix)]
-        headers += [(path, written) for path in written.rglob("*_api.h")]
-        for header, root in headers:
-            target = Path(self.build_lib, header.relative_to(root))
+        for header in [*SOURCE.rglob("*.pxd"), *SOURCE.rglob("*.h")]:
+            target = Path(self.build_lib, header.relative_to(SOURCE))
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(header, target)
 
@@ -79,7 +75,7 @@ if __name__ == "__main__":
             extensions(),
             nthreads=JOBS,
             include_path=[str(SOURCE)],
-            build_dir=C_FOLDER,
+            build_dir=f"build/c-{BUILD}-{MARCH}",
             compiler_directives=DIRECTIVES | CHECKS,
         ),
         cmdclass={"build_py": BuildPy},
