@@ -64,6 +64,16 @@ def test_the_best_prices_stand_next_to_each_other():
     )
 
 
+def test_a_view_from_outside_shows_no_figures_it_cannot_know():
+    # Goal: tradsys top sees the feed only. Method: a state without sessions, recorder and journal.
+    state = market()
+    state.sessions = state.recorded_rows = state.journal_bytes = None
+    text = as_text(state, 120, 40)
+    assert "10,233/s" in text
+    for word in ("latency", "record", "journal", "sent"):
+        assert word not in text
+
+
 def test_a_stale_book_and_gaps_say_so():
     # Goal: a wrong book is never shown silently. Method: a stale state with healed gaps.
     state = market()

@@ -25,7 +25,7 @@ def draw(state: MarketState, width: int, height: int) -> Layout:
     """The whole screen for a terminal of ``width`` columns and ``height`` rows."""
     wide = width >= WIDE
     right = 43 if wide else 32
-    figures = 13 if wide else 8
+    figures = len(_figure_rows(state, wide)) + 2
     body = height - 2
     table_rows = min(len(state.instruments) + 3, max(5, body - 9))
     screen = Layout()
@@ -198,33 +198,32 @@ def _figures(state: MarketState, wide: bool) -> Panel:
     table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), show_header=False)
     table.add_column(style=DIM, no_wrap=True, min_width=7)
     table.add_column(no_wrap=True, justify="right" if wide else "left")
-    rates, latency = state.rates, state.latency
-    rows = [
-        ("orders/s", f"{rates.orders:,.0f}  {sparkline(rates.history, 16 if wide else 10)}"),
-        ("reports/s", f"{rates.reports:,.0f}"),
-        ("feed/s", f"{rates.feed_messages:,.0f}   trades/s {rates.trades:,.0f}"),
-        ("latency", f"p50 {_us(latency.p50_us)} p99 {_us(latency.p99_us)}"),
-        ("", f"p99.9 {_us(latency.p999_us)}  max {_us(latency.max_us)}"),
-        ("feed gaps", _gaps(state)),
-        ("recorded", _recorded(state)),
-        ("journal", _journal(state, wide)),
-        ("sessions", _sessions(state)),
-        ("sent", f"{state.orders_sent:,}   refused {state.rejected:,}"),
-        ("memory", "-" if state.memory_bytes is None else size(state.memory_bytes)),
-    ]
-    if not wide:
-        keep = ("orders/s", "feed/s", "latency", "feed gaps", "recorded", "journal")
-        names = {
-            "orders/s": "orders",
-            "feed/s": "feed",
-            "feed gaps": "gaps",
-            "recorded": "record",
-        }
-        rows = [(names.get(name, name), value) for name, value in rows if name in keep]
-        rows[1] = ("feed", f"{rates.feed_messages:,.0f}/s")
-    for name, value in rows:
+    for name, value in _figure_rows(state, wide):
         table.add_row(name, value)
     return _panel(table, "Venue")
+
+
+def _figure_rows(state: MarketState, wide: bool) -> list[tuple[str, str]]:
+    """What is known: a view from outside sees the feed only, `tradsys up` its own processes too."""
+    rates, latency = state.rates, state.latency
+    feed = [("trades", f"{rates.trades:,.0f}/s"), ("gaps", _gaps(state))]
+    rows = [("feed", f"{rates.feed_messages:,.0f}/s"), *(feed if wide else feed[1:])]
+    if state.sessions is not None:
+        spark = sparkline(rates.history, 16 if wide else 10)
+        rows.insert(0, ("orders", f"{rates.orders:,.0f}/s {spark}"))
+        rows.insert(1, ("latency", f"p50 {_us(latency.p50_us)} p99 {_us(latency.p99_us)}"))
+        if wide:
+            rows.insert(2, ("", f"p99.9 {_us(latency.p999_us)}  max {_us(latency.max_us)}"))
+            rows.insert(1, ("reports", f"{rates.reports:,.0f}/s"))
+            rows.append(("sent", f"{state.orders_sent:,}, refused {state.rejected:,}"))
+            rows.append(("sessions", f"{state.sessions}"))
+    if state.recorded_rows is not None:
+        rows.append(("record", _recorded(state)))
+    if state.journal_bytes is not None:
+        rows.append(("journal", _journal(state, wide)))
+    if wide and state.memory_bytes is not None:
+        rows.append(("memory", size(state.memory_bytes)))
+    return rows
 
 
 def _us(value: float | None) -> str:
@@ -253,10 +252,6 @@ def _journal(state: MarketState, wide: bool) -> str:
         return "-"
     events = f", events {size(state.events_bytes)}" if wide and state.events_bytes else ""
     return size(state.journal_bytes) + events
-
-
-def _sessions(state: MarketState) -> str:
-    return "-" if state.sessions is None else f"{state.sessions}"
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
