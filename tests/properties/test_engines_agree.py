@@ -54,12 +54,12 @@ def drive(profile, seed, count):
             watch=checker.apply,
         )
         checker.check_totals()
-    except AssertionError as error:
+    except Exception as error:  # whatever an engine raises is a failure of this seed
         with KEPT.open("a") as kept:
             kept.write(f"{profile} {seed} {count}\n")
         again = f"tools/simulate.py --profile {profile} --seed {seed} --commands {count} --shrink"
         raise AssertionError(
-            f"seed {seed} of {profile} fails (kept in {KEPT.name}); again: {again}\n{error}"
+            f"seed {seed} of {profile} fails (kept in {KEPT.name}); again: {again}\n{type(error).__name__}: {error}"
         ) from error
     return result
 
