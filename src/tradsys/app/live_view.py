@@ -128,4 +128,5 @@ def figures(state: MarketState) -> dict[str, Any]:
         "events_bytes": state.events_bytes,
         "sessions": state.sessions,
         "memory_bytes": state.memory_bytes,
+        "memory_by_process": state.memory_by_process,
     }

@@ -124,6 +124,7 @@ class MarketState:
     orders_sent: int = 0
     rejected: int = 0
     memory_bytes: int | None = None  # of all processes
+    memory_by_process: dict[str, int] = field(default_factory=dict)  # resident bytes
     notes: deque[str] = field(default_factory=lambda: deque(maxlen=3))  # newest last
 
     def select_next(self, step: int) -> None:

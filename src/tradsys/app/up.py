@@ -228,8 +228,9 @@ class House:
         data_dir = Path(self.settings.venue.data_dir)
         self.state.journal_bytes = tree_bytes(data_dir / "journal")
         self.state.events_bytes = tree_bytes(data_dir / "events")
-        pids = [child.pid for child in (self._venue, self._recorder, self._demo) if child is not None]
-        self.state.memory_bytes = sum(map(memory_bytes, [os.getpid(), *pids]))
+        pids = {"up": os.getpid(), **self.state.processes}
+        self.state.memory_by_process = {name: memory_bytes(pid) for name, pid in pids.items()}
+        self.state.memory_bytes = sum(self.state.memory_by_process.values())
 
     def _hear_recorder(self, line: str) -> None:
         """A status line of the recorder, or its report at the end."""
