@@ -38,6 +38,7 @@ cdef class Engine:
     cpdef uint64_t state_hash(self) noexcept nogil
     cpdef int64_t snapshot_size(self) noexcept nogil
     cdef int64_t save(self, uint8_t* target) except -1 nogil            # bytes written: snapshot_size()
+    cdef int64_t save_quickly(self, uint8_t* target) except -1 nogil    # the same without the state hash in it
     cdef int load(self, const uint8_t* source, int64_t size_bytes) except -1   # into a fresh engine
     # Queries. A side that is empty has best_bid INT64_MIN, best_ask INT64_MAX.
     cpdef int64_t best_bid(self, uint32_t instrument_id) noexcept nogil

@@ -130,7 +130,10 @@ cdef class Engine:
 
     cdef int64_t save(self, uint8_t* target) except -1 nogil:
         """Copy the state to `target`, which takes `snapshot_size` bytes; returns the bytes written."""
-        return save_state(&self.state, target)
+        return save_state(&self.state, target, True)
+
+    cdef int64_t save_quickly(self, uint8_t* target) except -1 nogil:
+        return save_state(&self.state, target, False)
 
     cdef int load(self, const uint8_t* source, int64_t size_bytes) except -1:
         """Fill this fresh engine from a snapshot; its capacities may be larger than the saver's."""

@@ -6,5 +6,5 @@ from tradsys.core.state cimport State
 cdef uint64_t hash_state(State* s) noexcept nogil
 cdef int check_state(State* s) except -1
 cdef int64_t snapshot_bytes(State* s) noexcept nogil
-cdef int64_t save_state(State* s, uint8_t* target) except -1 nogil
+cdef int64_t save_state(State* s, uint8_t* target, bint hashed) except -1 nogil
 cdef int load_state(State* s, const uint8_t* source, int64_t size_bytes) except -1

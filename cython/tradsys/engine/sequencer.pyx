@@ -373,7 +373,7 @@ cdef class Sequencer:
         if target.shape[0] < self.engine.snapshot_size():
             raise ValueError(f"room must be {self.engine.snapshot_size()} bytes, was {target.shape[0]}")
         with nogil:
-            written = self.engine.save(&target[0])
+            written = self.engine.save_quickly(&target[0])  # the file has a checksum; a hash would lengthen the pause
         return written
 
     def close(self):
