@@ -7,8 +7,8 @@ emptied, says why, and waits for a snapshot; the others go on.
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from tradsys.core.ladder cimport Ladder, LevelPool
-from tradsys.core.order cimport Order
+from tradsys.core.ladder cimport Ladder, LevelPool, level_at
+from tradsys.core.order cimport SLOT_NONE, Order, slot_of
 from tradsys.wire.records cimport MdOrderAdd
 
 cdef enum:
@@ -89,6 +89,33 @@ cdef class BookSet:
     cdef void _save_neighbours(self, Book* book, uint32_t slot, int side_index, int64_t price_ticks) noexcept nogil
     cdef uint32_t _instrument_of(self, const Book* book) noexcept nogil
     cdef Book* _book(self, instrument_id) except NULL
+
+
+cdef extern from * nogil:
+    void __builtin_prefetch(const void*, ...)
+
+
+cdef inline void prefetch_order(BookSet books, uint64_t order_id) noexcept nogil:
+    """Ask for the cache line of an order whose message comes soon."""
+    cdef uint32_t slot = slot_of(order_id)
+    if slot < books.orders_max:
+        __builtin_prefetch(&books.orders[slot], 1)
+
+
+cdef inline void prefetch_place(BookSet books, uint64_t order_id) noexcept nogil:
+    """Ask for what a resting order's end touches: its level and its neighbours in the queue. Its own line has come."""
+    cdef uint32_t slot = slot_of(order_id)
+    cdef Order* order
+    if slot >= books.orders_max:
+        return
+    order = &books.orders[slot]
+    if order.order_id != order_id:
+        return
+    __builtin_prefetch(level_at(&books.levels, order.level), 1)
+    if order.prev_slot != SLOT_NONE:
+        __builtin_prefetch(&books.orders[order.prev_slot], 1)
+    if order.next_slot != SLOT_NONE:
+        __builtin_prefetch(&books.orders[order.next_slot], 1)
 
 
 cdef inline Order* frozen_order(BookSet books, uint32_t slot) noexcept nogil:

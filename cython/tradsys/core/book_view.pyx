@@ -40,11 +40,9 @@ from tradsys.wire.records cimport (
     MdOrderAdd,
 )
 
-cdef extern from * nogil:
-    void __builtin_prefetch(const void*, ...)
-
 cdef enum:
-    PREFETCH_MESSAGES = 12             # how far ahead an order's cache line is asked for
+    PREFETCH_ORDERS = 12               # messages ahead an order's cache line is asked for
+    PREFETCH_PLACES = 6                # messages ahead what lies around it is asked for
 
 Top = namedtuple("Top", "bid_price_ticks bid_qty_lots bid_order_count ask_price_ticks ask_qty_lots ask_order_count")
 
@@ -154,14 +152,13 @@ cdef class BookSet:
     cdef int64_t apply_messages(self, const MdOrderAdd* messages, int64_t count,
                                 uint64_t first_seq) except -1 nogil:
         cdef int64_t i, before = self.applied
-        cdef uint32_t slot, instrument_id
+        cdef uint32_t instrument_id
         cdef uint64_t seq
         cdef Book* book
         for i in range(count):
-            if i + PREFETCH_MESSAGES < count:
-                slot = slot_of(messages[i + PREFETCH_MESSAGES].order_id)
-                if slot < self.orders_max:
-                    __builtin_prefetch(&self.orders[slot], 1)
+            if i + PREFETCH_ORDERS < count:
+                prefetch_order(self, messages[i + PREFETCH_ORDERS].order_id)
+                prefetch_place(self, messages[i + PREFETCH_PLACES].order_id)
             instrument_id = messages[i].instrument_id
             if instrument_id >= self.instruments_max:
                 self.passed_over += 1

@@ -17,10 +17,17 @@ from tradsys.wire.records cimport (
 )
 
 
-cdef struct TouchedLevel:                  # 16 bytes, hashed by all but the mark
+cdef enum:
+    TOUCHED_MAX = 4096                     # levels that wait for a flush at most
+    TOUCHED_CAPACITY = 8192                # places of the hash table, a power of two
+
+
+cdef struct TouchedLevel:                  # 24 bytes, hashed by price and book_side
     int64_t price_ticks
     uint32_t book_side                     # instrument_id << 1 | side index
-    uint32_t mark                          # turn it was touched in
+    uint32_t mark                          # of the flush it waits for
+    uint32_t level                         # where it was on the ladder; it may have gone since
+    uint32_t spare
 
 
 cdef class Publisher:
@@ -40,9 +47,9 @@ cdef class Publisher:
     cdef MdStatistics* statistics          # trade_count 0: none yet today
     cdef int64_t* statistics_day           # UTC day of statistics
     cdef uint64_t* traded_turn             # turn an instrument last traded in
-    # touched in this turn
+    # touched since the last flush
     cdef TouchedLevel* touched             # hash table
-    cdef int64_t touched_capacity          # a power of two
+    cdef uint32_t mark                     # counts flushes of levels, never 0
     cdef uint32_t* touched_places          # places in the table, in order of touching
     cdef int64_t touched_count
     cdef uint32_t* touched_books           # instruments whose book changed
@@ -69,7 +76,8 @@ cdef class Publisher:
                  int64_t ts_ns,
                  uint32_t instrument_id, uint32_t side) except -1 nogil
     cdef int _wrong(self, uint32_t instrument_id) except -1 nogil
-    cdef void _touch(self, uint32_t instrument_id, uint32_t side_index, int64_t price_ticks) noexcept nogil
+    cdef void _touch(self, uint32_t instrument_id, uint32_t side_index, int64_t price_ticks, uint32_t level) noexcept nogil
+    cdef uint32_t _level_now(self, const TouchedLevel* entry) noexcept nogil
     cdef int _count_trade(self, const OrderExecuted* event) except -1 nogil
     cdef int _flush_statistics(self) except -1 nogil
     cdef int _flush_levels(self) except -1 nogil

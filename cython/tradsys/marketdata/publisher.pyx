@@ -6,9 +6,20 @@ from libc.string cimport memcpy, memset
 
 import numpy as np
 
-from tradsys.core.book_view cimport BOOK_LIVE, BookSet
+from tradsys.core.book_view cimport BOOK_LIVE, BookSet, __builtin_prefetch, prefetch_order, prefetch_place
 from tradsys.core.engine cimport Engine
-from tradsys.core.ladder cimport LEVEL_NONE, Ladder, Level, ladder_best_price, ladder_next_level, level_at, level_price
+from tradsys.core.ladder cimport (
+    LEVEL_NONE,
+    PAGE_BITS,
+    PAGE_LEVELS,
+    Ladder,
+    Level,
+    Page,
+    ladder_best_price,
+    ladder_next_level,
+    level_at,
+    level_price,
+)
 from tradsys.core.order cimport SLOT_NONE, Order, slot_of
 from tradsys.core.state cimport Instrument
 from tradsys.engine.sequencer cimport Sequencer
@@ -74,12 +85,10 @@ from tradsys.wire.records cimport (
     SnapshotBegin,
 )
 
-cdef extern from * nogil:
-    void __builtin_prefetch(const void*, ...)
-
 cdef enum:
     EVENT_BYTES = SIZE_ORDER_ACCEPTED  # every event
-    PREFETCH_EVENTS = 10
+    PREFETCH_ORDERS = 12               # events ahead an order's cache line is asked for
+    PREFETCH_PLACES = 6                # events ahead what lies around it is asked for
 
 DAY_NS = 86_400 * 10**9
 cdef int64_t day_ns = DAY_NS
@@ -144,11 +153,9 @@ cdef class Publisher:
             self.tops[i].bid_price_ticks = INT64_MIN
             self.tops[i].ask_price_ticks = INT64_MAX
         self.turn = 1
+        self.mark = 1
 
     def _take_memory(self, int64_t instruments_max):
-        self.touched_capacity = 16
-        while self.touched_capacity < 8 * self.turn_events_max:
-            self.touched_capacity *= 2
         self.definitions = <MdInstrument*>zeroed(instruments_max, sizeof(MdInstrument))
         self.tops = <MdTop*>zeroed(instruments_max, sizeof(MdTop))
         self.statistics = <MdStatistics*>zeroed(instruments_max, sizeof(MdStatistics))
@@ -156,8 +163,8 @@ cdef class Publisher:
         self.traded_turn = <uint64_t*>zeroed(instruments_max, sizeof(uint64_t))
         self.traded = <uint32_t*>zeroed(instruments_max, sizeof(uint32_t))
         self.touched_books = <uint32_t*>zeroed(instruments_max, sizeof(uint32_t))
-        self.touched = <TouchedLevel*>zeroed(self.touched_capacity, sizeof(TouchedLevel))
-        self.touched_places = <uint32_t*>zeroed(self.touched_capacity, sizeof(uint32_t))
+        self.touched = <TouchedLevel*>zeroed(TOUCHED_CAPACITY, sizeof(TouchedLevel))
+        self.touched_places = <uint32_t*>zeroed(TOUCHED_CAPACITY, sizeof(uint32_t))
 
     def __dealloc__(self):
         free(self.definitions)
@@ -228,12 +235,10 @@ cdef class Publisher:
     cdef int64_t publish_run(self, const uint8_t* events, int64_t count) except -1 nogil:
         """Take events that lie back to back and follow `event_seq`."""
         cdef int64_t i
-        cdef uint32_t slot
         for i in range(count):
-            if i + PREFETCH_EVENTS < count:
-                slot = slot_of((<const OrderAccepted*>(events + (i + PREFETCH_EVENTS) * EVENT_BYTES)).order_id)
-                if slot < self.books.orders_max:
-                    __builtin_prefetch(&self.books.orders[slot], 1)
+            if i + PREFETCH_ORDERS < count:
+                prefetch_order(self.books, (<const OrderAccepted*>(events + (i + PREFETCH_ORDERS) * EVENT_BYTES)).order_id)
+                prefetch_place(self.books, (<const OrderAccepted*>(events + (i + PREFETCH_PLACES) * EVENT_BYTES)).order_id)
             self._publish_one(events + i * EVENT_BYTES)
         self.events += count
         return count
@@ -252,9 +257,6 @@ cdef class Publisher:
         self.l1.flush(self.now_ns, self.event_seq)
         self._heartbeats()
         self.turn += 1
-        if <uint32_t>self.turn == 0:  # marks are 32 bits: begin anew before they come round
-            memset(self.touched, 0, <size_t>self.touched_capacity * sizeof(TouchedLevel))
-            self.turn += 1
         return 0
 
     # ---- events ----
@@ -383,12 +385,19 @@ cdef class Publisher:
                  uint32_t instrument_id, uint32_t side) except -1 nogil:
         """Say it on L3, do it on the shadow book, remember the level for L2 and the book for L1."""
         cdef uint8_t* room
+        cdef uint32_t slot = slot_of(order_id), level = LEVEL_NONE
         self.l3.claim(SIZE_MD_ORDER_ADD, self.now_ns, self.event_seq, &room)
         publish_order(<MdOrderAdd*>room, template_id, order_id, price_ticks, qty_lots, ts_ns, instrument_id, side)
         assert 0 < instrument_id < self.books.instruments_max
+        if template_id != TEMPLATE_MD_ORDER_ADD and slot < self.books.orders_max:
+            level = self.books.orders[slot].level
         if not self.books.apply_one(<const MdOrderAdd*>room):
             self._wrong(instrument_id)
-        self._touch(instrument_id, side - 1, price_ticks)
+        if template_id == TEMPLATE_MD_ORDER_ADD:
+            level = self.books.orders[slot].level
+        self._touch(instrument_id, side - 1, price_ticks, level)
+        if self.touched_count == TOUCHED_MAX:
+            self._flush_levels()
         return 0
 
     cdef int _wrong(self, uint32_t instrument_id) except -1 nogil:
@@ -397,21 +406,24 @@ cdef class Publisher:
                                f"{instrument_id}: {self.books.stale_reason(instrument_id)}")
 
     @cython.overflowcheck(False)  # the hash wraps
-    cdef void _touch(self, uint32_t instrument_id, uint32_t side_index, int64_t price_ticks) noexcept nogil:
-        """Remember a level, once a turn."""
-        cdef uint32_t book_side = instrument_id << 1 | side_index, mark = <uint32_t>self.turn
+    cdef void _touch(self, uint32_t instrument_id, uint32_t side_index, int64_t price_ticks,
+                     uint32_t level) noexcept nogil:
+        """Remember a level and its book, once a turn."""
+        cdef uint32_t book_side = instrument_id << 1 | side_index
         cdef uint64_t place = <uint64_t>price_ticks * <uint64_t>0x9E3779B97F4A7C15 + book_side
         cdef TouchedLevel* entry
         place = (place * <uint64_t>0xD6E8FEB86659FD93) >> 32
         while True:
-            place &= <uint64_t>(self.touched_capacity - 1)
+            place &= TOUCHED_CAPACITY - 1
             entry = &self.touched[place]
-            if entry.mark != mark:
+            if entry.mark != self.mark:
                 break
             if entry.price_ticks == price_ticks and entry.book_side == book_side:
+                entry.level = level
                 return
             place += 1
-        entry.mark = mark
+        entry.mark = self.mark
+        entry.level = level
         entry.price_ticks = price_ticks
         entry.book_side = book_side
         self.touched_places[self.touched_count] = <uint32_t>place
@@ -473,6 +485,10 @@ cdef class Publisher:
         cdef uint32_t ref
         cdef Level* level
         for i in range(self.touched_count):
+            if i + PREFETCH_PLACES < self.touched_count:
+                ref = self.touched[self.touched_places[i + PREFETCH_PLACES]].level
+                __builtin_prefetch(&self.books.levels.pages[ref >> PAGE_BITS], 0)
+                __builtin_prefetch(level_at(&self.books.levels, ref), 0)
             entry = &self.touched[self.touched_places[i]]
             self.l2.claim(SIZE_MD_LEVEL, self.now_ns, self.event_seq, &room)
             message = <MdLevel*>room
@@ -485,13 +501,26 @@ cdef class Publisher:
             message.ts_ns = self.event_ts_ns
             message.instrument_id = entry.book_side >> 1
             message.side = <uint8_t>((entry.book_side & 1) + 1)
-            ref = self.books.level_of(message.instrument_id, <int>(entry.book_side & 1), entry.price_ticks)
+            ref = self._level_now(entry)
             if ref != LEVEL_NONE:
                 level = level_at(&self.books.levels, ref)
                 message.qty_lots = level.qty_lots
                 message.order_count = level.order_count
         self.touched_count = 0
+        self.mark += 1
+        if self.mark == 0:   # it has come round: forget the marks of old
+            memset(self.touched, 0, TOUCHED_CAPACITY * sizeof(TouchedLevel))
+            self.mark = 1
         return 0
+
+    cdef uint32_t _level_now(self, const TouchedLevel* entry) noexcept nogil:
+        """The level where it was, if its page is still its ladder's, else where it is; LEVEL_NONE: it is gone."""
+        cdef Ladder* ladder = &self.books.books[entry.book_side >> 1].sides[entry.book_side & 1]
+        cdef Page* page = &self.books.levels.pages[entry.level >> PAGE_BITS]
+        if entry.level != LEVEL_NONE and page.owner == ladder.owner and \
+                level_price(&self.books.levels, ladder, entry.level) == entry.price_ticks:
+            return entry.level if page.occupied >> (entry.level & (PAGE_LEVELS - 1)) & 1 else <uint32_t>LEVEL_NONE
+        return self.books.level_of(entry.book_side >> 1, <int>(entry.book_side & 1), entry.price_ticks)
 
     cdef int _flush_tops(self) except -1 nogil:
         """One MdTop for each instrument whose best prices or what rests there have changed."""
