@@ -26,11 +26,15 @@ def test_without_an_address_the_settings_say_it():
 def test_settings_are_found_where_up_left_them(tmp_path, monkeypatch):
     # Goal: the file given, then ./tradsys.yaml, then the one in the default data folder. Method: make them one by one.
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TRADSYS_CONFIG", raising=False)
     assert find_settings(None) is None
     (tmp_path / "tradsys-data").mkdir()
     left = Path("tradsys-data") / "tradsys.yaml"
     left.write_text("{}")
     assert find_settings(None) == left
+    monkeypatch.setenv("TRADSYS_CONFIG", "other.yaml")
+    assert find_settings(None) is None  # the loader reads what the environment names
+    monkeypatch.delenv("TRADSYS_CONFIG")
     Path("tradsys.yaml").write_text("{}")
     assert find_settings(None) is None  # the loader reads it by itself
     assert find_settings(Path("mine.yaml")) == Path("mine.yaml")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
-from tradsys.config import FILE_NAME, Config
+from tradsys.config import ENV_PREFIX, FILE_NAME, Config
 
 DEFAULT_DATA_DIR: Final = "tradsys-data"
 
@@ -25,8 +26,11 @@ def full_address(given: str) -> str:
 
 
 def find_settings(given: Path | None) -> Path | None:
-    """The settings file: the one given, else ``./tradsys.yaml``, else the one `tradsys up` has left in its folder."""
-    if given is not None or Path(FILE_NAME).exists():
+    """The settings file: the one given, else what the loader finds by itself, else what `tradsys up` has left here.
+
+    The loader looks at ``TRADSYS_CONFIG`` and ``./tradsys.yaml``; None leaves it to it.
+    """
+    if given is not None or Path(FILE_NAME).exists() or os.environ.get(f"{ENV_PREFIX}CONFIG"):
         return given
     left = Path(DEFAULT_DATA_DIR) / FILE_NAME
     return left if left.exists() else None
