@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tradsys.app.parent import VARIABLE as STOP_WITH_PARENT
+
 ROOT = Path(__file__).resolve().parent.parent
+os.environ[STOP_WITH_PARENT] = "1"  # no process a test starts outlives the tests
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from tradsys.app.parent import VARIABLE as STOP_WITH_PARENT
 from tradsys.errors import InUseError, TradSysError
 
 LINES_KEPT = 200
@@ -28,7 +29,7 @@ class Child:
 
     Its standard output is read line by line in a thread; the newest lines are kept. It runs in a process
     group of its own, so that Ctrl-C in the terminal reaches the parent only, which then stops its children
-    in order.
+    in order. When the parent is killed, it is sent SIGTERM.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Child:
             env={
                 **os.environ,
                 "PYTHONUNBUFFERED": "1",
+                STOP_WITH_PARENT: "1",
                 "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
             },
             text=True,

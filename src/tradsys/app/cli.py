@@ -78,8 +78,10 @@ def run(name: str, arguments: Sequence[str]) -> int:
     """Import one command, run it, and turn its outcome into an exit status."""
     from cyclopts import CycloptsError  # imported here so that tradsys --help stays quick
 
+    from tradsys.app.parent import stop_with_parent
     from tradsys.errors import ConfigError, TradSysError
 
+    stop_with_parent()
     app = load(name)
     try:
         status = app(arguments, exit_on_error=False, print_error=True, result_action="return_value")
