@@ -2,6 +2,8 @@
 Method: record a small market, run the commands in process, hold the LOBSTER export against the window rule."""
 
 import json
+import runpy
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -213,3 +215,12 @@ def test_an_export_across_a_loss_is_refused(tmp_path):
     assert recorder.close()["lost"] == 5
     with pytest.raises(RecordingError, match="11 to 15 were lost"):
         export_lobster(tmp_path, tmp_path / "out", 1, 3, stream_id=STREAM)
+
+
+def test_the_reading_example_runs(recording, capsys, monkeypatch):
+    example = Path(__file__).resolve().parents[2] / "examples" / "read_recording.py"
+    monkeypatch.setattr("sys.argv", [str(example), str(recording)])
+    runpy.run_path(str(example), run_name="__main__")
+    out = capsys.readouterr().out
+    assert "AMZN" in out
+    assert "orders to buy" in out

@@ -176,6 +176,7 @@ cdef class OrdersHeld:
         self.slots[place] = <int32_t>slot
         return 0
 
+    @cython.overflowcheck(False)  # distances around the table wrap
     cdef void _remove(self, uint64_t place) noexcept nogil:
         """Free the order at a place whose quantity is 0, and close the gap in the table."""
         cdef int32_t slot = self.slots[place]

@@ -142,11 +142,17 @@ class FeedSession:
     def _housekeeping(self, now_ns: int) -> None:
         requests = self.recorder.on_time()
         self._watch_books()
+        self._send(requests)
+        self._ask_for_books(now_ns)
+
+    def _ask_for_books(self, now_ns: int) -> None:
+        """Ask for the next book, once it is known from where on L3 is recorded."""
+        if self.recorder.collector.next_seq(Channel.L3):
+            self._send(self.books.due(now_ns))
+
+    def _send(self, requests: list[bytes]) -> None:
         if self._recovery is None:
             return
-        if self.recorder.collector.next_seq(Channel.L3):
-            # only now is it known from where on L3 is recorded
-            requests += self.books.due(now_ns)
         for request in requests:
             try:
                 self._recovery.send(request, zmq.NOBLOCK)
@@ -176,6 +182,7 @@ class FeedSession:
             answer = self.books.take(message)
             if answer is not None:
                 self._record(answer)
+                self._ask_for_books(time.monotonic_ns())
         else:
             self.recorder.packet(message, line=_RECOVERY)
 
