@@ -387,10 +387,11 @@ cdef class Sequencer:
                 self.snapshots.finish()  # the one before may still be on its way
                 self.snapshots.take(self, False)
         finally:
-            self.stop_writer()
-            with contextlib.closing(self.event_files):
-                self.snapshots.finish()
-                self.venue.unlock()
+            with contextlib.ExitStack() as last:  # each of them, whatever the others raise
+                last.callback(self.venue.unlock)
+                last.callback(self.event_files.close)
+                last.callback(self.snapshots.finish)
+                last.callback(self.stop_writer)
         if healthy and self.writer.failure() != FAILED_NOT:
             raise EngineStoppedError(f"closing: {self.writer.failure_text}")
 
