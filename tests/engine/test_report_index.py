@@ -5,7 +5,7 @@ Random events of several sessions are shown to both; every report must lie where
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tradsys.engine.report_index import ReportIndex, pick_reports
@@ -58,10 +58,36 @@ def find(index, events, session, report):
     return begin + int(picked[0])
 
 
-plans = st.lists(st.tuples(st.integers(0, SESSIONS - 1), st.integers(0, SESSIONS - 1)), min_size=1, max_size=300)
+plans = st.lists(
+    st.tuples(st.integers(0, SESSIONS - 1), st.integers(0, SESSIONS - 1)), min_size=1, max_size=300
+)
 
 
-@given(plan=plans, stride_reports=st.integers(1, 40), stride_events=st.integers(1, 60), room=st.integers(12, 60))
+@example(
+    plan=[
+        (1, 0),
+        (0, 0),
+        (0, 0),
+        (0, 0),
+        (2, 0),
+        (1, 3),
+        (0, 0),
+        (0, 0),
+        (1, 2),
+        (1, 3),
+        (1, 3),
+        (1, 4),
+        (1, 2),
+        (3, 0),
+        (1, 0),
+    ],
+    stride_reports=1,
+    stride_events=1,
+    room=12,
+)
+@given(
+    plan=plans, stride_reports=st.integers(1, 40), stride_events=st.integers(1, 60), room=st.integers(12, 60)
+)
 @settings(max_examples=60, deadline=None)
 def test_every_report_is_where_the_index_says(plan, stride_reports, stride_events, room):
     events, places = make_events(plan)

@@ -123,10 +123,17 @@ cdef class ReportIndex:
         self.entry_count += 1
 
     cdef void thin_out(self) noexcept nogil:
-        """Double the strides, as often as it takes to free half the entries, and keep what the wider ones need."""
-        cdef int64_t k, count
+        """Double the strides, as often as it takes to free half the entries, and keep what the wider ones need.
+
+        Reports lie up to a narrow stride behind an entry: it may go only if it lies at most a narrow stride behind
+        the one that takes its reports over, so that they lie less than two behind that one.
+        """
+        cdef int64_t k, count, reports_before, events_before
         cdef IndexEntry entry
+        cdef IndexEntry* last
         while self.entry_count > self.entries_max // 2 + self.sessions_max // 2:
+            reports_before = self.stride_reports
+            events_before = self.stride_events
             self.stride_reports *= 2
             self.stride_events *= 2
             count = self.entry_count
@@ -134,7 +141,14 @@ cdef class ReportIndex:
             memset(self.newest, 0xFF, self.sessions_max * sizeof(int32_t))
             for k in range(count):  # entries are moved to the front only: what is read has not been overwritten
                 entry = self.entries[k]
-                self.note(entry.session_id, entry.report_seq, entry.event_seq)
+                if self.newest[entry.session_id] >= 0:
+                    last = &self.entries[self.newest[entry.session_id]]
+                    if (
+                        <int64_t>entry.report_seq - <int64_t>last.report_seq <= reports_before
+                        and <int64_t>(entry.event_seq - last.event_seq) <= events_before
+                    ):
+                        continue
+                self.append(entry.session_id, entry.report_seq, entry.event_seq)
 
     def entries_of(self, uint32_t session_id, uint32_t first_report_seq):
         """Give the session's entries from the last one not behind `first_report_seq` on.
