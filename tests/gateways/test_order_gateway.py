@@ -90,6 +90,22 @@ def test_5_7_an_operator_commands_through_the_same_door(door):
     )
 
 
+def test_5_8_an_order_cancelled_from_another_session_is_reported_to_its_own(door):
+    owner, sister, stranger = door.peer(1), door.peer(2), door.peer(3)
+    for peer in (owner, sister, stranger):
+        peer.logon()
+    owner.send_commands(order(1), first_seq=1)
+    (accepted,) = owner.reports(1)
+    by_id = commands.cancel_order(instrument_id=1, client_ref=9, order_id=int(accepted["order_id"]))
+    stranger.send_commands(by_id, first_seq=1)
+    (refused,) = stranger.reports(1)
+    assert refused["reject_reason"] == RejectReason.UNKNOWN_ORDER
+    sister.send_commands(by_id, commands.mass_cancel(client_ref=10), first_seq=1)
+    (canceled,) = owner.reports(1)
+    assert (canceled["report_type"], canceled["client_ref"], canceled["client_seq"]) == (ReportType.CANCELED, 1, 0)
+    assert types(sister.reports(1)) == [ReportType.MASS_CANCELED]
+
+
 def test_7_4_a_frame_larger_than_the_batch_is_continued(make_door):
     door = make_door(batch_bytes=65_536)
     door.define()

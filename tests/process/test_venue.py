@@ -74,7 +74,7 @@ def test_settings_the_engine_refuses_are_bad_usage(venue):
     assert "DEFINE_SESSION is refused: BAD_DEFINITION" in out
 
 
-def test_curve_keeps_out_who_has_no_key(venue):
+def test_1_3_curve_keeps_out_who_has_no_key(venue):
     server_public, server_secret = (key.decode() for key in zmq.curve_keypair())
     mine, other = zmq.curve_keypair(), zmq.curve_keypair()
     venue.options["curve"] = (
