@@ -102,7 +102,11 @@ def test_5_8_an_order_cancelled_from_another_session_is_reported_to_its_own(door
     assert refused["reject_reason"] == RejectReason.UNKNOWN_ORDER
     sister.send_commands(by_id, commands.mass_cancel(client_ref=10), first_seq=1)
     (canceled,) = owner.reports(1)
-    assert (canceled["report_type"], canceled["client_ref"], canceled["client_seq"]) == (ReportType.CANCELED, 1, 0)
+    assert (canceled["report_type"], canceled["client_ref"], canceled["client_seq"]) == (
+        ReportType.CANCELED,
+        1,
+        0,
+    )
     assert types(sister.reports(1)) == [ReportType.MASS_CANCELED]
 
 
@@ -474,6 +478,20 @@ def test_6_3_logout_reports_what_is_left_then_says_goodbye(door):
     door.peer().logon()
 
 
+def test_6_3_what_comes_while_a_session_is_closed_is_answered_by_its_goodbye_alone(door):
+    peer = door.peer()
+    peer.logon()
+    peer.send(frame_of(records.empty(Template.LOGOUT).tobytes()))
+    for _ in range(5):
+        peer.send_commands(order(1), first_seq=1)
+    peer.send(b"garbage")
+    door.until(lambda: door.gateway.stats()["frames_in"] == 8)
+    door.until(lambda: door.gateway.open_sessions == 0)
+    goodbye = peer.take(Template.LOGGED_OUT)
+    assert goodbye["close_reason"] == CloseReason.LOGOUT
+    assert report_log(door.sequencer, 1).tolist() == []
+
+
 def test_6_5_a_closing_venue_says_so(door):
     peers = [door.peer(i) for i in (1, 2, 3)]
     for peer in peers:
@@ -562,7 +580,9 @@ def test_7_3_a_slow_reader_falls_back_to_the_event_log_and_loses_nothing(make_do
 
 
 def test_7_3_one_too_far_behind_is_closed_and_can_come_back(make_door):
-    door = make_door(limits=DoorLimits(send_queue_frames=1, report_frame_messages=512, slow_reports_max=5_000))
+    door = make_door(
+        limits=DoorLimits(send_queue_frames=1, report_frame_messages=512, slow_reports_max=5_000)
+    )
     door.define()
     peer = door.peer()
     peer.logon(heartbeat_ms=160)

@@ -295,6 +295,8 @@ cdef class OrderGateway:
         cdef const uint8_t* data = <const uint8_t*> zmq_msg_data(&self.payload)
         cdef Session* session = self.sender()
         cdef int reason = check_frame(data, zmq_msg_size(&self.payload), self.frame_messages_max, &self.view)
+        if session != NULL and session.door == DOOR_CLOSING and self.view.session_template != TEMPLATE_LOGON:
+            return TURN_DRAINED  # LoggedOut is on its way and says more than a refusal could
         if reason != REJECT_REASON_NONE:
             return self.refuse_frame(session, reason)
         if self.view.session_template == TEMPLATE_LOGON:
