@@ -17,7 +17,7 @@ from tradsys.sim.feed_world import FeedWorld
 
 def live(seed, folder, steps, **options):
     try:
-        return feed_world.run(seed, folder, steps, events_unsynced=False, **options)
+        return feed_world.run(seed, folder, steps, **options)
     except (AssertionError, TradSysError, OSError) as error:
         raise AssertionError(f"world {seed} {options} fails: {type(error).__name__}: {error}") from error
 

@@ -12,11 +12,13 @@ from tradsys.clock import SystemClock
 from tradsys.core.engine import Engine
 from tradsys.engine.data_dir import DataDir, Identity, sync_directory
 from tradsys.engine.event_files import EVENT_BYTES, EventFiles
+from tradsys.engine.event_files import HEAD_BYTES as HEAD_BYTES_EVENTS
 from tradsys.engine.log_writer import LogWriter
 from tradsys.engine.report_index import ReportIndex
 from tradsys.engine.segment_reader import HEAD_BYTES, SegmentReader, first_difference, records_before
 from tradsys.engine.settings import Settings
 from tradsys.engine.snapshots import Snapshot, read_snapshot
+from tradsys.engine.unwritten_events import find_unwritten
 from tradsys.errors import CorruptionError, JournalError
 from tradsys.wire.records import EVENT_COMMON
 
@@ -113,6 +115,8 @@ class _Recovery:
         self.compared = 0
         self.begun = SystemClock.monotonic_ns()
         self._drop_empty_event_file()
+        if settings.durability == "fsync":
+            self._drop_unwritten_events()
         self.event_files = EventFiles(data_dir, self.venue_id)
         self.stored = self.event_files.last()  # last event of the log as found
         self.scratch = np.empty(CHUNK_BYTES, np.uint8)
@@ -242,6 +246,19 @@ class _Recovery:
         if files and files[-1][1].stat().st_size <= HEAD_BYTES * 2:
             with suppress(FileNotFoundError):
                 files[-1][1].unlink()
+
+    def _drop_unwritten_events(self) -> None:
+        """End the event log at its first hole: a power failure leaves any part of what was not synced (4.10)."""
+        event_seq, files = find_unwritten(self.data_dir)
+        for first, path in files:
+            size = path.stat().st_size
+            keep = HEAD_BYTES_EVENTS + (event_seq - first) * EVENT_BYTES if first < event_seq else 0
+            saved_as = ""
+            if keep:
+                os.truncate(path, keep)
+            else:
+                saved_as = str(path.rename(path.with_name(path.name + ".cut")))
+            self.cuts.append(Cut(str(path), keep, size - keep, saved_as, f"event {event_seq} was not written"))
 
     # ---- journal ----
 

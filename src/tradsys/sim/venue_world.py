@@ -261,7 +261,7 @@ class VenueWorld:
 
     def _synced(self, name: Path) -> int | None:
         """Bytes of a file that are on disk for sure: events only as far as the newest snapshot (journal.md, 5.2)."""
-        if name.parts[0] != "events":
+        if name.parts[0] != "events" or name.suffix != ".log":
             return None
         if not self.events_unsynced:
             return 1 << 62
