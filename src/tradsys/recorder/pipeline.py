@@ -5,6 +5,7 @@ open files; the compacting thread makes Parquet of closed files and folds books.
 receiving thread wait, which is measured; nothing else ever waits.
 """
 
+import os
 import queue
 import threading
 import time
@@ -24,6 +25,7 @@ from tradsys.recorder.store import Closed, Store
 
 _TICK_SECONDS = 0.25
 _CLOSED_FILES_MAX = 4096
+_COMPACTOR_NICENESS = 10
 
 
 @dataclass
@@ -247,6 +249,8 @@ class Pipeline:
     # -- compacting thread
 
     def _compact_all(self) -> None:
+        # Linux has a niceness for each thread: under load compaction comes after receiving and writing
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _COMPACTOR_NICENESS)
         while (closed := self._closed.get()) is not None:
             self._guarded(lambda closed=closed: self._compact(closed))  # type: ignore[misc]
             self._closed.task_done()
