@@ -164,6 +164,7 @@ def test_async_an_orders_life(venue):
             ref = await buyer.new_order(side=Side.BUY, **FIELDS)
             seen = [await buyer.receive()]
             await seller.new_order(side=Side.SELL, **{**FIELDS, "qty_lots": 4})
+            await seller.receive()  # of two sessions only the report tells that the sale came first
             await buyer.cancel_order(instrument_id=1, orig_client_ref=ref)
             async for report in buyer.reports():
                 seen.append((report.report_type.name, report.leaves_lots))

@@ -313,14 +313,24 @@ cdef class Sequencer:
         if first_seq < 1 or count < 0:
             raise InputError(f"first_seq must be at least 1 and count at least 0, were {first_seq} and {count}")
         cdef uint64_t last = self.engine.last_event_seq
+        cdef int64_t here
         if first_seq > last or count == 0:
             return np.empty(0, EVENT_COMMON)
         count = min(count, <int64_t>(last - first_seq) + 1, READ_EVENTS_MAX)
-        if self.events_contiguous(first_seq, first_seq + <uint64_t>count - 1) == count:
-            return np.frombuffer(self.ring_view(first_seq, count), EVENT_COMMON).copy()
-        # an event that is not in memory has been written: look no further than that
-        stored = min(count, <int64_t>(self.writer.stored() - first_seq) + 1)
-        return self.event_files.read(first_seq, stored)
+        pieces = []
+        while count > 0:  # twice where the ring wraps or the disk ends
+            here = self.events_contiguous(first_seq, first_seq + <uint64_t>count - 1)
+            if here > 0:
+                piece = np.frombuffer(self.ring_view(first_seq, here), EVENT_COMMON).copy()
+            else:  # an event that is not in memory has been written: look no further than that
+                here = min(count, <int64_t>(self.writer.stored() - first_seq) + 1)
+                piece = self.event_files.read(first_seq, here)
+            if len(piece) == 0:
+                break
+            pieces.append(piece)
+            first_seq += <uint64_t>len(piece)
+            count -= len(piece)
+        return pieces[0] if len(pieces) == 1 else np.concatenate([np.empty(0, EVENT_COMMON), *pieces])
 
     def ring_view(self, uint64_t first_seq, int64_t count):
         """Look at events in memory without a copy, valid until the next commit; they must be there."""
