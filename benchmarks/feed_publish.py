@@ -103,32 +103,31 @@ def alone(flow: feed_flow.FeedFlow) -> float:
     return (publisher.l3.next_seq - before) / seconds / 1e6
 
 
-def to_reader(flow: feed_flow.FeedFlow, line_count: int) -> tuple[float, float]:
-    """M updates/s from first event to last message received, and M messages/s of all channels."""
+def to_reader(flow: feed_flow.FeedFlow, line_count: int) -> tuple[float, float, float]:
+    """Publish to a subscriber process and wait until it has all.
+
+    Returns
+    -------
+    tuple
+        M/s: updates from the first event to the last message received, messages of all channels likewise, and updates
+        a second of the publishing thread's processor time.
+    """
     wire = Wire(line_count, count_only=False)
-    publisher = flow.publisher()
-    if publisher.lines.frames_sent:
-        raise SystemExit("the prefill must not be on the wire")
     live = flow.publisher(Lines(*wire.sockets))
     first = [live.channel(channel).next_seq for channel in CHANNELS]
     time.sleep(0.5)  # the prefill's frames leave
-    start_ns = time.monotonic_ns()
+    start_ns, start = time.monotonic_ns(), time.thread_time()
     live.publish_events(flow.events, now_ns=2)
+    thread_seconds = time.thread_time() - start
     last_ns, _, figures = wire.finish()
     end = [live.channel(channel).next_seq for channel in CHANNELS]
     for channel, expected in zip(CHANNELS, end, strict=True):
-        if (
-            figures[channel]["lost"]
-            or figures[channel]["next_seq"] not in (expected, 0)
-            or figures[channel]["pending_bytes"]
-        ):
-            raise SystemExit(
-                f"channel {channel}: expected to end at {expected}, the subscriber has {figures[channel]}"
-            )
+        found = figures[channel]
+        if found["lost"] or found["next_seq"] not in (expected, 0) or found["pending_bytes"]:
+            raise SystemExit(f"channel {channel}: expected to end at {expected}, the subscriber has {found}")
     seconds = (last_ns - start_ns) / 1e9
-    return (end[0] - first[0]) / seconds / 1e6, sum(
-        b - a for a, b in zip(first, end, strict=True)
-    ) / seconds / 1e6
+    updates, messages = end[0] - first[0], sum(b - a for a, b in zip(first, end, strict=True))
+    return updates / seconds / 1e6, messages / seconds / 1e6, updates / thread_seconds / 1e6
 
 
 def frames_of(flow: feed_flow.FeedFlow) -> tuple[list[bytes], int]:
@@ -169,14 +168,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         rates: dict[str, list[float]] = {
             "publisher alone": [],
             "to a reader, line A": [],
+            "the same, processor time of the publishing thread": [],
             "to a reader, A and B": [],
             "bare libzmq, line A's frames": [],
         }
         every: list[float] = []
         for _ in range(options.rounds):
             rates["publisher alone"].append(alone(flow))
-            one, all_channels = to_reader(flow, 1)
+            one, all_channels, thread = to_reader(flow, 1)
             rates["to a reader, line A"].append(one)
+            rates["the same, processor time of the publishing thread"].append(thread)
             every.append(all_channels)
             rates["to a reader, A and B"].append(to_reader(flow, 2)[0])
             rates["bare libzmq, line A's frames"].append(bare(frames, updates))

@@ -507,10 +507,10 @@ cdef class Publisher:
                 message.qty_lots = level.qty_lots
                 message.order_count = level.order_count
         self.touched_count = 0
-        self.mark += 1
-        if self.mark == 0:   # it has come round: forget the marks of old
+        if self.mark == 0xFFFFFFFF:   # the last there is: forget all marks
             memset(self.touched, 0, TOUCHED_CAPACITY * sizeof(TouchedLevel))
-            self.mark = 1
+            self.mark = 0
+        self.mark += 1
         return 0
 
     cdef uint32_t _level_now(self, const TouchedLevel* entry) noexcept nogil:
