@@ -507,7 +507,7 @@ cdef class Publisher:
                 message.qty_lots = level.qty_lots
                 message.order_count = level.order_count
         self.touched_count = 0
-        if self.mark == 0xFFFFFFFF:   # the last there is: forget all marks
+        if self.mark == <uint32_t>0xFFFFFFFF:   # the last there is: forget all marks
             memset(self.touched, 0, TOUCHED_CAPACITY * sizeof(TouchedLevel))
             self.mark = 0
         self.mark += 1
