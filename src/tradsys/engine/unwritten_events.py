@@ -51,9 +51,10 @@ def _first_hole(path: Path, first: int, begin: int, count: int) -> int | None:
         at, left = begin, first + count - begin
         while left:
             block = file.read(min(left * EVENT_BYTES, SCAN_BYTES))
-            rows = np.frombuffer(block, np.uint64).reshape(-1, EVENT_BYTES // 8).any(axis=1)
-            if not rows.all():
-                return at + int(np.argmin(rows))
+            rows = np.frombuffer(block, np.uint64).reshape(-1, EVENT_BYTES // 8)
+            empty = np.flatnonzero(~rows.any(axis=1))
+            if len(empty):
+                return at + int(empty[0])
             at += len(rows)
             left -= len(rows)
     return None
