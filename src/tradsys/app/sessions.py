@@ -14,6 +14,7 @@ from tradsys.config import Config, sessions_of
 from tradsys.errors import ConfigError
 from tradsys.wire.records import DTYPES, ORDER_COMMAND
 
+RECONNECT_SECONDS = 3.0  # how long a lost venue is tried before a program gives up
 LOGON_SECONDS = 10.0  # how long a venue may take to answer a logon
 
 
@@ -74,6 +75,7 @@ class OrderLinks:
                     known[name].secret.encode(),
                     curve=curve,
                     cancel_on_disconnect=cancel_on_disconnect,
+                    reconnect_s=RECONNECT_SECONDS,
                 )
             )
             for name in wanted
