@@ -219,7 +219,7 @@ class House:
         for child in (self._venue, self._recorder, self._demo):
             if child is not None and not child.running():
                 last = " | ".join(list(child.lines)[-3:])
-                self.failed = f"the {child.name} ended on its own: {last}"
+                self.failed = f"the {child.name} ended on its own with status {child.wait(1.0)}: {last}"
                 return True
         return False
 
