@@ -104,12 +104,13 @@ def check_answers(commands: np.ndarray, reports: np.ndarray, first_seq: int) -> 
         raise RuntimeError("a command was not carried out")
 
 
-def clear_book(client: OrderClient) -> None:
-    """Cancel everything and take all the reports of it."""
+def clear_book(client: OrderClient) -> np.ndarray:
+    """Cancel everything; the reports up to the answer, those of before that had not been received among them."""
     client.mass_cancel()
+    got = []
     while True:
-        reports = client.receive(10.0)
-        if not len(reports):
+        got.append(client.receive(10.0))
+        if not len(got[-1]):
             raise RuntimeError("a mass cancel was not answered")
-        if reports["report_type"][-1] == ReportType.MASS_CANCELED:
-            return
+        if got[-1]["report_type"][-1] == ReportType.MASS_CANCELED:
+            return np.concatenate(got)
