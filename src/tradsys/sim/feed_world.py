@@ -160,6 +160,7 @@ class FeedWorld(VenueWorld):
 
     def finish(self) -> Tally:
         """Let the wires behave until every reader is right, then finish the venue."""
+        self.settle()
         for reader in self.readers:
             reader.behave(PERFECT)
         for _ in range(HEAL_TICKS_MAX):
@@ -206,9 +207,14 @@ class FeedWorld(VenueWorld):
 
     def _has_healed(self, reader: Reader) -> bool:
         core = reader.core
-        at_the_end = core.stream_id == self.publisher.stream_id and all(
-            core.next_seq(channel) == self.publisher.channel(channel).next_seq
-            for channel in (Channel.L3, Channel.L2, Channel.STATUS)
+        published = self.publisher.event_seq == self.sequencer.last_event_seq
+        at_the_end = (
+            published
+            and core.stream_id == self.publisher.stream_id
+            and all(
+                core.next_seq(channel) == self.publisher.channel(channel).next_seq
+                for channel in (Channel.L3, Channel.L2, Channel.STATUS)
+            )
         )
         levels_right = all(reader.levels.stale_reason(i) is None for i in self.reference.instruments)
         books_right = all(reader.books.stale_reason(i) is None for i in self.reference.instruments)

@@ -214,13 +214,17 @@ class VenueWorld:
             self.checker.apply(events)
             self.checked_events += len(events) // EVENT_BYTES
 
-    def finish(self) -> Tally:
-        """Everything released, everything compared; closes the venue."""
+    def settle(self) -> None:
+        """Wait until everything decided is stored and released."""
         try:
             self.sequencer.wait_stored()
             self.sequencer.wait_released()
         except EngineStoppedError:
             self._restart_after_failure()
+
+    def finish(self) -> Tally:
+        """Everything released, everything compared; closes the venue."""
+        self.settle()
         self.check_released()
         self.checker.check_totals()
         self.checker.check_engine(self.sequencer.engine, self.reference.instruments)
