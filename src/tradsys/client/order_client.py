@@ -411,6 +411,7 @@ class OrderClient:
     def _reconnect(self) -> None:
         """Log on again on a new socket, as often as there is time; a refusal is final."""
         deadline = time.monotonic() + self._reconnect_s
+        why = "no answer"
         while True:
             try:
                 left = deadline - time.monotonic()
@@ -421,6 +422,7 @@ class OrderClient:
             except SessionError as error:
                 if type(error) is not SessionError:
                     raise
+                why = str(error)
             if time.monotonic() >= deadline:
-                raise SessionError(f"the connection to {self.address} is lost")
+                raise SessionError(f"the connection to {self.address} is lost: {why}")
             time.sleep(RECONNECT_PAUSE_S)
