@@ -64,13 +64,18 @@ class VenueChild:
 
     def start(self):
         self.write_settings(0 if self.address is None else int(self.address.rsplit(":", 1)[1]))
-        self.process = self.popen()
-        self.lines = []
-        for line in self.process.stdout:
-            self.lines.append(line)
-            if found := re.search(r"READY orders=(\S+)", line):
-                self.address = found[1]
-                return self
+        for _ in range(20):
+            self.process = self.popen()
+            self.lines = []
+            for line in self.process.stdout:
+                self.lines.append(line)
+                if found := re.search(r"READY orders=(\S+)", line):
+                    self.address = found[1]
+                    return self
+            self.process.communicate()
+            # a client that tries a dead port of its own machine may be given that very port for a moment
+            if "in use" not in "".join(self.lines):
+                break
         raise AssertionError(f"the venue did not start: {self.lines}")
 
     def client(self, session_id=1, **options):
