@@ -17,7 +17,8 @@ CHILD = textwrap.dedent(
     stop_with_parent()
     signal.alarm(60)
     os.write(1, b"u")
-    signal.pause()
+    while True:
+        signal.pause()
     """
 )
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"

@@ -36,6 +36,7 @@ def projects(extras):
 )
 def test_what_is_imported_is_required(folder, extras):
     own = {"tradsys"} | {path.stem for path in (ROOT / "tools").glob("*.py")}
+    own |= {part.stem for part in (ROOT / "benchmarks").iterdir()}
     own |= {part.stem for part in (ROOT / folder).rglob("*") if part.is_dir() or part.suffix == ".py"}
     known = set(sys.stdlib_module_names) | own | projects(extras)
     missing = {

@@ -1,28 +1,29 @@
 """A process that was started for another one ends with it, also when that one is killed."""
 
-import ctypes
 import os
 import signal
+import threading
+import time
 
 VARIABLE = "TRADSYS_STOP_WITH_PARENT"  # set to 1 by the parent in the child's environment
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+LOOK_SECONDS = 0.5
 
 
 def stop_with_parent() -> None:
-    """Have the kernel send SIGTERM to this process when its parent ends, if the parent asked for it.
+    """Send SIGTERM to this process when its parent has ended, if the parent asked for it.
 
     Notes
     -----
-    SIGTERM is a clean stop in every command. The parent may have ended before the kernel was told; then the process
-    has been handed to another parent by now and the signal is sent here. Linux only (prctl(2)); elsewhere nothing is done.
+    SIGTERM is a clean stop in every command. A daemon thread looks twice a second who the parent is: a process that
+    loses its parent is handed to another one. (The kernel's PR_SET_PDEATHSIG would tell at once, but it watches the
+    *thread* that started the process, which may end long before its process does.)
     """
     if os.environ.get(VARIABLE) != "1":
         return
-    parent = os.getppid()
-    prctl = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)
-    if prctl is None:
-        return
-    if prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
-    if os.getppid() != parent:
-        signal.raise_signal(signal.SIGTERM)
+    threading.Thread(target=_watch, args=(os.getppid(),), name="watch parent", daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)
+    signal.raise_signal(signal.SIGTERM)
