@@ -16,7 +16,7 @@ PYTEST = $(PYTHON) -m pytest -q -n $(JOBS)
 RELEASE = PYTHONPATH=src
 DEBUG = PYTHONPATH=build/debug
 
-.PHONY: help env build debug test test-release test-debug test-all run bench sim lint fmt clean
+.PHONY: help env build debug test test-release test-debug test-heavy test-all run bench sim lint fmt clean
 
 help:
 	@sed -n 's/^#  *make/make/p' Makefile
@@ -48,9 +48,11 @@ test: build debug
 	$(RELEASE) $(PYTEST) -m "not heavy" $(ARGS)
 	$(DEBUG) $(PYTEST) -m "not heavy" $(ARGS)
 
-test-all: build debug
-	$(RELEASE) $(PYTEST) $(ARGS)
-	$(DEBUG) $(PYTEST) $(ARGS)
+# The heavy ones drive real processes and whole days, on the release build; test_both_builds crosses over to the other.
+test-heavy: build debug
+	$(RELEASE) $(PYTEST) -m heavy $(ARGS)
+
+test-all: test test-heavy
 
 run: build
 	$(RELEASE) $(PYTHON) -m tradsys up $(ARGS)
