@@ -35,7 +35,7 @@ LINES = (0, 1)
 # So much is lost that both lines often miss the same packet.
 AWFUL = WireFaults(drop_one_in=5, duplicate_one_in=20, delay_one_in=10, burst_packets_max=4)
 KEPT_POINTS = 4000  # moments whose books are remembered, for readers that are behind
-HEAL_TICKS_MAX = 4000
+HEAL_TICKS_MAX = 40_000
 _names = itertools.count()
 Book = tuple[tuple[int, int], ...]  # (order_id, leaves [lots]) in priority, bids then asks
 
