@@ -48,6 +48,13 @@ def test_many_worlds(tmp_path, profile, durability):
         live(first + n, tmp_path / str(n), 40, profile=profile, durability=durability)
 
 
+def test_levels_lost_before_their_instrument_is_known_heal_from_the_snapshot_channel(tmp_path):
+    """Goal: who cannot ask for definitions heals too. Method: a world in which L3 is right and L2 was lost, of an
+    instrument whose definition never arrived.
+    """
+    live(486410884989, tmp_path, 40, profile="many_symbols", durability="batch")
+
+
 def test_losses_were_healed_by_every_means(tmp_path):
     """Goal: the worlds above test something. Method: fixed seeds; gap fills, snapshots, restarts all happened."""
     healed = {"filled": 0, "snapshots": 0, "restarts": 0}

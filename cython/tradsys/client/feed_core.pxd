@@ -56,6 +56,7 @@ cdef class FeedCore(Arbiter):
     cdef int _hand_on(self, const uint8_t* frame, int64_t frame_bytes, int64_t skip) except -1
     cdef int _status(self, const uint8_t* frame, int64_t skip) except -1
     cdef int _snapshot_done(self, Assembly snapshot) except -1
+    cdef bint _lacks(self, uint32_t instrument_id) except -1
     cdef int _load_book(self, Assembly snapshot) except -1
     cdef int _load_definitions(self, Assembly snapshot) except -1
     cdef int _await(self, instruments) except -1

@@ -393,11 +393,19 @@ cdef class FeedCore(Arbiter):
     cdef int _snapshot_done(self, Assembly snapshot) except -1:
         if snapshot.instrument_id == 0:
             return self._load_definitions(snapshot)
-        if snapshot.request_id == 0 and snapshot.instrument_id not in self.unsynced and not (
-                not self.recovery and self.wanted is None and self.books is not None
-                and not self.books.is_live(snapshot.instrument_id)):
+        if snapshot.request_id == 0 and snapshot.instrument_id not in self.unsynced and \
+                not self._lacks(snapshot.instrument_id):
             return 0
         return self._load_book(snapshot)
+
+    cdef bint _lacks(self, uint32_t instrument_id) except -1:
+        """Whether a reader of the SNAPSHOT channel has no right book of an instrument: who cannot ask for the
+        definitions may never have been told of it.
+        """
+        if self.recovery or self.wanted is not None:
+            return False
+        return (self.books is not None and not self.books.is_live(instrument_id)) or \
+            (self.levels is not None and not self.levels.is_live(instrument_id))
 
     cdef int _load_book(self, Assembly snapshot) except -1:
         """Replace a book, catch it up with what has been kept; a snapshot that is too old or does not fit is

@@ -98,12 +98,14 @@ class LevelBooks:
         """Say why all books lag the feed, or None when they do not."""
         self.behind = why
 
+    def is_live(self, instrument_id: int) -> bool:
+        """Whether a snapshot of the book has been applied and nothing since has been lost."""
+        book = self.books.get(instrument_id)
+        return book is not None and book.live
+
     def stale_reason(self, instrument_id: int) -> str | None:
         """Why a book must not be believed; None when it may be."""
-        book = self.books.get(instrument_id)
-        if book is None or not book.live:
-            return "no snapshot of the book has been applied yet"
-        return self.behind
+        return self.behind if self.is_live(instrument_id) else "no snapshot of the book has been applied yet"
 
     def depth(
         self, instrument_id: int, side: int | Side, levels: int = 10, *, stale_ok: bool = False

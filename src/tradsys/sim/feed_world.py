@@ -168,8 +168,7 @@ class FeedWorld(VenueWorld):
             if all(self._has_healed(reader) for reader in self.readers):
                 break
         else:
-            states = [sorted(reader.core.unsynced) for reader in self.readers]
-            raise CheckFailed(f"readers do not heal: unsynced {states}")
+            raise CheckFailed("readers do not heal: " + "; ".join(map(self._ailment, self.readers)))
         for reader in self.readers:
             self._check_everything(reader)
         try:
@@ -220,6 +219,19 @@ class FeedWorld(VenueWorld):
         books_right = all(reader.books.stale_reason(i) is None for i in self.reference.instruments)
         # who cannot ask for the definitions never knows that it has them all
         return at_the_end and (core.synced or not reader.recovery) and levels_right and books_right
+
+    def _ailment(self, reader: Reader) -> str:
+        """What keeps a reader from being right."""
+        core = reader.core
+        stale = {
+            i: (reader.books.stale_reason(i), reader.levels.stale_reason(i))
+            for i in self.reference.instruments
+            if reader.books.stale_reason(i) or reader.levels.stale_reason(i)
+        }
+        return (
+            f"stream {core.stream_id} of {self.publisher.stream_id}, unsynced {sorted(core.unsynced)}, "
+            f"synced {core.synced}, stale (L3, L2) {stale}, channels {core.statistics()}"
+        )
 
     def _check_everything(self, reader: Reader) -> None:
         """L3 order by order, L2 level by level, and the definitions' states, against the reference."""
