@@ -149,6 +149,8 @@ class VenueWorld:
     def restart_cleanly(self) -> None:
         """Close and open the same directory."""
         self.sequencer.close()
+        if self.sequencer.failure is not None:  # the disk was full before: closing has nothing to add to that
+            raise EngineStoppedError(self.sequencer.failure)
         self.tally.clean_restarts += 1
         released = len(self.decided)
         self._recover(Path(self.sequencer.settings.data_dir), at_least=released)
