@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from journal_files import records, segment
 from venue_flow import CAPACITIES, LOAD, START_NS, all_events, derive, drive, journalled, open_small, prepare
 
 from tradsys.engine.data_dir import DataDir
@@ -255,6 +256,41 @@ def test_a_segment_that_was_being_begun_is_taken_out_of_use(venue, truth):
     begun.write_bytes(bytes(65536))
     report = assert_whole(venue, truth)
     assert [cut.path for cut in report.cuts] == [str(begun)]
+    assert_goes_on(venue)
+
+
+def begun_without_its_head(venue, truth, writes):
+    """Add a segment whose later sectors reached the disk and whose first did not; its path."""
+    last_seq = truth[1].last_seq
+    begun = DataDir(venue).segments()[-1][1].with_name(f"journal-{last_seq + 1:020d}.log")
+    parts = records(40, first_seq=last_seq + 1)
+    begun.write_bytes(bytes(512) + segment(parts, write_every=len(parts) // writes)[512:])
+    return begun
+
+
+def test_a_first_write_whose_first_sector_is_missing_is_taken_out_of_use(venue, truth):
+    """Goal: power fails before a new segment's first sync. Method: zeros in place of header and first frames."""
+    begun = begun_without_its_head(venue, truth, writes=1)
+    report = assert_whole(venue, truth)
+    assert [cut.path for cut in report.cuts] == [str(begun)]
+    assert_goes_on(venue)
+
+
+def test_a_missing_first_sector_before_a_later_write_is_refused(venue, truth):
+    """Goal: the second write says that the first was synced. Method: as above, two writes."""
+    begun_without_its_head(venue, truth, writes=2)
+    with pytest.raises(CorruptionError, match="header"):
+        open_small(venue)
+
+
+def test_an_events_file_with_an_empty_head_and_no_whole_event_is_begun_again(venue, truth):
+    """Goal: power fails while an events file is begun. Method: zeros, a little more than a header."""
+    without_snapshots(venue)
+    files = DataDir(venue).event_files()
+    for _, path in files[1:]:
+        path.unlink()
+    files[0][1].write_bytes(bytes(200))
+    assert_whole(venue, truth, durability="fsync")
     assert_goes_on(venue)
 
 

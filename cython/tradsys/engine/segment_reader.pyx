@@ -79,6 +79,8 @@ cdef class SegmentReader:
     ----------
     path : path-like
         The segment; opened, read whole and closed again.
+    head : bool
+        Whether its header is read; without it only `never_synced` is of use.
 
     Raises
     ------
@@ -88,16 +90,17 @@ cdef class SegmentReader:
         The file cannot be read.
     """
 
-    def __cinit__(self, path):
+    def __cinit__(self, path, *, bint head=True):
         self.path = path
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self.load(fd)
         finally:
             os.close(fd)
-        head = <bytes>self.memory[:min(self.scan.size, HEAD_BYTES)]
-        self.first_seq, self.first_event_seq, self.venue_id = read_head(head, b"TSJRNL01", path)
-        self.start(HEAD_BYTES, self.first_seq, -(1 << 63))
+        if head:
+            start = <bytes>self.memory[:min(self.scan.size, HEAD_BYTES)]
+            self.first_seq, self.first_event_seq, self.venue_id = read_head(start, b"TSJRNL01", path)
+            self.start(HEAD_BYTES, self.first_seq, -(1 << 63))
 
     def __dealloc__(self):
         free(self.memory)
@@ -199,6 +202,12 @@ cdef class SegmentReader:
         if not self.marked_from(found) and self.sector_missing(at, found):
             return "torn", f"a sector of the last write is missing behind byte {at}"
         return "damaged", f"the frame at byte {at} does not hold and a whole one follows at byte {found}"
+
+    def never_synced(self):
+        """Tell whether the segment's first write is not whole: its first sector is zeros, and no later write begins in it."""
+        if find_not_zero(self.scan.base, 0, min(SECTOR_BYTES, self.scan.size)) >= 0:
+            return False
+        return not self.marked_from(find_frame(self.scan.base, self.scan.size, HEAD_BYTES, 0))
 
     def marked_from(self, int64_t at):
         """Tell whether a whole frame at `at` or behind begins a write: what lies before it was acknowledged."""

@@ -308,7 +308,7 @@ class _Recovery:
                     f"was of {reader.venue_id} from {reader.first_seq} on"
                 )
         except CorruptionError as error:
-            if self.settings.on_corruption != "cut" and (later or not all_zeros(path)):
+            if self.settings.on_corruption != "cut" and (later or not never_synced(path)):
                 raise
             self._set_aside([path, *(other for _, other in later)], f"the header does not hold: {error}")
             return None
@@ -439,13 +439,12 @@ def holds_nothing(path: Path) -> bool:
     try:
         return not SegmentReader(path).has_frames()
     except CorruptionError:
-        return all_zeros(path)
+        return never_synced(path)
 
 
-def all_zeros(path: Path) -> bool:
-    """Tell whether a file holds nothing but zeros."""
-    with open(path, "rb") as file:
-        return all(not chunk.strip(b"\0") for chunk in iter(lambda: file.read(1 << 20), b""))
+def never_synced(path: Path) -> bool:
+    """Tell whether a segment without a header is one whose first write a power failure interrupted (journal.md, 4.4)."""
+    return SegmentReader(path, head=False).never_synced()
 
 
 def write_aside(path: Path, data: bytes) -> None:

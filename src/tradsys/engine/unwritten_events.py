@@ -34,7 +34,7 @@ def find_unwritten(data_dir: DataDir) -> tuple[int, list[tuple[int, Path]]]:
         if first != expected:
             return (expected, files[number:]) if expected > synced else (expected, [])
         count = max(0, path.stat().st_size - HEAD_BYTES) // EVENT_BYTES
-        if first + count > synced + 1:
+        if first > synced or first + count > synced + 1:  # even without a whole event: its header may be a hole
             hole = _first_hole(path, first, max(first, synced + 1), count)
             if hole is not None:
                 return hole, files[number:]
