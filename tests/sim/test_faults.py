@@ -124,6 +124,20 @@ def test_a_new_file_may_be_missing_and_what_nobody_synced_may_be_zeros(venue, tm
     assert zeros > 5
 
 
+def test_what_was_synced_after_the_image_was_taken_is_on_disk(venue, tmp_path):
+    image = DiskImage(venue)
+    events = venue / "events" / "e.log"
+    events.write_bytes(events.read_bytes() + b"F" * 4 * SECTOR_BYTES)
+    lengths = set()
+    for seed in range(40):
+        target = tmp_path / f"after-{seed}"
+        image.after_power_failure(target, Draw(seed), lambda name: 5000 if name.parts[0] == "events" else None)
+        data = (target / "events" / "e.log").read_bytes()
+        assert data[:5000] == b"E" * 4096 + b"F" * 904
+        lengths.add(len(data))
+    assert len(lengths) > 2
+
+
 def test_a_kill_keeps_everything_but_the_lock(venue, tmp_path):
     (venue / "lock").write_text("123")
     copy_as_killed(venue, tmp_path / "after")

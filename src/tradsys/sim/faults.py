@@ -150,7 +150,9 @@ class DiskImage:
         size = len(written)
         if synced is not None and synced >= size:
             return written
-        safe = len(held) if synced is None else min(synced, len(held))
+        if synced is not None:  # perhaps synced since the image was taken
+            held = written[:synced] + held[synced:]
+        safe = len(held) if synced is None else synced
         if size > safe and draw.chance(3):  # the new length did not reach the disk
             size = len(held) if synced is None else draw.between(safe, size)
         out = bytearray()
