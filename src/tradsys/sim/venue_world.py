@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -171,12 +172,13 @@ class VenueWorld:
         if not self.power_failures:
             return
         self.sequencer.wait_released()
+        synced = self._synced_event_seq()  # the image may bring back the snapshot that says so
         image = faults.DiskImage(self.sequencer.settings.data_dir)
         released = len(self.decided)
         self._run(self._records(self.commands.chunk(self.draw.between(1, 40), self.reference)))
         self.sequencer.wait_released()
         target = self._next_folder()
-        image.after_power_failure(target, self.draw, self._synced)
+        image.after_power_failure(target, self.draw, lambda name: self._synced(name, synced))
         self._leave()
         self.tally.power_failures += 1
         self._recover(target, at_least=released)
@@ -265,15 +267,21 @@ class VenueWorld:
         unnumbered = [record[:8] + bytes(8) + record[16:] for record in records]
         self.sequencer.run(b"".join(unnumbered), self.clock.now_ns())
 
-    def _synced(self, name: Path) -> int | None:
-        """Bytes of a file that are on disk for sure: events only as far as the newest snapshot (journal.md, 5.2)."""
+    def _synced_event_seq(self) -> int:
+        """Last event that is on disk for sure: that of a snapshot (journal.md, 5.2)."""
+        newest = 0
+        for path in Path(self.sequencer.settings.data_dir, "snapshots").glob("*.snap"):
+            with suppress(FileNotFoundError):  # pruned meanwhile
+                newest = max(newest, int.from_bytes(path.read_bytes()[24:32], "little"))
+        return newest
+
+    def _synced(self, name: Path, before: int) -> int | None:
+        """Bytes of a file that are on disk for sure; of the event log as far as a snapshot goes, or event `before`."""
         if name.parts[0] != "events" or name.suffix != ".log":
             return None
         if not self.events_unsynced:
             return 1 << 62
-        directory = Path(self.sequencer.settings.data_dir)
-        snapshots = sorted((directory / "snapshots").glob("*.snap"))
-        event_seq = int.from_bytes(snapshots[-1].read_bytes()[24:32], "little") if snapshots else 0
+        event_seq = max(before, self._synced_event_seq())
         first = int(name.stem.rpartition("-")[2])
         return EVENT_BYTES * (event_seq - first + 2) if event_seq >= first else 0
 
