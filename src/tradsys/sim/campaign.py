@@ -7,6 +7,7 @@ cut, resumed at any world and spread over any number of processes without changi
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -82,5 +83,8 @@ def run(worlds: Iterator[WorldTask], jobs: int) -> Iterator[WorldResult]:
     if jobs == 1:
         yield from map(try_world, worlds)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+    # Ctrl-C is for the process that counts; it ends the others
+    with multiprocessing.get_context("spawn").Pool(
+        jobs, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+    ) as pool:
         yield from pool.imap_unordered(try_world, worlds)

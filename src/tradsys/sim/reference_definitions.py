@@ -12,6 +12,7 @@ from tradsys.wire.enums import AssetClass, CloseReason, InstrumentState, Permiss
 
 NOT_REFUSED = int(RejectReason.NONE)
 PERMISSIONS = int(Permission.TRADE | Permission.OPERATE)
+OPERATE = int(Permission.OPERATE)
 
 
 @dataclass(eq=False)
@@ -161,7 +162,7 @@ class Definitions:
 
     def _may_operate(self) -> bool:
         """Whether the sender has OPERATE; the venue itself always has."""
-        return self._sender is None or bool(self._sender.participant.permissions & Permission.OPERATE)
+        return self._sender is None or bool(self._sender.participant.permissions & OPERATE)
 
     def _operator_refusal(self, what_is_unknown: int = NOT_REFUSED) -> int:
         """Checks every operator command goes through, in the order of RejectReason.

@@ -35,6 +35,7 @@ from tradsys.wire.records import EVENT_COMMON
 LIMIT, MARKET = int(OrderType.LIMIT), int(OrderType.MARKET)
 DAY, IOC, FOK = int(TimeInForce.DAY), int(TimeInForce.IOC), int(TimeInForce.FOK)
 OPEN = int(InstrumentState.OPEN)
+TRADE = int(Permission.TRADE)
 POST_ONLY, KEEP_ON_DISCONNECT = int(OrderFlags.POST_ONLY), int(OrderFlags.KEEP_ON_DISCONNECT)
 RESTS, PRIORITY_KEPT = int(EventFlags.RESTS), int(EventFlags.PRIORITY_KEPT)
 UNSOLICITED = int(EventFlags.UNSOLICITED)
@@ -441,7 +442,7 @@ class ReferenceEngine(Definitions):
         participant = self._sender.participant
         allowed = instrument.entitlements.get(participant.participant_id)  # 2.3
         if allowed is None:
-            allowed = int(bool(participant.permissions & Permission.TRADE))
+            allowed = int(bool(participant.permissions & TRADE))
         return NOT_REFUSED if allowed else RejectReason.NOT_ENTITLED
 
     def _standing_refusal(self) -> int:
