@@ -78,7 +78,9 @@ def test_engines_that_are_not_installed_are_a_line_and_no_error(capfd):
     # Goal: the comparison with peers runs anywhere. Method: run it here; ours must be measured, of each peer is said what
     # came of it.
     assert main(["bench", "core_peers", "--quick", "--json"]) == 0
-    found = json.loads(capfd.readouterr().out.splitlines()[-1])["benchmarks"]["core_peers"]["result"]["results"]
+    found = json.loads(capfd.readouterr().out.splitlines()[-1])["benchmarks"]["core_peers"]["result"][
+        "results"
+    ]
     ours, peers = found[:2], found[2:]
     assert [engine["compared"] for engine in ours] == ["matches, lots, prices, orders, every level"] * 2
     assert {peer["engine"] for peer in peers} >= {"liquibook", "pyorderbook", "nautilus_trader"}
