@@ -283,8 +283,19 @@ def test_a_missing_first_sector_before_a_later_write_is_refused(venue, truth):
         open_small(venue)
 
 
-def test_an_events_file_with_an_empty_head_and_no_whole_event_is_begun_again(venue, truth):
-    """Goal: power fails while an events file is begun. Method: zeros, a little more than a header."""
+@pytest.mark.parametrize("size", [44, 100, 200])
+def test_an_events_file_without_a_whole_head_is_begun_again(venue, truth, size):
+    """Goal: power fails before an events file's head is on disk. Method: a part of it or zeros; later files are there."""
+    without_snapshots(venue)
+    first = DataDir(venue).event_files()[0][1]
+    head = first.read_bytes()[:128]
+    first.write_bytes(head[:size] if size < len(head) else bytes(size))
+    assert_whole(venue, truth, durability="fsync")
+    assert_goes_on(venue)
+
+
+def test_a_last_events_file_of_zeros_is_begun_again(venue, truth):
+    """Goal: the same where no file follows. Method: zeros, more than a header and less than an event behind it."""
     without_snapshots(venue)
     files = DataDir(venue).event_files()
     for _, path in files[1:]:

@@ -43,9 +43,10 @@ def find_unwritten(data_dir: DataDir) -> tuple[int, list[tuple[int, Path]]]:
 
 
 def _first_hole(path: Path, first: int, begin: int, count: int) -> int | None:
-    """Give the first event from `begin` on that is all zeros; the file's first where its header is."""
+    """Give the first event from `begin` on that is all zeros; the file's first where its header is, or is not whole."""
     with path.open("rb") as file:
-        if not any(file.read(HEAD_BYTES)):
+        head = file.read(HEAD_BYTES)
+        if len(head) < HEAD_BYTES or not any(head):
             return first
         file.seek(HEAD_BYTES + (begin - first) * EVENT_BYTES)
         at, left = begin, first + count - begin
