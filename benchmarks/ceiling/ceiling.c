@@ -224,6 +224,7 @@ static inline void look_ahead(const Ceiling *c, const Op *ops, int64_t i, int64_
     /* three stages: the id's entry, the order's line, its neighbours and level */
     int64_t far = i + 3 * CEILING_LOOK_AHEAD, middle = i + 2 * CEILING_LOOK_AHEAD, near = i + CEILING_LOOK_AHEAD;
     if (far >= count) return;
+    __asm__ volatile ("");  /* without it gcc finds no effect in this function and drops its calls */
     __builtin_prefetch(&c->slot_of_id[ops[far].id]);
     const Op *op = &ops[middle];
     if (op->kind == NEW)
