@@ -9,6 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from tradsys.core.ladder cimport Ladder, LevelPool, level_at
 from tradsys.core.order cimport SLOT_NONE, Order, slot_of
+from tradsys.core.prefetch cimport prefetch_to_write
 from tradsys.wire.records cimport MdOrderAdd
 
 cdef enum:
@@ -91,15 +92,11 @@ cdef class BookSet:
     cdef Book* _book(self, instrument_id) except NULL
 
 
-cdef extern from * nogil:
-    void __builtin_prefetch(const void*, ...)
-
-
 cdef inline void prefetch_order(BookSet books, uint64_t order_id) noexcept nogil:
     """Ask for the cache line of an order whose message comes soon."""
     cdef uint32_t slot = slot_of(order_id)
     if slot < books.orders_max:
-        __builtin_prefetch(&books.orders[slot], 1)
+        prefetch_to_write(&books.orders[slot])
 
 
 cdef inline void prefetch_place(BookSet books, uint64_t order_id) noexcept nogil:
@@ -111,11 +108,11 @@ cdef inline void prefetch_place(BookSet books, uint64_t order_id) noexcept nogil
     order = &books.orders[slot]
     if order.order_id != order_id:
         return
-    __builtin_prefetch(level_at(&books.levels, order.level), 1)
+    prefetch_to_write(level_at(&books.levels, order.level))
     if order.prev_slot != SLOT_NONE:
-        __builtin_prefetch(&books.orders[order.prev_slot], 1)
+        prefetch_to_write(&books.orders[order.prev_slot])
     if order.next_slot != SLOT_NONE:
-        __builtin_prefetch(&books.orders[order.next_slot], 1)
+        prefetch_to_write(&books.orders[order.next_slot])
 
 
 cdef inline Order* frozen_order(BookSet books, uint32_t slot) noexcept nogil:

@@ -9,6 +9,7 @@ from tradsys.core.events cimport (
 from tradsys.core.ladder cimport (
     CACHE_PAGES, PAGE_BITS, PAGE_LEVELS, Ladder, Level, Page, ladder_next_level, level_at, level_key)
 from tradsys.core.order cimport ORDERS_LIMIT, SLOT_BITS, SLOT_NONE, Order, slot_of
+from tradsys.core.prefetch cimport prefetch
 from tradsys.core.references cimport (
     REFS_PLACES, RefsLine, refs_add, refs_find, refs_home, refs_remove, refs_tag, tradsys_tags_equal)
 from tradsys.core.resting cimport cancel_resting, rest_order, resting_price, side_of_order, unrest_order
@@ -34,7 +35,6 @@ from tradsys.wire.records cimport (
 cdef extern from * nogil:
     int __builtin_ctz(unsigned int)
     long __builtin_expect(long, long)
-    void __builtin_prefetch(const void*)
 
 cdef enum:
     ANY_PRICE_KEY = 0x7FFFFFFFFFFFFFFE  # no resting order is beyond: the limit of a market order
@@ -215,7 +215,7 @@ cdef int match_incoming(State* s, const Command* c, Order* order, Ladder* other,
         level = level_at(&s.levels, other.best_level)
         slot = level.head_slot
         resting = &s.orders[slot]
-        __builtin_prefetch(&s.orders[resting.next_slot if resting.next_slot != SLOT_NONE else slot])
+        prefetch(&s.orders[resting.next_slot if resting.next_slot != SLOT_NONE else slot])
         assert resting.level == other.best_level
         if stp_mode != STP_MODE_NONE and s.sessions[resting.session_id].participant_id == participant_id:
             if stp_mode == STP_MODE_CANCEL_NEWEST:
@@ -410,10 +410,11 @@ cdef int replace_from_anew(State* s, const ReplaceOrder* c, Order* order, int64_
 # --------------------------------------------------------------------------------------------------- looking ahead
 
 cdef enum:
-    AHEAD_RING = 32                     # a power of two above AHEAD_FIRST
-    AHEAD_FIRST = 24                    # commands between the look and the decision
-    AHEAD_SECOND = 16
-    AHEAD_THIRD = 8
+    AHEAD_RING = 16                     # a power of two above AHEAD_FIRST
+    AHEAD_FIRST = 12                    # commands between the look and the decision
+    AHEAD_SECOND = 8
+    AHEAD_THIRD = 4
+    AHEAD_RECORDS = 2560                # bytes between a first look and the records it fetches
 
 cdef struct Ahead:                      # what is known of a command to come
     uint32_t tag                        # of the reference it enters or names; the only thing a decision relies on
@@ -437,12 +438,19 @@ cdef inline uint32_t tag_of_command(const State* s, const Command* c) noexcept n
     return refs_tag(&s.refs, c.session_id, (<const uint64_t*> c)[8 - 4 * is_new])    # orig_client_ref or client_ref
 
 
+@cython.overflowcheck(False)
+cdef inline uint32_t chosen(bint condition, uint32_t first, uint32_t second) noexcept nogil:
+    """`first` if the condition holds, else `second`, without a branch."""
+    return second ^ ((first ^ second) & (0 - <uint32_t> condition))
+
+
 cdef inline void look_first(State* s, const Command* c, Ahead* ahead) noexcept nogil:
     """The line of the reference, and the order when it is named by id."""
     cdef const uint64_t* words = <const uint64_t*> c
+    prefetch(<const uint8_t*> c + AHEAD_RECORDS)
     ahead.tag = tag_of_command(s, c)
-    __builtin_prefetch(&s.refs.lines[refs_home(&s.refs, ahead.tag)])
-    __builtin_prefetch(&s.orders[words[9] & (ORDERS_LIMIT - 1)])              # order_id; 0 in a new order
+    prefetch(&s.refs.lines[refs_home(&s.refs, ahead.tag)])
+    prefetch(&s.orders[words[9] & (ORDERS_LIMIT - 1)])              # order_id; 0 in a new order
 
 
 @cython.overflowcheck(False)
@@ -453,36 +461,36 @@ cdef inline void look_second(State* s, const Command* c, Ahead* ahead) noexcept 
     cdef const RefsLine* line = &s.refs.lines[refs_home(&s.refs, ahead.tag)]
     # a new order's tag is in no place, as a rule: then the bit behind the last place names the eighth slot, 0
     cdef uint32_t named = line.slots[__builtin_ctz(tradsys_tags_equal(line.tags, ahead.tag) | 1 << REFS_PLACES)]
-    cdef uint32_t slot = <uint32_t> (words[9] & (ORDERS_LIMIT - 1)) if words[9] else named
+    cdef uint32_t slot = chosen(words[9] != 0, <uint32_t> (words[9] & (ORDERS_LIMIT - 1)), named)
     cdef uint32_t instrument_id = order.instrument_id if order.instrument_id < s.instruments_max else 0
     cdef const Ladder* ladder = &s.instruments[instrument_id].sides[(order.side + 1) & 1]
     cdef int64_t key = order.price_ticks ^ ladder.key_mask
     cdef uint32_t page = ladder.cache[(key >> PAGE_BITS) & (CACHE_PAGES - 1)]
     cdef const Ladder* other = &s.instruments[instrument_id].sides[order.side & 1]
-    ahead.slot = slot if slot < s.slots_used else 0
+    ahead.slot = chosen(slot < s.slots_used, slot, 0)
     ahead.level = page * PAGE_LEVELS + <uint32_t> (key & (PAGE_LEVELS - 1))
-    __builtin_prefetch(&s.orders[ahead.slot])
-    __builtin_prefetch(&s.levels.pages[page])
-    __builtin_prefetch(&s.levels.pages[page].levels[key & (PAGE_LEVELS - 1)])
+    prefetch(&s.orders[ahead.slot])
+    prefetch(&s.levels.pages[page])
+    prefetch(&s.levels.pages[page].levels[key & (PAGE_LEVELS - 1)])
     ahead.best = other.best_level
-    __builtin_prefetch(level_at(&s.levels, ahead.best))
+    prefetch(level_at(&s.levels, ahead.best))
 
 
 cdef inline void look_third(State* s, const Ahead* ahead) noexcept nogil:
     """The order's neighbours, level and reference; the orders a new one might stand behind or match."""
     cdef const Order* order = &s.orders[ahead.slot]
-    cdef uint32_t after = order.next_slot if order.next_slot < s.slots_used else ahead.slot
-    cdef uint32_t before = order.prev_slot if order.prev_slot < s.slots_used else ahead.slot
+    cdef uint32_t after = chosen(order.next_slot < s.slots_used, order.next_slot, ahead.slot)
+    cdef uint32_t before = chosen(order.prev_slot < s.slots_used, order.prev_slot, ahead.slot)
     cdef const Page* page = &s.levels.pages[order.level >> PAGE_BITS]
     cdef uint32_t tail = s.levels.pages[ahead.level >> PAGE_BITS].levels[ahead.level & (PAGE_LEVELS - 1)].tail_slot
     cdef uint32_t head = level_at(&s.levels, ahead.best).head_slot
-    __builtin_prefetch(&s.orders[after])
-    __builtin_prefetch(&s.orders[before])
-    __builtin_prefetch(page)
-    __builtin_prefetch(&page.levels[order.level & (PAGE_LEVELS - 1)])
-    __builtin_prefetch(&s.refs.lines[refs_home(&s.refs, order.ref_tag)])
-    __builtin_prefetch(&s.orders[tail if tail < s.slots_used else 0])
-    __builtin_prefetch(&s.orders[head if head < s.slots_used else 0])
+    prefetch(&s.orders[after])
+    prefetch(&s.orders[before])
+    prefetch(page)
+    prefetch(&page.levels[order.level & (PAGE_LEVELS - 1)])
+    prefetch(&s.refs.lines[refs_home(&s.refs, order.ref_tag)])
+    prefetch(&s.orders[chosen(tail < s.slots_used, tail, 0)])
+    prefetch(&s.orders[chosen(head < s.slots_used, head, 0)])
 
 
 # --------------------------------------------------------------------------------------------------- batch

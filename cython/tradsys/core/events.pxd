@@ -6,15 +6,13 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from tradsys.core.order cimport Order
+from tradsys.core.prefetch cimport prefetch_to_write
 from tradsys.core.state cimport Session, State, next_report_seq
 from tradsys.wire.records cimport (
     BLOCK_ORDER_ACCEPTED, EVENT_FLAGS_RESTS, EVENT_FLAGS_UNSOLICITED, OrderAccepted, OrderCanceled, OrderExecuted,
     OrderReduced, OrderRejected, OrderReplaced, OrderRested, SCHEMA_ID, SCHEMA_VERSION, TEMPLATE_ORDER_ACCEPTED,
     TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED,
     TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_RESTED)
-
-cdef extern from * nogil:
-    void __builtin_prefetch(const void*, int)
 
 cdef enum:
     EVENT_BYTES = 128
@@ -43,8 +41,8 @@ cdef inline void* event_begin(State* s, uint64_t template_id, int64_t ts_ns) noe
     """Number the next event and fill its head."""
     cdef EventHead* event = <EventHead*> s.cursor
     # lines to be written soon: the store queue does not wait for them (a prefetch past the buffer's end harms nothing)
-    __builtin_prefetch(s.cursor + 6 * EVENT_BYTES, 1)
-    __builtin_prefetch(s.cursor + 6 * EVENT_BYTES + 64, 1)
+    prefetch_to_write(s.cursor + 6 * EVENT_BYTES)
+    prefetch_to_write(s.cursor + 6 * EVENT_BYTES + 64)
     s.cursor += EVENT_BYTES
     s.last_event_seq += 1
     event.header = event_header(template_id)

@@ -3,10 +3,8 @@ from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from tradsys.core.ladder cimport Ladder, LevelPool
 from tradsys.core.order cimport SLOT_NONE, Order
+from tradsys.core.prefetch cimport prefetch
 from tradsys.core.references cimport References
-
-cdef extern from * nogil:
-    void __builtin_prefetch(const void*)
 
 cdef enum:
     # Bits of Session.gate; with all of them set its orders need no closer look at sender and entitlement.
@@ -145,7 +143,7 @@ cdef inline uint32_t take_slot(State* s) noexcept nogil:
     cdef uint32_t slot = s.free_slot
     if slot != SLOT_NONE:
         s.free_slot = s.orders[slot].next_slot
-        __builtin_prefetch(&s.orders[s.free_slot if s.free_slot != SLOT_NONE else slot])
+        prefetch(&s.orders[s.free_slot if s.free_slot != SLOT_NONE else slot])
         return slot
     if s.slots_used < s.orders_max:
         slot = s.slots_used

@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 
 import numpy as np
 
-from tradsys.core.book_view cimport BOOK_LIVE, BookSet, __builtin_prefetch, prefetch_order, prefetch_place
+from tradsys.core.book_view cimport BOOK_LIVE, BookSet, prefetch_order, prefetch_place
 from tradsys.core.engine cimport Engine
 from tradsys.core.ladder cimport (
     LEVEL_NONE,
@@ -21,6 +21,7 @@ from tradsys.core.ladder cimport (
     level_price,
 )
 from tradsys.core.order cimport SLOT_NONE, Order, slot_of
+from tradsys.core.prefetch cimport prefetch
 from tradsys.core.state cimport Instrument
 from tradsys.engine.sequencer cimport Sequencer
 from tradsys.marketdata.channel cimport Channel, Lines
@@ -487,8 +488,8 @@ cdef class Publisher:
         for i in range(self.touched_count):
             if i + PREFETCH_PLACES < self.touched_count:
                 ref = self.touched[self.touched_places[i + PREFETCH_PLACES]].level
-                __builtin_prefetch(&self.books.levels.pages[ref >> PAGE_BITS], 0)
-                __builtin_prefetch(level_at(&self.books.levels, ref), 0)
+                prefetch(&self.books.levels.pages[ref >> PAGE_BITS])
+                prefetch(level_at(&self.books.levels, ref))
             entry = &self.touched[self.touched_places[i]]
             self.l2.claim(SIZE_MD_LEVEL, self.now_ns, self.event_seq, &room)
             message = <MdLevel*>room

@@ -1,0 +1,21 @@
+"""Asking for a cache line ahead of its use.
+
+gcc takes a function that only prefetches for one without effect and drops calls of it; the empty assembler statement is
+an effect, so that they stay.
+"""
+
+cdef extern from * nogil:
+    """
+    static inline void tradsys_prefetch(const void *line)
+    {
+        __builtin_prefetch(line, 0);
+        __asm__ volatile ("");
+    }
+    static inline void tradsys_prefetch_to_write(const void *line)
+    {
+        __builtin_prefetch(line, 1);
+        __asm__ volatile ("");
+    }
+    """
+    void prefetch "tradsys_prefetch" (const void* line)                     # to be read
+    void prefetch_to_write "tradsys_prefetch_to_write" (const void* line)   # to be written
