@@ -414,6 +414,7 @@ cdef enum:
     AHEAD_FIRST = 12                    # commands between the look and the decision
     AHEAD_SECOND = 8
     AHEAD_THIRD = 4
+    AHEAD_THIRD_SLOTS = 65536           # fewer orders lie in the caches: a third look costs more than it brings
     AHEAD_RECORDS = 2560                # bytes between a first look and the records it fetches
 
 cdef struct Ahead:                      # what is known of a command to come
@@ -525,6 +526,7 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
     cdef Ahead ahead[AHEAD_RING]
     cdef int64_t count = size_bytes // SIZE_CANCEL_ORDER
     cdef int64_t i, k
+    cdef int64_t third = AHEAD_THIRD if s.slots_used > AHEAD_THIRD_SLOTS else count
     cdef const Command* c
     cdef Ahead* known
     cdef int decided = 1
@@ -536,8 +538,9 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
             look_first(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
         for k in range(min(count, <int64_t> AHEAD_SECOND)):
             look_second(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
-        for k in range(min(count, <int64_t> AHEAD_THIRD)):
-            look_third(s, &ahead[k & (AHEAD_RING - 1)])
+        if third < count:
+            for k in range(third):
+                look_third(s, &ahead[k & (AHEAD_RING - 1)])
     for i in range(count):
         if i + AHEAD_FIRST < count:
             k = i + AHEAD_FIRST
@@ -545,8 +548,8 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
         if i + AHEAD_SECOND < count:
             k = i + AHEAD_SECOND
             look_second(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
-        if i + AHEAD_THIRD < count:
-            look_third(s, &ahead[(i + AHEAD_THIRD) & (AHEAD_RING - 1)])
+        if i + third < count:
+            look_third(s, &ahead[(i + third) & (AHEAD_RING - 1)])
         c = command_at(records, i)
         known = &ahead[i & (AHEAD_RING - 1)]
         if __builtin_expect((c.seq != 0 and c.seq != s.last_seq + 1) or s.cursor >= s.events_end, 0):
