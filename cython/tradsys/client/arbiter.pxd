@@ -4,6 +4,7 @@ requests out.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 
 from tradsys.wire.packet cimport CHANNEL_END
+from tradsys.wire.records cimport Packet
 
 cdef enum:
     LINES_MAX = 3              # A, B and the recovery door's answers
@@ -67,6 +68,7 @@ cdef class Arbiter:
     cdef int64_t stream_since_ns
 
     cdef int accept(self, const uint8_t* frame, int64_t frame_bytes, int line, int64_t now_ns) except -1 nogil
+    cdef bint _known(self, const Packet* packet) noexcept nogil
     cdef int _sequence(self, const uint8_t* frame, int64_t frame_bytes, int line, int64_t now_ns) except -1 nogil
     cdef int _take(self, const uint8_t* frame, int64_t frame_bytes, int64_t skip, int line) except -1 nogil
     cdef int _drain(self, int channel, int64_t now_ns) except -1

@@ -4,7 +4,7 @@ from bisect import bisect_left, insort
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memset
 
-from tradsys.wire.packet cimport CHANNEL_END, FRAME_GOOD, TOPIC_BYTES, check_frame
+from tradsys.wire.packet cimport CHANNEL_END, FRAME_GOOD, TOPIC_BYTES, check_frame_body, check_frame_head
 from tradsys.wire.records cimport (
     BLOCK_GAP_FILL_REQUEST,
     CHANNEL_L1,
@@ -93,7 +93,12 @@ cdef class Arbiter:
 
     cdef int accept(self, const uint8_t* frame, int64_t frame_bytes, int line, int64_t now_ns) except -1 nogil:
         cdef const Packet* packet = <const Packet*>(frame + TOPIC_BYTES)
-        if check_frame(frame, frame_bytes) != FRAME_GOOD:
+        cdef bint good = check_frame_head(frame, frame_bytes) == FRAME_GOOD
+        if good and self._known(packet):   # the other line's copy: its messages are not looked at again
+            self.line_last_ns[line] = now_ns
+            self.channels[packet.channel].duplicates += 1
+            return DUPLICATE
+        if not good or check_frame_body(frame, frame_bytes) != FRAME_GOOD:
             self.malformed += 1
             return MALFORMED
         if packet.stream_id != self.stream_id:
@@ -106,6 +111,12 @@ cdef class Arbiter:
         if not self.channels[packet.channel].wanted:
             return UNWANTED
         return self._sequence(frame, frame_bytes, line, now_ns)
+
+    cdef bint _known(self, const Packet* packet) noexcept nogil:
+        """Whether a packet brings messages, all of them delivered before."""
+        cdef const ChannelState* state = &self.channels[packet.channel]
+        return packet.stream_id == self.stream_id and state.wanted and state.next_seq != 0 and \
+            packet.message_count != 0 and packet.first_seq + packet.message_count <= state.next_seq
 
     cdef int _sequence(self, const uint8_t* frame, int64_t frame_bytes, int line, int64_t now_ns) except -1 nogil:
         """Decide by number: deliver, drop, or keep behind a hole."""
@@ -125,7 +136,7 @@ cdef class Arbiter:
             elif packet.event_seq > self.event_seq:
                 self.event_seq = packet.event_seq
             return HEARTBEAT
-        if end_seq <= state.next_seq:
+        if end_seq <= state.next_seq:   # a stream just begun may have been followed before (the recorder's)
             state.duplicates += 1
             return DUPLICATE
         if first_seq > state.next_seq:

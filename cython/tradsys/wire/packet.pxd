@@ -24,4 +24,6 @@ cdef void write_frame_head(uint8_t* frame, uint16_t channel, int32_t message_cou
                            uint64_t stream_id, uint64_t first_seq, int64_t send_ts_ns,
                            uint64_t event_seq) noexcept nogil
 cdef FrameFault check_frame(const uint8_t* frame, int64_t frame_bytes) noexcept nogil
+cdef FrameFault check_frame_head(const uint8_t* frame, int64_t frame_bytes) noexcept nogil
+cdef FrameFault check_frame_body(const uint8_t* frame, int64_t frame_bytes) noexcept nogil
 cdef const uint8_t* skip_messages(const uint8_t* message, int64_t count) noexcept nogil

@@ -70,6 +70,12 @@ cdef void write_frame_head(uint8_t* frame, uint16_t channel, int32_t message_cou
 
 cdef FrameFault check_frame(const uint8_t* frame, int64_t frame_bytes) noexcept nogil:
     """Whether everything about the frame agrees; afterwards its messages may be walked without further checks."""
+    cdef FrameFault fault = check_frame_head(frame, frame_bytes)
+    return fault if fault != FRAME_GOOD else check_frame_body(frame, frame_bytes)
+
+
+cdef FrameFault check_frame_head(const uint8_t* frame, int64_t frame_bytes) noexcept nogil:
+    """Whether topic, packet header and size agree; says nothing of the messages."""
     cdef const Packet* packet
     cdef uint64_t topic
     if frame_bytes < FRAME_HEAD_BYTES:
@@ -85,6 +91,12 @@ cdef FrameFault check_frame(const uint8_t* frame, int64_t frame_bytes) noexcept 
         return FRAME_SIZE
     if packet.stream_id == 0 or packet.first_seq == 0 or packet.first_seq >> 62:
         return FRAME_SEQ
+    return FRAME_GOOD
+
+
+cdef FrameFault check_frame_body(const uint8_t* frame, int64_t frame_bytes) noexcept nogil:
+    """Whether the messages of a frame with a good head agree with it."""
+    cdef const Packet* packet = <const Packet*>(frame + TOPIC_BYTES)
     return _check_messages(packet.channel, packet.message_count, frame + FRAME_HEAD_BYTES, frame + frame_bytes)
 
 
