@@ -6,6 +6,7 @@ under construction is always contiguous; `head` moves on when it is closed, and 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 
 from tradsys.wire.libzmq cimport zmq_msg_t
+from tradsys.wire.packet cimport FRAME_HEAD_BYTES
 
 
 cdef struct RetainedFrame:
@@ -50,7 +51,6 @@ cdef class Channel:
     cdef readonly int64_t last_send_ns     # wall clock of the last frame, ns
     cdef readonly int64_t packets_sent     # packets, heartbeats included
 
-    cdef int claim(self, int64_t size_bytes, int64_t now_ns, uint64_t event_seq, uint8_t** message) except -1 nogil
     cdef int flush(self, int64_t now_ns, uint64_t event_seq) except -1 nogil
     cdef int heartbeat(self, int64_t now_ns, uint64_t event_seq) except -1 nogil
     cdef uint64_t first_available_seq(self) noexcept nogil
@@ -59,3 +59,20 @@ cdef class Channel:
                             int32_t* message_count) except -1 nogil
     cdef int _open(self) except -1 nogil
     cdef void _evict(self) noexcept nogil
+
+
+cdef inline int claim(Channel channel, int64_t size_bytes, int64_t now_ns, uint64_t event_seq,
+                      uint8_t** message) except -1 nogil:
+    """Room for the next message in the open frame, which is sent first when it is full.
+
+    `event_seq` is the last event all of whose messages precede this one.
+    """
+    assert size_bytes % 8 == 0
+    assert FRAME_HEAD_BYTES + size_bytes <= channel.frame_bytes_max
+    if channel.cursor + size_bytes > channel.limit:
+        channel.flush(now_ns, event_seq)
+    message[0] = channel.cursor
+    channel.cursor += size_bytes
+    channel.open_count += 1
+    channel.next_seq += 1
+    return 0

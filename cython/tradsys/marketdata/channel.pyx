@@ -109,21 +109,6 @@ cdef class Channel:
         free(self.ring)
         free(self.retained)
 
-    cdef int claim(self, int64_t size_bytes, int64_t now_ns, uint64_t event_seq, uint8_t** message) except -1 nogil:
-        """Room for the next message in the open frame, which is sent first when it is full.
-
-        `event_seq` is the last event all of whose messages precede this one.
-        """
-        assert size_bytes % 8 == 0
-        assert FRAME_HEAD_BYTES + size_bytes <= self.frame_bytes_max
-        if self.cursor + size_bytes > self.limit:
-            self.flush(now_ns, event_seq)
-        message[0] = self.cursor
-        self.cursor += size_bytes
-        self.open_count += 1
-        self.next_seq += 1
-        return 0
-
     cdef int flush(self, int64_t now_ns, uint64_t event_seq) except -1 nogil:
         """Send the open frame if it holds a message."""
         cdef int64_t frame_bytes = <int64_t>self.cursor - <int64_t>self.open_frame

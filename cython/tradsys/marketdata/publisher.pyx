@@ -24,7 +24,7 @@ from tradsys.core.order cimport SLOT_NONE, Order, slot_of
 from tradsys.core.prefetch cimport prefetch
 from tradsys.core.state cimport Instrument
 from tradsys.engine.sequencer cimport Sequencer
-from tradsys.marketdata.channel cimport Channel, Lines
+from tradsys.marketdata.channel cimport Channel, Lines, claim
 from tradsys.wire.records cimport (
     BLOCK_MD_INSTRUMENT,
     BLOCK_MD_LEVEL,
@@ -315,7 +315,7 @@ cdef class Publisher:
         cdef MdTrade* trade
         self._l3(TEMPLATE_MD_ORDER_EXECUTE, event.resting_order_id, event.price_ticks, event.qty_lots, event.ts_ns,
                  event.instrument_id, 3 - event.incoming_side)
-        self.trades.claim(SIZE_MD_TRADE, self.now_ns, self.event_seq, &room)
+        claim(self.trades, SIZE_MD_TRADE, self.now_ns, self.event_seq, &room)
         trade = <MdTrade*>room
         trade.block_length = BLOCK_MD_TRADE
         trade.template_id = TEMPLATE_MD_TRADE
@@ -356,7 +356,7 @@ cdef class Publisher:
         known.qty_increment_lots = event.qty_increment_lots
         known.qty_min_lots = event.qty_min_lots
         known.qty_max_lots = event.qty_max_lots
-        self.status.claim(SIZE_MD_INSTRUMENT, self.now_ns, self.event_seq, &room)
+        claim(self.status, SIZE_MD_INSTRUMENT, self.now_ns, self.event_seq, &room)
         memcpy(room, known, SIZE_MD_INSTRUMENT)
         return 0
 
@@ -366,7 +366,7 @@ cdef class Publisher:
         cdef uint8_t* room
         assert 0 < instrument_id < self.books.instruments_max
         self.definitions[instrument_id].state = state
-        self.status.claim(SIZE_MD_STATUS, self.now_ns, self.event_seq, &room)
+        claim(self.status, SIZE_MD_STATUS, self.now_ns, self.event_seq, &room)
         message = <MdStatus*>room
         message.block_length = BLOCK_MD_STATUS
         message.template_id = TEMPLATE_MD_STATUS
@@ -387,7 +387,7 @@ cdef class Publisher:
         """Say it on L3, do it on the shadow book, remember the level for L2 and the book for L1."""
         cdef uint8_t* room
         cdef uint32_t slot = slot_of(order_id), level = LEVEL_NONE
-        self.l3.claim(SIZE_MD_ORDER_ADD, self.now_ns, self.event_seq, &room)
+        claim(self.l3, SIZE_MD_ORDER_ADD, self.now_ns, self.event_seq, &room)
         publish_order(<MdOrderAdd*>room, template_id, order_id, price_ticks, qty_lots, ts_ns, instrument_id, side)
         assert 0 < instrument_id < self.books.instruments_max
         if template_id != TEMPLATE_MD_ORDER_ADD and slot < self.books.orders_max:
@@ -472,7 +472,7 @@ cdef class Publisher:
         cdef int64_t i
         cdef uint8_t* room
         for i in range(self.traded_count):
-            self.trades.claim(SIZE_MD_STATISTICS, self.now_ns, self.event_seq, &room)
+            claim(self.trades, SIZE_MD_STATISTICS, self.now_ns, self.event_seq, &room)
             memcpy(room, &self.statistics[self.traded[i]], SIZE_MD_STATISTICS)
         self.traded_count = 0
         return 0
@@ -491,7 +491,7 @@ cdef class Publisher:
                 prefetch(&self.books.levels.pages[ref >> PAGE_BITS])
                 prefetch(level_at(&self.books.levels, ref))
             entry = &self.touched[self.touched_places[i]]
-            self.l2.claim(SIZE_MD_LEVEL, self.now_ns, self.event_seq, &room)
+            claim(self.l2, SIZE_MD_LEVEL, self.now_ns, self.event_seq, &room)
             message = <MdLevel*>room
             memset(message, 0, sizeof(MdLevel))
             message.block_length = BLOCK_MD_LEVEL
@@ -539,7 +539,7 @@ cdef class Publisher:
                     now.ask_qty_lots == told.ask_qty_lots and now.ask_order_count == told.ask_order_count:
                 continue
             told[0] = now
-            self.l1.claim(SIZE_MD_TOP, self.now_ns, self.event_seq, &room)
+            claim(self.l1, SIZE_MD_TOP, self.now_ns, self.event_seq, &room)
             memcpy(room, &now, SIZE_MD_TOP)
         self.touched_book_count = 0
         return 0

@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
-from tradsys.marketdata.channel cimport Channel
+from tradsys.marketdata.channel cimport Channel, claim
 from tradsys.marketdata.publisher cimport Publisher
 from tradsys.marketdata.snapshot cimport SNAPSHOT_IDLE, SnapshotWalk
 from tradsys.wire.libzmq cimport (
@@ -415,7 +415,7 @@ cdef class RecoveryDoor:
         if not self.cycle_walking and not self._next_in_cycle(now_ns):
             return 0
         while count < budget and self.walk.stage != SNAPSHOT_IDLE:
-            channel.claim(self.walk.peek_bytes(), now_ns, self.walk.begin.event_seq, &room)
+            claim(channel, self.walk.peek_bytes(), now_ns, self.walk.begin.event_seq, &room)
             self.walk.write(room)
             count += 1
         channel.flush(now_ns, self.walk.begin.event_seq)
