@@ -1,0 +1,29 @@
+"""One FIX session as a state machine without sockets and clocks: messages and time in, actions out.
+
+It is the same for acceptor and initiator. The owner calls one of the ``on_`` methods, then drains ``actions`` and
+executes them in order. A gateway's hot path may act without it while ``numbers.fast`` is set (see numbers.pxd).
+"""
+
+from tradsys.fix.actions import Action, Fault
+from tradsys.fix.message import Message
+from tradsys.fix.numbers import SessionNumbers
+from tradsys.fix.settings import SessionSettings
+
+
+class FixSession:
+    """The rules of a FIX 4.4 session."""
+
+    def __init__(
+        self, settings: SessionSettings, numbers: SessionNumbers, initiator: bool = False, period_ns: int = 0
+    ) -> None:
+        self.actions: list[Action] = []
+
+    def on_connect(self, now_ns: int) -> None: ...
+    def on_message(self, message: Message, now_ns: int) -> None: ...
+    def on_fault(self, message: Message, fault: Fault, now_ns: int) -> None: ...
+    def on_garbled(self, now_ns: int) -> None: ...
+    def on_time(self, now_ns: int) -> None: ...
+    def on_disconnect(self, now_ns: int) -> None: ...
+    def logon_accepted(self, now_ns: int) -> None: ...
+    def logon_refused(self, text: str, now_ns: int) -> None: ...
+    def logout(self, text: str, now_ns: int) -> None: ...
