@@ -230,14 +230,14 @@ def read_fields(frame: bytes) -> list[Field]:
 
 
 def build(msg_type: str | bytes, body_fields: Iterable[Field], header: Header) -> bytes:
-    """Write one message: 8 9 35 34 (43) (97) 49 52 56 (routing) (122), the body, 10."""
+    """Write one message: 8 9 35 34 (43) 49 52 56 (97) (routing) (122), the body, 10."""
     msg_type = msg_type.encode("latin-1") if isinstance(msg_type, str) else msg_type
     fields: list[Field] = [(35, msg_type), (34, b"%d" % header.seq)]
     if header.poss_dup:
         fields.append((43, b"Y"))
+    fields += [(49, header.sender_comp_id), (52, header.sending_time), (56, header.target_comp_id)]
     if header.poss_resend:
         fields.append((97, b"Y"))
-    fields += [(49, header.sender_comp_id), (52, header.sending_time), (56, header.target_comp_id)]
     fields += header.routing
     if header.orig_sending_time:
         fields.append((122, header.orig_sending_time))
@@ -284,7 +284,7 @@ def parse_time(text: bytes) -> int:
     if match is None:
         raise InputError(f"a time is YYYYMMDD-HH:MM:SS with 0, 3, 6 or 9 digits behind it, was {text[:32]!r}")
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
-    if not (1 <= year and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]):
+    if not (year >= 1 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]):
         raise InputError(f"no such day: {text!r}")
     if hour > 23 or minute > 59 or second > 60:
         raise InputError(f"no such time of day: {text!r}")

@@ -5,14 +5,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from tradsys.fix.message import MESSAGE_BYTES_MAX, Precision
+from tradsys.fix.message import MESSAGE_BYTES_MAX, Field, Precision
 from tradsys.fix.schedule import Schedule
 
 SECOND_NS = 10**9
 CompId = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[ -~]+$")]
 Nanoseconds = Annotated[int, Meta(ge=0)]
-
-ADMIN_TYPES: frozenset[str] = frozenset({"0", "1", "2", "3", "4", "5", "A"})
 
 
 class SessionSettings(Struct, frozen=True, kw_only=True):
@@ -31,6 +29,7 @@ class SessionSettings(Struct, frozen=True, kw_only=True):
     refusal_delay_ns: Nanoseconds = SECOND_NS  # between the Logout of a refused Logon and the close
     explain_refusals: bool = True  # a Logout with Text goes before the close when a Logon is refused
     latency_ns: Nanoseconds = 120 * SECOND_NS  # largest difference of SendingTime and clock; 0: not looked at
+    logon_fields: tuple[Field, ...] = ()  # what an initiator's Logon says beside: 553, 554 and their like
     message_bytes_max: Annotated[int, Meta(ge=0)] = MESSAGE_BYTES_MAX  # announced in 383; 0: not announced
 
     # sequence numbers
