@@ -53,7 +53,7 @@ class SessionOwner:
         self.outgoing: list[bytes] = []
         self.delivered: list[Message] = []
         self.ended: list[EndReason] = []
-        self.established = 0
+        self.established = self.resets = 0
         self.close_reason: Disconnect | None = None
         self.rest = b""
         self.now_ns = 0
@@ -116,6 +116,7 @@ class SessionOwner:
                     self.session.logon_accepted(self.now_ns)
                     self.drain()
             case ResetNumbers():
+                self.resets += 1
                 self.disk.stored.clear()
                 self.disk.period_ns = action.period_ns
             case Established():

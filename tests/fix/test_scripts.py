@@ -9,12 +9,13 @@ SCRIPTS = sorted((Path(__file__).resolve().parents[2] / "fix_specs" / "sessions"
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_script(path: Path) -> None:
-    run_script(path)
+@pytest.mark.parametrize("piece_bytes", [1 << 20, 7, 1])
+def test_script(path: Path, piece_bytes: int) -> None:
+    run_script(path, piece_bytes)
 
 
 def test_there_are_scripts_and_each_says_what_it_is_about() -> None:
-    assert len(SCRIPTS) >= 60
+    assert len(SCRIPTS) >= 100
     for path in SCRIPTS:
         assert path.read_text().startswith("# "), path.name
 

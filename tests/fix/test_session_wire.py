@@ -128,7 +128,12 @@ Steps = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(steps=Steps, next_expected=st.booleans(), chunk=st.sampled_from([0, 1, 3]), queue=st.sampled_from([0, 1, 50]))
+@given(
+    steps=Steps,
+    next_expected=st.booleans(),
+    chunk=st.sampled_from([0, 1, 3]),
+    queue=st.sampled_from([0, 1, 50]),
+)
 def test_every_message_arrives_once_and_in_order(
     steps: list[tuple[object, ...]], next_expected: bool, chunk: int, queue: int
 ) -> None:

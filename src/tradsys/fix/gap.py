@@ -5,6 +5,10 @@ from msgspec import Struct
 from tradsys.fix.actions import Fault
 from tradsys.fix.message import Message
 
+SERVED_MAX = (
+    1_000  # answered already and kept beyond the bound: two sides that ask each other would never end else
+)
+
 
 class Early(Struct, frozen=True):
     """A message whose number is too high yet."""
@@ -47,7 +51,8 @@ class Gap:
         """Keep a message until its turn."""
         seq = early.message.seq
         self.highest = max(self.highest, seq)
-        if seq in self.early or len(self.early) < self.early_max:
+        room = self.early_max + (SERVED_MAX if early.is_served else 0)
+        if len(self.early) < room:
             self.early.setdefault(seq, early)
 
     def take(self, seq: int) -> Early | None:

@@ -11,10 +11,10 @@ from msgspec import Meta, Struct
 DAY_S = 86_400
 WEEK_S = 7 * DAY_S
 SECOND_NS = 10**9
-DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
 
 Day = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
+DAYS: tuple[Day, ...] = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 TimeOfDay = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$")]
 
 

@@ -589,6 +589,7 @@ class FixSession:
         """Count a message that is answered already: now when it is its turn, else when its turn comes."""
         if message.seq == self.numbers.next_in:
             self.numbers.next_in += 1
+            self.gap.pass_over(self.numbers.next_in)
         elif message.seq > self.numbers.next_in:
             self.gap.keep(Early(message, is_served=True))
 
@@ -618,6 +619,8 @@ class FixSession:
         else:
             self._send(LOGOUT)
         self.state = State.FAULTED if is_fault else State.LOGOUT_SENT
+        if is_fault:
+            self.gap.clear()  # asked for again after the next Logon
         self._since_ns = now_ns
         self.numbers.active = self.numbers.fast = False
 
@@ -625,6 +628,7 @@ class FixSession:
         """End the session and have the connection closed."""
         self._end(reason)
         self.state = State.CLOSING
+        self.gap.clear()
         self._do(Disconnect(reason, text, delay_ns))
 
     def _end(self, reason: EndReason) -> None:
