@@ -33,6 +33,7 @@ class Gap:
         self.early_max = early_max
         self.early: dict[int, Early] = {}
         self.highest = 0  # highest number seen too early; 0: nothing is missing
+        self.passed = 0  # nothing below is kept
         self.asked_end = 0  # last number asked for; 0: nothing was asked
         self.asked_ns = 0  # when it was asked, or something last came of it
         self.tries = 0  # requests since something last came
@@ -61,12 +62,17 @@ class Gap:
 
     def pass_over(self, next_in: int) -> None:
         """Forget what lies below the number expected; all of it when nothing is missing any more."""
-        for seq in [seq for seq in self.early if seq < next_in]:
-            del self.early[seq]
+        steps = next_in - self.passed
+        below = (
+            range(self.passed, next_in) if steps <= len(self.early) else [*filter(next_in.__gt__, self.early)]
+        )
+        for seq in below:
+            self.early.pop(seq, None)
+        self.passed = next_in
         if self.highest < next_in:
             self.clear()
 
     def clear(self) -> None:
         """Forget everything."""
         self.early.clear()
-        self.highest = self.asked_end = self.asked_ns = self.tries = 0
+        self.highest = self.passed = self.asked_end = self.asked_ns = self.tries = 0
