@@ -65,6 +65,7 @@ sim: build
 
 lint: build
 	$(PYTHON) tools/gen_wire.py --check
+	$(PYTHON) tools/gen_fix_spec.py --check
 	$(PYTHON) tools/tidy.py
 	$(BIN)/ruff check .
 	PATH="$(BIN):$$PATH" cython-lint cython
