@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tradsys.config import Feed
 from tradsys.core import Engine
 from tradsys.marketdata.channel import Lines
 from tradsys.marketdata.publisher import Publisher
 from tradsys.sim import workload
 
-TURN_EVENTS = 4096
+TURN_EVENTS = Feed().turn_events_max
 BATCH = 4096
 
 

@@ -5,7 +5,9 @@ publishes on PUB sockets to a subscriber process that arbitrates and counts ever
 from the first event to the subscriber's last message. A subscriber waits in poll when nothing is there, as a client
 does. With both lines it reads every byte twice; `A and B, a reader of A` publishes on both and nobody reads B. `bare
 libzmq` sends the same line A frames from memory to the same subscriber, which only receives them. An update is one L3
-message; the other channels come on top. Turns of 4096 events, frames of at most 64 KiB, queues as the defaults.
+message; the other channels come on top. Turns, frames and queues are the venue's defaults. PUB drops what a full queue
+does not take, so the publisher waits for a subscriber that is LAG_FRAMES_MAX frames behind: the rate is one that all of
+them sustain, however long the run, with nothing lost. Waiting costs the publishing thread no processor time of its own.
 """
 
 from __future__ import annotations
@@ -15,23 +17,31 @@ import sys
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from multiprocessing.sharedctypes import Synchronized
 
 import feed_flow
 import zmq
+from feed_flow import TURN_EVENTS
 from measure import arguments, median, show, spread
 
 from tradsys.client.feed_core import FeedCore
 from tradsys.config import Feed as FeedSettings
 from tradsys.marketdata.channel import Lines
+from tradsys.marketdata.publisher import Publisher
 
 FLOWS: dict[str, int] = {"single": 1_000_000, "multi100": 1_000_000}
 CHANNELS = (1, 2, 3, 4, 5)
 END = b"\xff\xff end"
 RECEIVE_HWM = 10_000
+LAG_FRAMES_MAX = 1_000  # half of the venue's send queue
+PAUSE_S = 50e-6
 
 
-def subscribe(pipe: Connection, addresses: list[str], count_only: bool) -> None:
-    """The subscriber process: count until the end mark has come on every line, then report."""
+def subscribe(pipe: Connection, addresses: list[str], count_only: bool, progress: Synchronized) -> None:
+    """The subscriber process: count until the end mark has come on every line, then report.
+
+    `progress` tells the publisher how many frames have been taken.
+    """
     context = zmq.Context()
     lines = []
     for address in addresses:
@@ -57,6 +67,7 @@ def subscribe(pipe: Connection, addresses: list[str], count_only: bool) -> None:
                 taken = core.receive(socket, line, 64, 1)
                 idle = idle and not taken
                 frames += taken
+        progress.value = frames
         if not count_only:
             ended = core.malformed  # the end marks are no frames
         if not idle:
@@ -82,11 +93,22 @@ class Wire:
         self.read = self.sockets[:lines_read]
         addresses = [socket.get_string(zmq.LAST_ENDPOINT) for socket in self.read]
         spawn = multiprocessing.get_context("spawn")
-        self.process = spawn.Process(target=subscribe, args=(far, addresses, count_only), daemon=True)
+        self.taken = spawn.Value("q", 0, lock=False)
+        self.process = spawn.Process(
+            target=subscribe, args=(far, addresses, count_only, self.taken), daemon=True
+        )
         self.process.start()
         self.pipe.recv()
         for socket in self.read:
             socket.recv()  # the subscription
+
+    def wait_for_room(self, sent_frames: int) -> None:
+        """Wait until the subscriber is at most LAG_FRAMES_MAX frames of all lines behind."""
+        patience = time.monotonic() + 60
+        while sent_frames - self.taken.value > LAG_FRAMES_MAX:
+            if time.monotonic() > patience:
+                raise SystemExit("the subscriber takes no more frames: some were lost")
+            time.sleep(PAUSE_S)
 
     def finish(self) -> tuple[int, int, dict]:
         """Send the end mark, wait for the subscriber's report: (time of its last frame, frames, figures)."""
@@ -126,7 +148,9 @@ def to_reader(
     first = [live.channel(channel).next_seq for channel in CHANNELS]
     time.sleep(0.5)  # the prefill's frames leave
     start_ns, start = time.monotonic_ns(), time.thread_time()
-    live.publish_events(flow.events, now_ns=2)
+    for at in range(0, len(flow.events), TURN_EVENTS):
+        live.publish_events(flow.events[at : at + TURN_EVENTS], now_ns=2)
+        wire.wait_for_room(frames_sent(live) * len(wire.read))
     thread_seconds = time.thread_time() - start
     last_ns, _, figures = wire.finish()
     end = [live.channel(channel).next_seq for channel in CHANNELS]
@@ -137,6 +161,11 @@ def to_reader(
     seconds = (last_ns - start_ns) / 1e9
     updates, messages = end[0] - first[0], sum(b - a for a, b in zip(first, end, strict=True))
     return updates / seconds / 1e6, messages / seconds / 1e6, updates / thread_seconds / 1e6
+
+
+def frames_sent(publisher: Publisher) -> int:
+    """Frames of all channels sent on one line since the publisher was made."""
+    return sum(publisher.channel(channel).packets_sent for channel in CHANNELS)
 
 
 def frames_of(flow: feed_flow.FeedFlow) -> tuple[list[bytes], int]:
@@ -157,8 +186,10 @@ def bare(frames: list[bytes], updates: int) -> float:
     """M updates/s of the same frames, sent and received and nothing else."""
     wire = Wire(1, count_only=True)
     start_ns = time.monotonic_ns()
-    for frame in frames:
+    for number, frame in enumerate(frames):
         wire.sockets[0].send(frame)
+        if number % 64 == 0:
+            wire.wait_for_room(number)
     last_ns, received, _ = wire.finish()
     if received != len(frames):
         raise SystemExit(f"bare libzmq lost frames: {received} of {len(frames)}")
