@@ -1,0 +1,320 @@
+"""The order table of one FIX session."""
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcmp, memcpy, memset
+
+cimport cython
+
+from tradsys.gateways.fix_text cimport FixText
+from tradsys.wire.records cimport (
+    CANCEL_REASON_EXPIRED, EVENT_FLAGS_UNSOLICITED, MessageHeader, OrderAccepted, OrderCanceled, OrderExecuted,
+    OrderReduced, OrderRejected, OrderReplaced, TEMPLATE_NEW_ORDER, TEMPLATE_ORDER_ACCEPTED,
+    TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED,
+    TEMPLATE_ORDER_REPLACED,
+)
+
+cdef enum:
+    CAPACITY_BEGIN = 1024
+    SKIPS_MAX = 4096       # live orders stepped over for one fresh entry
+
+
+@cython.final
+cdef class FixOrders:
+    """ClOrdIDs, references and orders of one session.
+
+    A reference is found in entry client_ref modulo capacity and nowhere else; each ClOrdID of an entry is found by
+    its text, and no text is in two entries. A live order's root is never overwritten; everything else is, oldest first,
+    when the table is full.
+
+    Parameters
+    ----------
+    capacity_max : int
+        Entries at most, a power of two; the table begins small and doubles.
+    """
+
+    def __cinit__(self, uint32_t capacity_max):
+        if capacity_max < 2 or capacity_max & (capacity_max - 1):
+            raise ValueError(f"capacity_max must be a power of two, was {capacity_max}")
+        self.capacity_max = capacity_max
+        self.capacity = min(<uint32_t> CAPACITY_BEGIN, capacity_max)
+        self.next_ref = 1
+        self.foreign = {}
+        self.entries = <FixOrder*> calloc(self.capacity, sizeof(FixOrder))
+        self.slots = <int32_t*> calloc(2 * self.capacity, sizeof(int32_t))
+        if not (self.entries and self.slots):
+            raise MemoryError("no memory for a FIX order table")
+
+    def __dealloc__(self):
+        free(self.entries)
+        free(self.slots)
+
+    # ------------------------------------------------------------------------------------------ looking up
+
+    cdef FixOrder* by_ref(self, uint64_t client_ref) noexcept nogil:
+        cdef FixOrder* entry = &self.entries[client_ref & (self.capacity - 1)]
+        return entry if client_ref != 0 and entry.client_ref == client_ref else NULL
+
+    cdef FixOrder* by_text(self, FixText text) noexcept nogil:
+        cdef uint32_t mask = 2 * self.capacity - 1
+        cdef uint32_t slot
+        cdef FixOrder* entry
+        if text.data == NULL or text.size > CL_ORD_ID_BYTES_MAX:
+            return NULL
+        slot = _hash(text.data, text.size) & mask
+        while self.slots[slot] != 0:
+            entry = &self.entries[self.slots[slot] - 1]
+            if entry.text_size == text.size and memcmp(entry.text, text.data, text.size) == 0:
+                return entry
+            slot = (slot + 1) & mask
+        return NULL
+
+    cdef FixOrder* root_of(self, const FixOrder* entry) noexcept nogil:
+        return self.by_ref(entry.root_ref)
+
+    # ------------------------------------------------------------------------------------------ changing
+
+    cdef FixOrder* add(self, FixText text, uint64_t client_ref) except? NULL:
+        cdef FixOrder* entry
+        cdef int _i
+        if text.size > CL_ORD_ID_BYTES_MAX:
+            raise ValueError(f"a ClOrdID has at most {CL_ORD_ID_BYTES_MAX} bytes, this one has {text.size}")
+        if self.count >= self.capacity - self.capacity // 4 and self.capacity < self.capacity_max:
+            self.grow()
+        if client_ref == 0:
+            for _i in range(SKIPS_MAX):
+                entry = &self.entries[self.next_ref & (self.capacity - 1)]
+                if entry.client_ref == 0 or entry.kind != c"D" or entry.leaves_lots == 0:
+                    break
+                self.next_ref += 1
+            else:
+                return NULL
+            client_ref = self.next_ref
+        if client_ref >= self.next_ref:
+            self.next_ref = client_ref + 1
+        entry = &self.entries[client_ref & (self.capacity - 1)]
+        if entry.client_ref != 0:
+            self.drop(entry)
+        memset(entry, 0, sizeof(FixOrder))
+        entry.client_ref = entry.root_ref = entry.current_ref = client_ref
+        entry.text_size = <uint8_t> text.size
+        memcpy(entry.text, text.data, text.size)
+        self.link(<uint32_t> (client_ref & (self.capacity - 1)))
+        self.count += 1
+        return entry
+
+    cdef int drop(self, FixOrder* entry) noexcept nogil:
+        """Forget an entry."""
+        self.unlink(<uint32_t> (entry - self.entries))
+        entry.client_ref = 0
+        self.count -= 1
+        return 0
+
+    @cython.overflowcheck(False)
+    cdef int grow(self) except -1:
+        """Double the table; every entry moves to where its reference says."""
+        cdef uint32_t before = self.capacity
+        cdef uint32_t i, index
+        cdef FixOrder* old = self.entries
+        cdef FixOrder* entries = <FixOrder*> calloc(2 * before, sizeof(FixOrder))
+        cdef int32_t* slots = <int32_t*> calloc(4 * before, sizeof(int32_t))
+        if not (entries and slots):
+            free(entries)
+            free(slots)
+            raise MemoryError("no memory for a FIX order table")
+        free(self.slots)
+        self.entries, self.slots, self.capacity = entries, slots, 2 * before
+        for i in range(before):
+            if old[i].client_ref != 0:
+                index = <uint32_t> (old[i].client_ref & (self.capacity - 1))
+                entries[index] = old[i]
+                self.link(index)
+        free(old)
+        return 0
+
+    cdef void link(self, uint32_t index) noexcept nogil:
+        cdef uint32_t mask = 2 * self.capacity - 1
+        cdef uint32_t slot = _hash(self.entries[index].text, self.entries[index].text_size) & mask
+        while self.slots[slot] != 0:
+            slot = (slot + 1) & mask
+        self.slots[slot] = <int32_t> index + 1
+
+    @cython.overflowcheck(False)  # distances between slots are taken around the ring
+    cdef void unlink(self, uint32_t index) noexcept nogil:
+        cdef uint32_t mask = 2 * self.capacity - 1
+        cdef uint32_t slot = _hash(self.entries[index].text, self.entries[index].text_size) & mask
+        cdef uint32_t hole, home
+        cdef FixOrder* entry
+        while self.slots[slot] != <int32_t> index + 1:
+            slot = (slot + 1) & mask
+        hole = slot
+        while True:
+            slot = (slot + 1) & mask
+            if self.slots[slot] == 0:
+                break
+            entry = &self.entries[self.slots[slot] - 1]
+            home = _hash(entry.text, entry.text_size)
+            # an entry may fill the hole unless its home lies behind it, cyclically
+            if ((slot - home) & mask) >= ((slot - hole) & mask):
+                self.slots[hole] = self.slots[slot]
+                hole = slot
+        self.slots[hole] = 0
+
+    # ------------------------------------------------------------------------------------------ events
+
+    cdef FixOrder* apply(self, const uint8_t* event, int party) except? NULL:
+        cdef int template_id = (<const MessageHeader*> event).template_id
+        cdef FixOrder* root = NULL
+        if template_id == TEMPLATE_ORDER_EXECUTED:
+            root = self.executed(<const OrderExecuted*> event, party)
+        elif template_id == TEMPLATE_ORDER_ACCEPTED:
+            root = self.follow((<const OrderAccepted*> event).client_ref, 0)
+            if root != NULL:
+                root.order_id = (<const OrderAccepted*> event).order_id
+                root.leaves_lots = (<const OrderAccepted*> event).leaves_lots
+                root.status = STATUS_NEW
+        elif template_id == TEMPLATE_ORDER_CANCELED:
+            root = self.canceled(<const OrderCanceled*> event)
+        elif template_id == TEMPLATE_ORDER_REDUCED:
+            root = self.follow((<const OrderReduced*> event).client_ref, 0)
+            if root != NULL:
+                root.leaves_lots = (<const OrderReduced*> event).leaves_lots
+                root.qty_lots = root.cum_lots + root.leaves_lots
+        elif template_id == TEMPLATE_ORDER_REPLACED:
+            root = self.replaced(<const OrderReplaced*> event)
+        elif template_id == TEMPLATE_ORDER_REJECTED:
+            if (<const OrderRejected*> event).refused_template == TEMPLATE_NEW_ORDER:
+                root = self.follow((<const OrderRejected*> event).client_ref, 0)
+                if root != NULL and root.order_id == 0:
+                    root.leaves_lots = 0
+                    root.status = STATUS_REJECTED
+        if root != NULL:
+            root.event_seq = (<const OrderAccepted*> event).seq
+            root.ts_ns = (<const OrderAccepted*> event).ts_ns
+        return root
+
+    cdef FixOrder* executed(self, const OrderExecuted* event, int party):
+        cdef bint is_resting = party == 0 and event.resting_report_seq != 0
+        cdef FixOrder* root = self.follow(
+            event.resting_client_ref if is_resting else event.incoming_client_ref, 0)
+        if root == NULL:
+            return NULL
+        root.cum_lots += event.qty_lots
+        root.notional += event.qty_lots * event.price_ticks
+        root.leaves_lots = event.resting_leaves_lots if is_resting else event.incoming_leaves_lots
+        root.status = STATUS_FILLED if root.leaves_lots == 0 else STATUS_PARTIALLY_FILLED
+        return root
+
+    cdef FixOrder* canceled(self, const OrderCanceled* event):
+        cdef FixOrder* root = self.follow(event.client_ref, 0)
+        if root != NULL:
+            root.leaves_lots = 0
+            root.status = STATUS_EXPIRED if event.cancel_reason == CANCEL_REASON_EXPIRED else STATUS_CANCELED
+        return root
+
+    cdef FixOrder* replaced(self, const OrderReplaced* event):
+        cdef FixOrder* root = self.follow(event.client_ref, event.orig_client_ref)
+        if root != NULL:
+            root.current_ref = event.client_ref
+            root.price_ticks = event.price_ticks
+            root.leaves_lots = event.leaves_lots
+            root.qty_lots = event.qty_lots
+            root.order_flags = event.order_flags
+        return root
+
+    cdef FixOrder* follow(self, uint64_t client_ref, uint64_t orig_ref):
+        """The root of the order an event is of. A reference given by another session is remembered with its order."""
+        cdef FixOrder* entry = self.by_ref(client_ref)
+        if orig_ref and client_ref != orig_ref:
+            root = self.foreign.pop(orig_ref, 0) if self.foreign else 0
+            if root == 0 and self.by_ref(orig_ref) != NULL:
+                root = self.by_ref(orig_ref).root_ref
+            if entry == NULL or entry.root_ref != root:
+                self.foreign[client_ref] = root
+        if self.foreign and client_ref in self.foreign:
+            return self.by_ref(self.foreign[client_ref])
+        return self.root_of(entry) if entry != NULL else NULL
+
+    # ------------------------------------------------------------------------------------------ faces
+
+    def live(self):
+        """References of the roots of all live orders, oldest first."""
+        cdef uint32_t i
+        found = [self.entries[i].client_ref for i in range(self.capacity)
+                 if self.entries[i].client_ref and self.entries[i].kind == c"D" and self.entries[i].leaves_lots > 0]
+        return sorted(found)
+
+    def forget_undecided(self, uint32_t last_client_seq):
+        """Drop the newest requests the engine never saw: those behind its last client_seq. Returns how many.
+
+        They were stored by a run that ended before it had journaled them.
+        """
+        cdef uint64_t client_ref = self.next_ref
+        cdef FixOrder* entry
+        dropped = 0
+        while client_ref > 1:
+            client_ref -= 1
+            entry = self.by_ref(client_ref)
+            if entry == NULL or entry.order_id or entry.client_seq <= last_client_seq:
+                break
+            self.drop(entry)
+            dropped += 1
+        return dropped
+
+    def add_order(self, bytes text not None, int64_t qty_lots=1, int64_t price_ticks=1):
+        """Take a request to enter an order; its reference, 0 when the table is full of live orders. For tests."""
+        cdef FixText view
+        view.data, view.size = text, len(text)
+        cdef FixOrder* entry = self.add(view, 0)
+        if entry == NULL:
+            return 0
+        entry.kind, entry.status = c"D", STATUS_PENDING_NEW
+        entry.qty_lots = entry.leaves_lots = qty_lots
+        entry.price_ticks = price_ticks
+        return entry.client_ref
+
+    def end_order(self, uint64_t client_ref):
+        """End an order; for tests."""
+        cdef FixOrder* entry = self.by_ref(client_ref)
+        if entry != NULL:
+            entry.leaves_lots = 0
+
+    def take_event(self, const uint8_t[::1] event not None, int party=0):
+        """Follow one event of 128 bytes; for tests."""
+        self.apply(&event[0], party)
+
+    def state_of(self, bytes text not None):
+        """The state of the order a ClOrdID belongs to, as a dict; None when it is not known."""
+        cdef FixText view
+        view.data, view.size = text, len(text)
+        cdef FixOrder* entry = self.by_text(view)
+        cdef FixOrder* root = NULL if entry == NULL else self.root_of(entry)
+        if root == NULL:
+            return None
+        return {"client_ref": entry.client_ref, "root_ref": root.client_ref, "order_id": root.order_id,
+                "qty_lots": root.qty_lots, "cum_lots": root.cum_lots, "leaves_lots": root.leaves_lots,
+                "notional": root.notional, "status": chr(root.status), "price_ticks": root.price_ticks}
+
+    def check(self):
+        """Walk the table and assert what the class promises."""
+        cdef uint32_t i, count = 0
+        cdef FixText view
+        for i in range(self.capacity):
+            if self.entries[i].client_ref == 0:
+                continue
+            count += 1
+            assert self.entries[i].client_ref & (self.capacity - 1) == i
+            assert self.entries[i].client_ref < self.next_ref
+            view.data, view.size = self.entries[i].text, self.entries[i].text_size
+            assert self.by_text(view) == &self.entries[i]
+            assert self.entries[i].leaves_lots >= 0 and self.entries[i].cum_lots >= 0
+        assert count == self.count
+        assert sum(self.slots[i] != 0 for i in range(2 * self.capacity)) == count
+
+
+@cython.overflowcheck(False)  # a hash wraps
+cdef uint32_t _hash(const uint8_t* text, int32_t size) noexcept nogil:
+    cdef uint64_t value = 0x9E3779B97F4A7C15
+    cdef int32_t i
+    for i in range(size):
+        value = (value ^ text[i]) * <uint64_t> 0x100000001B3
+    return <uint32_t> (value >> 24) ^ <uint32_t> value
