@@ -66,6 +66,7 @@ class Venue(Section, frozen=True):
     feed_a_port: Port = 5556
     feed_b_port: Port = 5557
     snapshot_port: Port = 5558  # snapshots and gap fill
+    fix_port: Port = 9878  # FIX 4.4; listens only when a session has `fix` settings
     durability: Literal["none", "batch", "fsync"] = "batch"
     poll: Literal["spin", "sleep"] = "sleep"
     snapshot_commands: Annotated[int, Meta(ge=0)] = (
@@ -74,7 +75,7 @@ class Venue(Section, frozen=True):
     curve: Curve = Curve()
 
     def __post_init__(self) -> None:
-        ports = [self.orders_port, self.feed_a_port, self.feed_b_port, self.snapshot_port]
+        ports = [self.orders_port, self.feed_a_port, self.feed_b_port, self.snapshot_port, self.fix_port]
         taken = [port for port in ports if port]
         if len(set(taken)) < len(taken):
             raise ValueError(f"the venue's ports must differ, were {ports}")
@@ -134,16 +135,64 @@ class Capacities(Section, frozen=True):
     accounts_max: Annotated[int, Meta(ge=2, le=limits.ACCOUNTS_MAX)] = limits.ACCOUNTS_DEFAULT
 
 
+CompId = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[!-~]+$")]
+
+
+class FixDoor(Section, frozen=True):
+    """Bounds of the FIX door; each is explained in fix_specs/RULES_OF_ENGAGEMENT.md."""
+
+    connections_max: Count = 1_024
+    out_bytes_max: Annotated[int, Meta(ge=1 << 16)] = 4 << 20
+    logon_failures_max: Count = 5
+    logon_failure_window_ms: Count = 60_000
+    logon_timeout_ms: Count = 5_000
+    refusal_delay_ms: Milliseconds = 1_000
+    slow_ms: Count = 10_000
+    catch_up_reports_per_turn: Count = 2_048
+
+
+class FixSession(Section, frozen=True):
+    """The FIX side of a session: names, credentials, choices (fix_specs/RULES_OF_ENGAGEMENT.md)."""
+
+    sender_comp_id: CompId  # the client's name: 49 of what it sends
+    target_comp_id: CompId = "TRADSYS"  # ours
+    username: str = ""  # 553; empty: not looked at
+    password: str = ""  # 554; empty: a signature with the session's secret, if it has one
+    accounts: tuple[Count, ...] = ()  # it may name; empty: all of its participant's
+    default_account: Annotated[int, Meta(ge=0)] = 0
+    cod: Literal["none", "disconnect", "logout", "both"] = "none"  # cancel on disconnect
+    cod_grace_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
+    heartbeat_s_min: Count = 1
+    heartbeat_s_max: Count = 60
+    reset_by_logon: bool = True  # 141=Y is followed
+    reset_on_logon: bool = False
+    precision: Literal["s", "ms", "us", "ns"] = "us"  # of the times sent
+    latency_s: Annotated[int, Meta(ge=0)] = 120  # largest difference of SendingTime and clock; 0: not looked at
+    allowed_addresses: tuple[str, ...] = ()  # empty: all
+    orders_max: Annotated[int, Meta(ge=1 << 10, le=1 << 24)] = 1 << 18  # ClOrdIDs remembered; a power of two
+
+    def __post_init__(self) -> None:
+        if self.orders_max & (self.orders_max - 1):
+            raise ValueError(f"orders_max must be a power of two, was {self.orders_max}")
+
+
 class Session(Section, frozen=True):
-    """A session of a participant and the key it logs on with."""
+    """A session of a participant and the key it logs on with, or its FIX settings: a session has one door."""
 
     session_id: Count
     name: Name
-    api_key: Annotated[str, Meta(min_length=1, max_length=32, pattern="^[!-~]+$")]
-    secret: Annotated[str, Meta(min_length=16)]
+    api_key: Annotated[str, Meta(max_length=32, pattern="^[!-~]*$")] = ""
+    secret: str = ""
     enabled: bool = True
     throttle_messages: Annotated[int, Meta(ge=0, le=10_000_000)] = 0  # commands a window; 0: no limit
     throttle_window_ms: Annotated[int, Meta(ge=1, le=60_000)] = 1_000
+    fix: FixSession | None = None  # speaks FIX; else the binary protocol
+
+    def __post_init__(self) -> None:
+        if self.fix is None and not self.api_key:
+            raise ValueError(f"session {self.session_id} needs an api_key, or fix settings")
+        if (self.fix is None or self.secret) and len(self.secret) < 16:
+            raise ValueError(f"secret must have at least 16 characters, session {self.session_id}'s has {len(self.secret)}")
 
 
 class Participant(Section, frozen=True):
@@ -232,6 +281,7 @@ class Config(Section, frozen=True):
 
     venue: Venue = Venue()
     orders: Orders = Orders()
+    fix: FixDoor = FixDoor()
     journal: Journal = Journal()
     capacities: Capacities = Capacities()
     feed: Feed = Feed()
@@ -243,7 +293,11 @@ class Config(Section, frozen=True):
         sessions = [session for participant in self.participants for session in participant.sessions]
         unique("participant_id", [participant.participant_id for participant in self.participants])
         unique("session_id", [session.session_id for session in sessions])
-        unique("api_key", [session.api_key for session in sessions])
+        unique("api_key", [session.api_key for session in sessions if session.api_key])
+        unique(
+            "fix comp ids",
+            [(s.fix.sender_comp_id, s.fix.target_comp_id) for s in sessions if s.fix is not None],
+        )
         unique("account", [account for participant in self.participants for account in participant.accounts])
         unique("instrument_id", [instrument.instrument_id for instrument in self.instruments])
         unique("symbol", [instrument.symbol for instrument in self.instruments])

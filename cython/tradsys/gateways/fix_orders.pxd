@@ -64,6 +64,7 @@ cdef class FixOrders:
     # The entry of a reference or of a ClOrdID, or NULL.
     cdef FixOrder* by_ref(self, uint64_t client_ref) noexcept nogil
     cdef FixOrder* by_text(self, FixText text) noexcept nogil
+    cdef FixOrder* by_order_id(self, int64_t order_id) noexcept nogil    # walks the table
     # The root of the order an entry belongs to, or NULL when it is forgotten.
     cdef FixOrder* root_of(self, const FixOrder* entry) noexcept nogil
     # A fresh entry for a request; NULL: every entry is a live order's. client_ref 0 takes the next one.

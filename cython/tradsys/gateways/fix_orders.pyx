@@ -68,6 +68,14 @@ cdef class FixOrders:
             slot = (slot + 1) & mask
         return NULL
 
+    cdef FixOrder* by_order_id(self, int64_t order_id) noexcept nogil:
+        cdef uint32_t i
+        if order_id > 0:
+            for i in range(self.capacity):
+                if self.entries[i].order_id == <uint64_t> order_id and self.entries[i].client_ref != 0:
+                    return &self.entries[i]
+        return NULL
+
     cdef FixOrder* root_of(self, const FixOrder* entry) noexcept nogil:
         return self.by_ref(entry.root_ref)
 

@@ -175,9 +175,9 @@ cdef class OrderGateway:
                 self.sweep()
         return self.counters.reports_out - before
 
-    def wait(self, long timeout_ms, handles=()):
-        """Sleep until a frame comes in, one of the other sockets (`int(socket.underlying)`) has something to
-        read, or the time is up. While events wait for the disk, sleep until it has them instead, briefly.
+    def wait(self, long timeout_ms, handles=(), fds=()):
+        """Sleep until a frame comes in, one of the other sockets (`int(socket.underlying)`) or file descriptors has
+        something to read, or the time is up. While events wait for the disk, sleep until it has them instead, briefly.
 
         Returns
         -------
@@ -197,6 +197,12 @@ cdef class OrderGateway:
             if count == HANDLES_MAX:
                 raise ValueError(f"at most {HANDLES_MAX - 1} other sockets, were {len(handles)}")
             items[count].socket = <void*> <size_t> handle
+            items[count].events = ZMQ_POLLIN
+            count += 1
+        for fd in fds:
+            if count == HANDLES_MAX:
+                raise ValueError(f"at most {HANDLES_MAX - 1} other sockets, were {len(handles) + len(fds)}")
+            items[count].fd = fd
             items[count].events = ZMQ_POLLIN
             count += 1
         with nogil:

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from tradsys import config
 from tradsys.engine.sequencer import Sequencer
 from tradsys.errors import ConfigError, reject_text
+from tradsys.fix.settings import SessionSettings
 from tradsys.gateways.definitions import defined_ids
+from tradsys.gateways.fix_sessions import FixSessionConfig
 from tradsys.gateways.logon import Credential
 from tradsys.wire import commands, records
 from tradsys.wire.enums import AssetClass, InstrumentState, Permission, StpMode, Template
@@ -49,7 +52,50 @@ def credentials_of(settings: config.Config) -> dict[str, Credential]:
             session.throttle_window_ms,
         )
         for participant, session in config.sessions_of(settings)
+        if session.fix is None
     }
+
+
+def fix_sessions_of(settings: config.Config) -> list[FixSessionConfig]:
+    """FIX sessions of the settings."""
+    return [
+        _fix_session(settings, participant, session, session.fix)
+        for participant, session in config.sessions_of(settings)
+        if session.fix is not None
+    ]
+
+
+def _fix_session(
+    settings: config.Config, participant: config.Participant, session: config.Session, fix: config.FixSession
+) -> FixSessionConfig:
+    rules = SessionSettings(
+        sender_comp_id=fix.target_comp_id,
+        target_comp_id=fix.sender_comp_id,
+        precision=fix.precision,
+        heartbeat_s_min=fix.heartbeat_s_min,
+        heartbeat_s_max=fix.heartbeat_s_max,
+        reset_by_logon=fix.reset_by_logon,
+        reset_on_logon=fix.reset_on_logon,
+        latency_ns=fix.latency_s * 10**9,
+    )
+    return FixSessionConfig(
+        session.session_id,
+        participant.participant_id,
+        rules,
+        Path(settings.venue.data_dir) / "fix" / f"{session.session_id:06d}",
+        username=fix.username,
+        password=fix.password,
+        secret=session.secret.encode("utf-8"),
+        accounts=fix.accounts,
+        default_account=fix.default_account,
+        cod=fix.cod,
+        cod_grace_ms=fix.cod_grace_ms,
+        throttle_messages=session.throttle_messages,
+        throttle_window_ms=session.throttle_window_ms,
+        allowed_addresses=fix.allowed_addresses,
+        orders_max=fix.orders_max,
+        is_durable=settings.venue.durability == "fsync",
+    )
 
 
 def _participants(settings: config.Config, known: dict[str, set[int]]) -> Iterator[np.ndarray]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import json
 import signal
+import socket
 import time
 from contextlib import ExitStack
 from dataclasses import fields
@@ -20,10 +21,12 @@ import zmq
 from cyclopts import Parameter
 
 from tradsys import config
-from tradsys.app.bootstrap import credentials_of, define_what_is_missing
+from tradsys.app.bootstrap import credentials_of, define_what_is_missing, fix_sessions_of
 from tradsys.engine.sequencer import Sequencer
 from tradsys.errors import EngineStoppedError, InUseError
 from tradsys.gateways.door import CurveKeys, admit_curve_clients, open_order_socket
+from tradsys.gateways.fix_gateway import FixGateway
+from tradsys.gateways.fix_limits import FixLimits
 from tradsys.gateways.limits import DoorLimits
 from tradsys.gateways.logon import LogonCheck, LogonLimits
 from tradsys.gateways.order_gateway import OrderGateway
@@ -150,6 +153,26 @@ class VenueProcess:
         wired.callback(self.context.term)
         self._open_feed()
         self._open_orders()
+        self._open_fix()
+
+    def _open_fix(self) -> None:
+        """The FIX door, when any session speaks it."""
+        self.fix: FixGateway | None = None
+        self._wake_fds: tuple[int, ...] = ()
+        sessions = fix_sessions_of(self.settings)
+        if not sessions:
+            return
+        place = (self.settings.venue.bind, self.settings.venue.fix_port)
+        try:
+            listener = socket.create_server(place, backlog=256)
+        except OSError as error:
+            raise InUseError(f"{place[0]}:{place[1]} (fix_port) cannot be listened on: {error.strerror}") from error
+        self._stack.callback(listener.close)
+        limits = FixLimits(**msgspec.structs.asdict(self.settings.fix))
+        self.fix = FixGateway(self.sequencer, listener, sessions, limits)
+        self._stack.callback(self.fix.close)
+        self._wake_fds = (self.fix.fileno(),)
+        self.addresses["fix"] = "tcp://{}:{}".format(*listener.getsockname()[:2])
 
     def _open_orders(self) -> None:
         orders, curve = self.settings.orders, self.settings.venue.curve
@@ -214,7 +237,7 @@ class VenueProcess:
 
     def ready_line(self) -> str:
         """The line scripts wait for: READY and the doors' addresses."""
-        order = ("orders", "feed_a", "feed_b", "snapshots")
+        order = ("orders", "feed_a", "feed_b", "snapshots", "fix")
         return "READY " + " ".join(
             f"{name}={self.addresses[name]}" for name in order if name in self.addresses
         )
@@ -227,7 +250,7 @@ class VenueProcess:
         try:
             while not self.stopping:
                 if not self.turn() and sleeps:
-                    self.gateway.wait(SLEEP_MS, self._wake_handles)
+                    self.gateway.wait(SLEEP_MS, self._wake_handles, self._wake_fds)
         except EngineStoppedError as error:
             self._error = str(error)
 
@@ -235,8 +258,12 @@ class VenueProcess:
         """One turn of everything; whether there was anything to do."""
         now_ns = time.time_ns()
         taken = self.gateway.poll(self.limits.frames_per_turn)
+        if self.fix is not None:
+            taken += self.fix.poll(now_ns)
         decided = self.sequencer.commit(now_ns)
         self.gateway.egress()
+        if self.fix is not None:
+            taken += self.fix.egress()
         published = self.publisher.publish(self.sequencer, now_ns)
         served = self.recovery_door.service(now_ns)
         self.turns += 1
@@ -261,13 +288,22 @@ class VenueProcess:
 
     def _say_goodbye(self) -> None:
         self.gateway.close_all(CloseReason.VENUE_RESTART)
+        if self.fix is not None:
+            self.fix.close_all()
         deadline = time.monotonic() + GOODBYE_S
-        while self.gateway.open_sessions and time.monotonic() < deadline:
+        while self._open_sessions() and time.monotonic() < deadline:
             self.gateway.poll(0)
+            if self.fix is not None:
+                self.fix.poll(time.time_ns())
             self.sequencer.commit(time.time_ns())
             self.sequencer.wait_released()
             self.gateway.egress()
+            if self.fix is not None:
+                self.fix.egress()
             self.publisher.publish(self.sequencer, time.time_ns())
+
+    def _open_sessions(self) -> int:
+        return self.gateway.open_sessions + (self.fix.open_sessions if self.fix is not None else 0)
 
     def figures(self) -> dict[str, Any]:
         """What the process has done, for `--json`."""
@@ -284,5 +320,6 @@ class VenueProcess:
             "last_event_seq": self.sequencer.last_event_seq,
             "state_hash": f"{self.sequencer.engine.state_hash():016x}",
             "orders": self.gateway.stats(),
+            "fix": self.fix.stats() if self.fix is not None else None,
             "feed": self.publisher.figures(),
         }

@@ -1,0 +1,45 @@
+"""The FIX door: connections, who they are, and what leaves for them each turn (fix_specs/RULES_OF_ENGAGEMENT.md)."""
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+
+from tradsys.engine.sequencer cimport Sequencer
+from tradsys.gateways.fix_connection cimport FixConnection
+from tradsys.gateways.fix_peer cimport FixPeer
+from tradsys.gateways.fix_symbols cimport FixSymbols
+
+
+cdef class FixGateway:
+    # what it stands between
+    cdef Sequencer sequencer
+    cdef FixSymbols symbols
+    cdef object listener               # socket.socket
+    cdef readonly object limits        # tradsys.gateways.fix_limits.FixLimits
+    cdef object logon_check
+    cdef dict by_names                 # (SenderCompID, TargetCompID) of the client -> FixPeer
+    cdef list by_session               # session_id -> FixPeer or None
+    cdef list peers
+    # connections
+    cdef int epoll
+    cdef list connections              # slot -> FixConnection or None
+    cdef list free_slots
+    cdef readonly int connection_count
+    cdef list unread                   # connections with whole messages left over
+    cdef object session_commands       # deque of (FixPeer, kind, argument) waiting for room
+    # time
+    cdef int64_t now_ns                # wall clock of this turn
+    cdef int64_t mono_ns
+    cdef int64_t listened_ns           # when the listener was looked at last
+    cdef int64_t swept_ns
+    # out
+    cdef readonly uint64_t egress_seq  # last event looked at
+    cdef int open_count                # sessions open or opening at the engine
+    cdef bint closing
+    # counters
+    cdef readonly int64_t messages_in
+    cdef readonly int64_t connections_made
+    cdef readonly int64_t connections_refused
+    cdef readonly int64_t garbled_bytes
+    cdef readonly int64_t logons_refused
+
+    cdef int read(self, FixConnection connection) except -1
+    cdef int route(self, const uint8_t* events, int64_t event_count) except -1
+    cdef int session_event(self, const uint8_t* event) except -1

@@ -1,0 +1,519 @@
+"""The FIX door. One thread calls poll, the sequencer's commit, and egress, in turns."""
+import os
+import select
+from collections import deque
+
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+cimport cython
+
+from tradsys.engine.sequencer cimport Sequencer
+from tradsys.gateways.door_records cimport fill_close_session, fill_open_session
+from tradsys.gateways.fix_connection cimport FixConnection
+from tradsys.gateways.fix_peer cimport NO_ROOM, FixPeer
+from tradsys.gateways.fix_request cimport (
+    FRAME_GARBLED, FRAME_NEEDS_MORE, MESSAGE_BYTES_MAX, find_message,
+)
+from tradsys.gateways.fix_symbols cimport FixSymbols
+from tradsys.gateways.outbox cimport monotonic_ns as machine_ns
+from tradsys.gateways.reports cimport Recipient, recipients
+from tradsys.wire.records cimport (
+    CLOSE_REASON_HEARTBEAT_TIMEOUT, CLOSE_REASON_LOGOUT, CLOSE_REASON_VENUE_RESTART, CloseSession, CommandDone,
+    CommandRejected, MessageHeader, OpenSession, SIZE_CLOSE_SESSION, SIZE_OPEN_SESSION, TEMPLATE_CLOSE_SESSION,
+    TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED, TEMPLATE_DEFINE_PARTICIPANT, TEMPLATE_DEFINE_SESSION,
+    TEMPLATE_OPEN_SESSION,
+)
+
+from tradsys.errors import reject_text
+from tradsys.fix.actions import EndReason
+from tradsys.fix.message import GarbledError, Header, build, format_time, parse
+from tradsys.gateways.fix_limits import FixLimits
+from tradsys.gateways.fix_logon import FixLogonCheck
+
+cdef extern from "sys/epoll.h" nogil:
+    enum:
+        EPOLLIN
+        EPOLLOUT
+        EPOLL_CTL_ADD
+        EPOLL_CTL_MOD
+        EPOLL_CTL_DEL
+    ctypedef union epoll_data_t:
+        unsigned int u32
+    cdef struct epoll_event:
+        unsigned int events
+        epoll_data_t data
+    int epoll_create1(int flags)
+    int epoll_ctl(int epfd, int op, int fd, epoll_event* event)
+    int epoll_wait(int epfd, epoll_event* events, int maxevents, int timeout)
+
+cdef enum:
+    EVENT_BYTES = 128
+    EVENTS_A_READ = 65536
+    EVENTS_A_WAIT = 256
+    MESSAGES_A_TURN = 4096         # of one connection
+    LISTEN_NS = 1_000_000          # the sockets are looked at this often while nobody is connected
+    SWEEP_NS = 50_000_000          # timers
+    LISTENER = 2147483647
+    LIVE_BYTES = 1048576           # waiting for a client before its reports stay in the event log
+
+
+@cython.final
+cdef class FixGateway:
+    """FIX sessions over TCP in front of a sequencer.
+
+    Nothing leaves a socket before it is in its session's store, and nothing is committed before its request is.
+
+    Parameters
+    ----------
+    sequencer : Sequencer
+    listener : socket.socket
+        Listening; the caller closes it.
+    configs : iterable of FixSessionConfig
+    limits : FixLimits, optional
+    """
+
+    def __cinit__(self, Sequencer sequencer not None, listener, configs, limits=None):
+        self.limits = limits or FixLimits()
+        self.sequencer = sequencer
+        self.listener = listener
+        self.symbols = FixSymbols(sequencer.engine)
+        self.logon_check = FixLogonCheck(self.limits.logon_failures_max, self.limits.logon_failure_window_ms)
+        self.epoll = epoll_create1(0)
+        self.connections, self.free_slots, self.unread = [], [], []
+        self.session_commands = deque()
+        self.by_names, self.peers = {}, []
+        self.by_session = [None] * sequencer.engine.state.sessions_max
+        self.egress_seq = sequencer.engine.last_event_seq
+        self.mono_ns = machine_ns()
+        for config in configs:
+            self._add_peer(config)
+        listener.setblocking(False)
+        self._watch(listener.fileno(), EPOLL_CTL_ADD, EPOLLIN, LISTENER)
+
+    def __dealloc__(self):
+        if self.epoll >= 0:
+            os.close(self.epoll)
+
+    def _add_peer(self, config):
+        cdef FixPeer peer = FixPeer(self, config, self.sequencer, self.symbols)
+        self.by_names[peer.theirs, peer.ours] = peer
+        self.by_session[peer.session_id] = peer
+        self.peers.append(peer)
+        peer.flush(False)
+        if self.sequencer.engine.state.sessions[peer.session_id].is_open:
+            # left open by a venue that stopped in a hurry: its client has lost the connection
+            self._end_at_engine(peer, CLOSE_REASON_VENUE_RESTART)
+
+    def _watch(self, int fd, int operation, unsigned int events, unsigned int slot):
+        cdef epoll_event event
+        event.events = events
+        event.data.u32 = slot
+        epoll_ctl(self.epoll, operation, fd, &event)
+
+    def fileno(self):
+        """Readable when there is something to do for `poll`."""
+        return self.epoll
+
+    # ------------------------------------------------------------------------------------------ in
+
+    def poll(self, int64_t now_ns):
+        """Take messages from the sockets into the sequencer's batch. Returns how many."""
+        cdef epoll_event ready[EVENTS_A_WAIT]
+        cdef int count, i
+        cdef int64_t before = self.messages_in
+        cdef FixConnection connection
+        cdef FixPeer peer
+        self.now_ns = now_ns
+        self.mono_ns = machine_ns()
+        if self.connection_count == 0 and self.mono_ns - self.listened_ns < LISTEN_NS and not self.session_commands:
+            return 0
+        self.listened_ns = self.mono_ns
+        self._push_session_commands()
+        left_over, self.unread = self.unread, []
+        for connection in left_over:
+            self.read(connection)
+        count = epoll_wait(self.epoll, ready, EVENTS_A_WAIT, 0)
+        for i in range(count):
+            if ready[i].data.u32 == LISTENER:
+                self._accept()
+                continue
+            connection = self.connections[ready[i].data.u32]
+            if connection is None:
+                continue
+            if ready[i].events & EPOLLOUT:
+                connection.is_blocked = False
+            connection.receive()
+            if connection not in self.unread:
+                self.read(connection)
+        for peer in self.peers:
+            if peer.store.pending_bytes:
+                peer.store.flush(peer.config.is_durable)
+        return self.messages_in - before
+
+    cdef int read(self, FixConnection connection) except -1:
+        """Use the whole messages in a connection's inbox, in order, until one finds no room."""
+        cdef int64_t begin = 0, size = 0
+        cdef int outcome, _i
+        cdef FixPeer peer = connection.peer
+        if peer is not None:
+            peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
+            if peer.delayed and not peer.take_delayed():
+                self.unread.append(connection)
+                return 0
+        for _i in range(MESSAGES_A_TURN):
+            if connection.is_lost or connection.close_at_ns:
+                connection.in_begin = connection.in_end
+                return 0
+            outcome = find_message(
+                connection.inbox + connection.in_begin, connection.in_end - connection.in_begin, &begin, &size)
+            if outcome == FRAME_NEEDS_MORE:
+                return 0
+            if outcome == FRAME_GARBLED:
+                connection.in_begin += begin
+                self.garbled_bytes += begin
+                if connection.peer is not None:
+                    (<FixPeer> connection.peer).session.on_garbled(self.now_ns)
+                    (<FixPeer> connection.peer).drain()
+                else:
+                    self.close_connection(connection)
+                continue
+            peer = connection.peer
+            if peer is None:
+                self._identify(connection, connection.inbox[connection.in_begin:connection.in_begin + size])
+            elif peer.delayed or peer.take(connection.inbox + connection.in_begin, size) == NO_ROOM:
+                self.unread.append(connection)
+                return 0
+            self.messages_in += 1
+            connection.in_begin += size
+        self.unread.append(connection)
+        return 0
+
+    def _accept(self):
+        cdef FixConnection connection
+        for _ in range(64):
+            try:
+                socket, address = self.listener.accept()
+            except OSError:
+                return
+            if self.closing or self.connection_count >= self.limits.connections_max:
+                self.connections_refused += 1
+                socket.close()
+                continue
+            connection = FixConnection(socket, address[0], self.limits.out_bytes_max, self.mono_ns)
+            if self.free_slots:
+                connection.slot = self.free_slots.pop()
+                self.connections[connection.slot] = connection
+            else:
+                connection.slot = len(self.connections)
+                self.connections.append(connection)
+            self.connection_count += 1
+            self.connections_made += 1
+            self._watch(connection.fd, EPOLL_CTL_ADD, EPOLLIN, connection.slot)
+
+    def _identify(self, FixConnection connection, bytes message):
+        """The first message of a connection says who it is."""
+        cdef FixPeer peer
+        try:
+            logon = parse(message)
+        except GarbledError:
+            self.close_connection(connection)
+            return
+        peer = self.by_names.get((logon.get(49), logon.get(56)))
+        if logon.msg_type != "A":
+            self.close_connection(connection)
+        elif peer is None:
+            self._turn_away(connection, logon, "no such session")
+        elif peer.connection is not None:
+            self._turn_away(connection, logon, "the session is in use")
+        elif peer.banned_until_ns > self.mono_ns:
+            self._turn_away(connection, logon, "the session is closed for a while")
+        else:
+            connection.peer = peer
+            peer.connection = connection
+            peer.begin(self.now_ns, self.mono_ns)
+            peer.take(<const uint8_t*> <const char*> message, len(message))
+
+    def _turn_away(self, FixConnection connection, logon, str text):
+        """Answer a Logon that belongs to no session of ours; it changes nothing."""
+        header = Header(sender_comp_id=logon.get(56, b"")[:64], target_comp_id=logon.get(49, b"")[:64], seq=1,
+                        sending_time=format_time(self.now_ns, "ms"))
+        cdef bytes message = build("5", [(58, text.encode("ascii"))], header)
+        self.logons_refused += 1
+        connection.put(message, len(message))
+        connection.close_at_ns = self.mono_ns + self.limits.refusal_delay_ms * 1_000_000
+
+    # ------------------------------------------------------------------------------------------ what peers ask for
+
+    def authenticate(self, FixPeer peer, logon):
+        """Decide a Logon; a good one goes through the sequencer as OPEN_SESSION."""
+        text = "the venue is closing" if self.closing else self.logon_check.refusal(
+            peer.config, logon, peer.connection.address, self.mono_ns)
+        if text:
+            self.logons_refused += 1
+            peer.session.logon_refused(text, self.now_ns)
+        elif peer.engine_open and peer.opens_pending == 0:
+            peer.end_at_ns = 0  # back within the grace
+            peer.session.logon_accepted(self.now_ns)
+        else:
+            resets = logon.flag(141) or peer.config.settings.reset_on_logon or peer.numbers.next_in <= 1
+            self._open_at_engine(peer, resets)
+
+    def ended(self, FixPeer peer, reason):
+        """A session is no longer logged on: what has to happen at the engine, now or after the grace."""
+        by_logout = reason in (EndReason.LOGOUT_RECEIVED, EndReason.LOGOUT_ANSWERED)
+        close_reason = CLOSE_REASON_LOGOUT if by_logout else CLOSE_REASON_HEARTBEAT_TIMEOUT
+        grace_ns = peer.config.cod_grace_ms * 1_000_000
+        if grace_ns and peer.config.cancels(close_reason) and not by_logout and not self.closing:
+            peer.end_at_ns = self.mono_ns + grace_ns
+        else:
+            self._end_at_engine(peer, close_reason)
+
+    def disconnect(self, FixPeer peer, int64_t delay_ns):
+        """Close a connection when what waits is out, after a while."""
+        if peer.connection is not None:
+            peer.connection.close_at_ns = self.mono_ns + delay_ns + 1
+
+    def close_connection(self, FixConnection connection):
+        """Let go of a connection; its session learns of it."""
+        cdef FixPeer peer = connection.peer
+        if connection.slot < 0:
+            return
+        self._watch(connection.fd, EPOLL_CTL_DEL, 0, 0)
+        connection.close()
+        self.connections[connection.slot] = None
+        self.free_slots.append(connection.slot)
+        connection.slot = -1
+        self.connection_count -= 1
+        if peer is not None:
+            connection.peer = peer.connection = None
+            peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
+            peer.session.on_disconnect(self.now_ns)
+            peer.drain()
+
+    # ------------------------------------------------------------------------------------------ at the engine
+
+    def _open_at_engine(self, FixPeer peer, bint reset_client_seq):
+        peer.engine_open = True
+        peer.opens_pending += 1
+        self.session_commands.append((peer, TEMPLATE_OPEN_SESSION, reset_client_seq, 0))
+        self._push_session_commands()
+
+    def _end_at_engine(self, FixPeer peer, int close_reason):
+        """CLOSE_SESSION; where orders are to be cancelled the session is first opened again with that choice.
+
+        Whether they are depends on how the connection ends, which is not known when it begins.
+        """
+        peer.engine_open = False
+        peer.end_at_ns = 0
+        self.session_commands.append((peer, TEMPLATE_CLOSE_SESSION, close_reason, 0))
+        if peer.config.cancels(close_reason):
+            self.session_commands.append((peer, TEMPLATE_OPEN_SESSION, 0, 1))
+            self.session_commands.append((peer, TEMPLATE_CLOSE_SESSION, close_reason, 0))
+        self._push_session_commands()
+
+    def _push_session_commands(self):
+        """Hand over OPEN_SESSION and CLOSE_SESSION commands, in order, as far as there is room."""
+        cdef uint8_t* target
+        cdef FixPeer peer
+        while self.session_commands:
+            peer, kind, argument, cancel = self.session_commands[0]
+            target = self.sequencer.reserve(SIZE_OPEN_SESSION)
+            if target == NULL:
+                return
+            if kind == TEMPLATE_OPEN_SESSION:
+                fill_open_session(<OpenSession*> target, peer.session_id, argument, cancel)
+                self.sequencer.push(SIZE_OPEN_SESSION)
+            else:
+                fill_close_session(<CloseSession*> target, peer.session_id, argument)
+                self.sequencer.push(SIZE_CLOSE_SESSION)
+            self.session_commands.popleft()
+
+    cdef int session_event(self, const uint8_t* event) except -1:
+        """Follow OPEN_SESSION, done or refused, and what an operator disables."""
+        cdef const CommandDone* done = <const CommandDone*> event
+        cdef bint is_done = done.template_id == TEMPLATE_COMMAND_DONE
+        cdef int template_id = done.done_template if is_done else (<const CommandRejected*> event).refused_template
+        cdef FixPeer peer
+        if is_done and not done.enabled and template_id in (TEMPLATE_DEFINE_SESSION, TEMPLATE_DEFINE_PARTICIPANT):
+            for peer in self.peers:
+                if peer.live and (peer.session_id == done.defined_session_id if template_id == TEMPLATE_DEFINE_SESSION
+                                  else peer.config.participant_id == done.participant_id):
+                    peer.session.logout("disabled by an operator", self.now_ns)
+                    peer.drain()
+            return 0
+        if template_id != TEMPLATE_OPEN_SESSION or done.session_id >= len(self.by_session):
+            return 0
+        peer = self.by_session[done.session_id]
+        if peer is None or peer.opens_pending == 0 or (is_done and done.cancel_on_disconnect):
+            return 0
+        peer.opens_pending -= 1
+        if peer.opens_pending:
+            return 0
+        peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
+        if is_done:
+            peer.session.logon_accepted(self.now_ns)
+        else:
+            peer.engine_open = False
+            peer.session.logon_refused(reject_text((<const CommandRejected*> event).reject_reason), self.now_ns)
+        peer.drain()
+        if is_done and not peer.live and peer.engine_open:
+            self._end_at_engine(peer, CLOSE_REASON_LOGOUT)  # the session itself turned the Logon down
+        return 0
+
+    # ------------------------------------------------------------------------------------------ out
+
+    def egress(self):
+        """Send what released events say, resends, answers and heartbeats. Returns bytes sent or waiting."""
+        cdef FixConnection connection
+        cdef FixPeer peer
+        cdef int64_t before = 0
+        if self.connection_count == 0 and not self.session_commands and not self._is_anything_open():
+            self.egress_seq = self.sequencer.released_event_seq()
+            return 0
+        self._follow_events()
+        for connection in self.connections:
+            if connection is None:
+                continue
+            peer = connection.peer
+            if peer is not None:
+                peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
+                if peer.resends:
+                    peer.resend()
+                elif peer.live:
+                    if peer.behind and connection.waiting_bytes() < LIVE_BYTES:
+                        peer.catch_up(self.limits.catch_up_reports_per_turn)
+                    if peer.questions or peer.answers is not None:
+                        peer.answer_questions()
+        if self.mono_ns - self.swept_ns >= SWEEP_NS:
+            self._sweep()
+        for peer in self.peers:
+            if peer.store.pending_bytes or peer.numbers.next_in != peer.stored_next_in:
+                peer.flush(peer.config.is_durable)
+        for connection in list(self.connections):
+            if connection is not None:
+                before += connection.waiting_bytes()
+                self._send(connection)
+        return before
+
+    def _is_anything_open(self):
+        cdef FixPeer peer
+        for peer in self.peers:
+            if peer.engine_open or peer.opens_pending:
+                return True
+        return False
+
+    def _send(self, FixConnection connection):
+        cdef bint was_blocked = connection.is_blocked
+        if connection.waiting_bytes() and not was_blocked:
+            connection.send(self.mono_ns)
+            if connection.is_blocked:
+                self._watch(connection.fd, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT, connection.slot)
+            elif connection.bytes_out:
+                pass
+        is_over = connection.close_at_ns and self.mono_ns >= connection.close_at_ns
+        if connection.is_lost or is_over:
+            self.close_connection(connection)
+
+    def _sweep(self):
+        """Timers of every connection, and the ends of grace periods."""
+        cdef FixConnection connection
+        cdef FixPeer peer
+        self.swept_ns = self.mono_ns
+        for connection in list(self.connections):
+            if connection is None:
+                continue
+            peer = connection.peer
+            if peer is not None:
+                peer.session.on_time(self.now_ns)
+                peer.drain()
+            elif self.mono_ns - connection.since_ns > self.limits.logon_timeout_ms * 1_000_000:
+                self.close_connection(connection)
+                continue
+            if connection.waiting_bytes() == 0:
+                connection.progress_ns = self.mono_ns
+            elif self.mono_ns - connection.progress_ns > self.limits.slow_ms * 1_000_000:
+                connection.is_lost = True
+        for peer in self.peers:
+            if peer.end_at_ns and self.mono_ns >= peer.end_at_ns:
+                self._end_at_engine(peer, CLOSE_REASON_HEARTBEAT_TIMEOUT)
+
+    def _follow_events(self):
+        """Route every released event once, from memory or, when it has left the ring, from disk."""
+        cdef uint64_t released = self.sequencer.released_event_seq()
+        cdef int64_t count
+        cdef const uint8_t[::1] stored
+        while self.egress_seq < released:
+            count = self.sequencer.events_contiguous(self.egress_seq + 1, released)
+            if count > 0:
+                self.route(self.sequencer.event_at(self.egress_seq + 1), count)
+                continue
+            events = self.sequencer.read_events(self.egress_seq + 1, min(released - self.egress_seq, EVENTS_A_READ))
+            stored = events.view("u1").reshape(-1)
+            self.route(&stored[0], len(events))
+
+    cdef int route(self, const uint8_t* events, int64_t event_count) except -1:
+        """Tell each event to whom it concerns; who cannot take it now finds it in the event log."""
+        cdef Recipient told[2]
+        cdef const uint8_t* event = events
+        cdef int64_t _i
+        cdef int party, count, template_id
+        cdef FixPeer peer
+        for _i in range(event_count):
+            count = recipients(event, told)
+            for party in range(count):
+                peer = self.by_session[told[party].session_id]
+                if peer is None or not peer.live or told[party].report_seq <= peer.told_report_seq:
+                    continue
+                if peer.behind or peer.resends or told[party].report_seq != peer.told_report_seq + 1 or (
+                        peer.connection is not None and peer.connection.waiting_bytes() > LIVE_BYTES):
+                    peer.behind = True
+                    continue
+                peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
+                peer.tell(event, party, told[party].report_seq)
+            template_id = (<const MessageHeader*> event).template_id
+            if template_id == TEMPLATE_COMMAND_DONE or template_id == TEMPLATE_COMMAND_REJECTED:
+                self.session_event(event)
+            event += EVENT_BYTES
+            self.egress_seq += 1
+        return 0
+
+    # ------------------------------------------------------------------------------------------ the end, and looking in
+
+    def close_all(self, str text="the venue is closing"):
+        """Log every session out and take no more; go on with poll, commit and egress until `open_sessions` is 0."""
+        cdef FixPeer peer
+        cdef FixConnection connection
+        self.closing = True
+        for peer in self.peers:
+            peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
+            peer.session.logout(text, self.now_ns)
+            peer.drain()
+            if peer.end_at_ns:
+                self._end_at_engine(peer, CLOSE_REASON_HEARTBEAT_TIMEOUT)
+        for connection in list(self.connections):
+            if connection is not None and connection.peer is None:
+                self.close_connection(connection)
+
+    def close(self):
+        """Write what the stores have to keep and close every connection."""
+        cdef FixPeer peer
+        cdef FixConnection connection
+        for connection in list(self.connections):
+            if connection is not None:
+                connection.send(self.mono_ns)
+                connection.close()
+        for peer in self.peers:
+            peer.close()
+
+    @property
+    def open_sessions(self):
+        """Sessions open at the engine, or with commands on their way."""
+        cdef FixPeer peer
+        return sum(bool(peer.engine_open or peer.connection is not None) for peer in self.peers) + len(self.session_commands)
+
+    def stats(self):
+        """Counters since the start, as a dict."""
+        return {"connections": self.connection_count, "connections_made": self.connections_made,
+                "messages_in": self.messages_in, "garbled_bytes": self.garbled_bytes,
+                "logons_refused": self.logons_refused, "connections_refused": self.connections_refused,
+                "sessions": [(<FixPeer> peer).figures() for peer in self.peers]}

@@ -1,0 +1,26 @@
+"""Bodies of ExecutionReport, OrderCancelReject and OrderMassCancelReport, written from events and the order table."""
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+from tradsys.core.state cimport Instrument
+from tradsys.gateways.fix_orders cimport FixOrder, FixOrders
+from tradsys.gateways.fix_request cimport FixRequest
+from tradsys.gateways.fix_text cimport FixText
+from tradsys.wire.records cimport ExecutionReport
+
+cdef enum:
+    BODY_BYTES_MAX = 2048       # of any of them
+    TYPE_EXECUTION_REPORT = 56  # 8
+    TYPE_CANCEL_REJECT = 57     # 9
+    TYPE_MASS_CANCEL_REPORT = 114  # r
+    TYPE_BUSINESS_REJECT = 106  # j
+
+# The body that tells a report of the engine; its length, 0: it has none. `root` is the order's, already up to date, or NULL.
+cdef int32_t write_report(uint8_t* out, const ExecutionReport* report, int party, FixOrders orders, FixOrder* root,
+                          const Instrument* instrument, int digits, uint32_t* msg_type) noexcept nogil
+# Where an order stands (150=I), for a status request; behind it what `suffix` holds (584, 911, 912, 790).
+cdef int32_t write_status(uint8_t* out, FixOrders orders, const FixOrder* root, const Instrument* instrument,
+                          int digits, uint64_t out_seq, const uint8_t* suffix, int32_t suffix_bytes) noexcept nogil
+# The door's own refusal of a new order (8), cancel or replace (9), mass cancel (r); root: the order meant, or NULL.
+cdef int32_t write_refusal(uint8_t* out, const FixRequest* request, FixOrders orders, const FixOrder* root, int reason,
+                           FixText sentence, int64_t ts_ns, int digits, uint64_t out_seq,
+                           uint32_t* msg_type) noexcept nogil

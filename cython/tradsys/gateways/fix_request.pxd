@@ -1,0 +1,66 @@
+"""Messages of a client as views: where each begins in the stream, and what an order message says.
+
+Views point into the buffer the message lies in and live as long as it is not moved.
+"""
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+
+from tradsys.gateways.fix_text cimport FixText
+
+cdef enum:
+    FRAME_WHOLE = 0
+    FRAME_NEEDS_MORE = 1
+    FRAME_GARBLED = 2       # `begin` bytes are no message: pass over them
+    MESSAGE_BYTES_MAX = 16384
+    # msg_type
+    TYPE_NEW_ORDER = 68     # D
+    TYPE_CANCEL = 70        # F
+    TYPE_REPLACE = 71       # G
+    TYPE_STATUS = 72        # H
+    TYPE_MASS_CANCEL = 113  # q
+    TYPE_MASS_STATUS = 16710  # AF
+    # fault: SessionRejectReason, tag 373
+    FAULT_NONE = -1
+    FAULT_BAD_TAG = 0
+    FAULT_REQUIRED = 1
+    FAULT_NO_VALUE = 4
+    FAULT_BAD_VALUE = 5
+    FAULT_BAD_FORMAT = 6
+    FAULT_TWICE = 13
+    FAULT_GARBLED = 100     # not a message at all: ignored and counted
+
+cdef struct FixRequest:
+    uint32_t msg_type       # of one or two characters, the first in the higher byte; 0: another
+    int64_t seq             # MsgSeqNum; -1: absent or no number
+    int32_t is_plain        # 1: no PossDupFlag, PossResend or routing fields
+    int32_t fault           # FAULT_
+    int32_t fault_tag
+    int32_t unsupported_tag # a known tag that asks for what the venue does not have; 0: none
+    # header
+    FixText sender          # 49
+    FixText target          # 56
+    FixText sending_time    # 52
+    # body
+    FixText account         # 1
+    FixText cl_ord_id       # 11
+    FixText exec_inst       # 18
+    FixText order_id        # 37
+    FixText qty             # 38
+    FixText ord_type        # 40
+    FixText orig_cl_ord_id  # 41
+    FixText price           # 44
+    FixText side            # 54
+    FixText symbol          # 55
+    FixText time_in_force   # 59
+    FixText transact_time   # 60
+    FixText mass_cancel     # 530
+    FixText status_id       # 584
+    FixText status_type     # 585
+    FixText status_req_id   # 790
+
+# The next message of a stream: at `begin`, `size` bytes.
+cdef int find_message(const uint8_t* data, int64_t available, int64_t* begin, int64_t* size) noexcept nogil
+# Read a whole message; its faults are in `out`.
+cdef void read_request(const uint8_t* message, int64_t size, FixRequest* out) noexcept nogil
+# UTCTimestamp as ns since the epoch; -1 when it is none.
+cdef int64_t parse_time(FixText text) noexcept nogil
+cdef int32_t checksum_of(const uint8_t* data, int64_t size) noexcept nogil

@@ -1,0 +1,15 @@
+from socket import socket
+from typing import Any
+
+class FixConnection:
+    socket: socket
+    address: str
+    slot: int
+    peer: Any
+    since_ns: int
+    close_at_ns: int
+    is_lost: bool
+    bytes_in: int
+    bytes_out: int
+    def __init__(self, socket: socket, address: str, out_bytes_max: int, now_ns: int) -> None: ...
+    def close(self) -> None: ...
