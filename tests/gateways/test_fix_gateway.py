@@ -5,7 +5,7 @@ import random
 import pytest
 from fix_maker import FixDoor
 
-from tradsys.fix.message import build, parse
+from tradsys.fix.message import Header, build, parse
 from tradsys.gateways.fix_answers import masked
 from tradsys.gateways.fix_limits import FixLimits
 
@@ -174,6 +174,7 @@ def test_what_happened_while_away_follows_the_next_logon(door):
     client.order("a", 1, 10, "100")
     client.take("8")
     client.close()
+    door.until(lambda: door.gateway.connection_count == 1)
     other.order("b", 2, 4, "100")
     other.take("8"), other.take("8")
     back = door.client(next_out=client.next_out)
@@ -294,9 +295,9 @@ def test_hostile_peers_harm_nobody(make_door):
 
 
 def trader_header(client):
-    from tradsys.fix.message import Header
-
-    return Header(sender_comp_id=client.name.encode(), target_comp_id=b"TRADSYS", seq=99, sending_time=b"20260101-00:00:00")
+    return Header(
+        sender_comp_id=client.name.encode(), target_comp_id=b"TRADSYS", seq=99, sending_time=b"20260101-00:00:00"
+    )
 
 
 def test_messages_in_pieces_and_in_heaps_are_the_same(make_door, tmp_path):
@@ -315,7 +316,8 @@ def test_messages_in_pieces_and_in_heaps_are_the_same(make_door, tmp_path):
 
 def made_orders(client):
     for number in range(30):
-        yield client.message("D", (11, f"o{number}"), (55, "SYM1"), (54, 1), (60, "20260101-00:00:00"), (38, 1), (40, 2), (44, 5))
+        yield client.message("D", (11, f"o{number}"), (55, "SYM1"), (54, 1), (60, "20260101-00:00:00"), (38, 1),
+                             (40, 2), (44, 5))  # fmt: skip
 
 
 def test_the_throttle_refuses_and_then_closes(make_door):
@@ -323,9 +325,18 @@ def test_the_throttle_refuses_and_then_closes(make_door):
     client = door.trader()
     for number in range(45):
         client.order(f"o{number}")
-    got = [client.take("8") for _ in range(41)]
-    assert [one.text(150) for one in got] == ["0"] * 20 + ["8"] * 21 or sorted(one.text(150) for one in got) == ["0"] * 20 + ["8"] * 21
-    assert "FLOOD" in client.take("5").text(58)
+    kinds = []
+    while True:
+        message = client.take()
+        kinds.append(message.text(150) or message.msg_type)
+        if kinds.count("0") == 20 and "5" in kinds:
+            break
+    assert kinds.count("8") >= 21
+    assert any("FLOOD" in one.text(58) for one in client.received)
+    client.close()
+    door.until(lambda: door.gateway.connection_count == 0)
+    back = door.client(next_out=client.next_out)
+    assert "for a while" in back.logon(expected="5").text(58)
 
 
 def test_a_client_that_does_not_read_gets_all_of_it_later_or_is_closed(make_door):

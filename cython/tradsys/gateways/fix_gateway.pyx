@@ -1,6 +1,5 @@
 """The FIX door. One thread calls poll, the sequencer's commit, and egress, in turns."""
 import os
-import select
 from collections import deque
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
@@ -12,7 +11,7 @@ from tradsys.gateways.door_records cimport fill_close_session, fill_open_session
 from tradsys.gateways.fix_connection cimport FixConnection
 from tradsys.gateways.fix_peer cimport NO_ROOM, FixPeer
 from tradsys.gateways.fix_request cimport (
-    FRAME_GARBLED, FRAME_NEEDS_MORE, MESSAGE_BYTES_MAX, find_message,
+    FRAME_GARBLED, FRAME_NEEDS_MORE, find_message,
 )
 from tradsys.gateways.fix_symbols cimport FixSymbols
 from tradsys.gateways.outbox cimport monotonic_ns as machine_ns
@@ -408,8 +407,6 @@ cdef class FixGateway:
             connection.send(self.mono_ns)
             if connection.is_blocked:
                 self._watch(connection.fd, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT, connection.slot)
-            elif connection.bytes_out:
-                pass
         is_over = connection.close_at_ns and self.mono_ns >= connection.close_at_ns
         if connection.is_lost or is_over:
             self.close_connection(connection)
@@ -503,7 +500,7 @@ cdef class FixGateway:
                 connection.send(self.mono_ns)
                 connection.close()
         for peer in self.peers:
-            peer.close()
+            peer.flush(peer.config.is_durable)
 
     @property
     def open_sessions(self):

@@ -7,7 +7,7 @@ cimport cython
 
 from tradsys.gateways.fix_text cimport FixText
 from tradsys.wire.records cimport (
-    CANCEL_REASON_EXPIRED, EVENT_FLAGS_UNSOLICITED, MessageHeader, OrderAccepted, OrderCanceled, OrderExecuted,
+    CANCEL_REASON_EXPIRED, MessageHeader, OrderAccepted, OrderCanceled, OrderExecuted,
     OrderReduced, OrderRejected, OrderReplaced, TEMPLATE_NEW_ORDER, TEMPLATE_ORDER_ACCEPTED,
     TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED,
     TEMPLATE_ORDER_REPLACED,

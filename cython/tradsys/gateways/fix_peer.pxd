@@ -72,7 +72,7 @@ cdef class FixPeer:
     cdef int new_order(self, FixRequest* request, uint8_t* target) except -1
     cdef int change_order(self, FixRequest* request, uint8_t* target) except -1
     cdef int mass_cancel(self, FixRequest* request, uint8_t* target) except -1
-    cdef int read_terms(self, FixOrder* terms, const FixRequest* request, const char** sentence) except -1
+    cdef int terms_of(self, FixOrder* terms, const FixRequest* request, const char** sentence) except -1
     cdef FixOrder* enter(self, FixRequest* request, uint64_t seq, uint64_t client_ref) except? NULL
     cdef FixOrder* meant(self, const FixRequest* request) noexcept
     cdef int refuse(self, const FixRequest* request, int reason, const char* sentence) except -1

@@ -5,7 +5,7 @@ bytes leave; the number expected next is stored only behind the commands it cove
 """
 from collections import deque
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset, strlen
 
@@ -14,27 +14,23 @@ cimport cython
 from tradsys.core.state cimport Instrument
 from tradsys.fix.numbers cimport SessionNumbers
 from tradsys.gateways.fix_orders cimport CL_ORD_ID_BYTES_MAX, STATUS_PENDING_NEW, FixOrder, FixOrders
-from tradsys.gateways.fix_reports cimport BODY_BYTES_MAX, write_refusal, write_report, write_status
+from tradsys.gateways.fix_reports cimport write_refusal, write_report, write_status
 from tradsys.gateways.fix_request cimport (
     FAULT_GARBLED, FAULT_NONE, TYPE_CANCEL, TYPE_MASS_CANCEL, TYPE_MASS_STATUS, TYPE_NEW_ORDER, TYPE_REPLACE,
-    TYPE_STATUS, FixRequest, checksum_of, parse_time, read_request,
+    TYPE_STATUS, FixRequest, is_order_message, parse_time, read_request,
 )
 from tradsys.gateways.fix_store cimport (
     FLAG_ADMIN, HEAD_BYTES, RECORD_BASE, RECORD_IN, RECORD_NUMBERS, RECORD_ORDER, RECORD_OUT, FixStore, StoreHead,
 )
-from tradsys.gateways.fix_text cimport (
-    NOT_A_MULTIPLE, SOH, FixText, parse_units, parse_whole, put_bytes, put_char_field, put_tag, put_text_field,
-    put_time, put_whole, put_whole_field,
-)
+from tradsys.gateways.fix_text cimport SOH, FixText, parse_whole, put_char_field, put_whole_field
+from tradsys.gateways.fix_write cimport FixHeader, read_terms, write_message
 from tradsys.gateways.frames cimport write_header
 from tradsys.gateways.reports cimport Recipient, recipients, render
 from tradsys.gateways.sessions cimport count_useless, reset_throttle, take_token
 from tradsys.wire.records cimport (
     BLOCK_CANCEL_ORDER, BLOCK_MASS_CANCEL, BLOCK_NEW_ORDER, BLOCK_REPLACE_ORDER, CancelOrder, ExecutionReport,
-    MassCancel, MessageHeader, NewOrder, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_LIMIT, ORDER_TYPE_MARKET, ReplaceOrder,
-    SIDE_BUY, SIDE_SELL, SIZE_NEW_ORDER, TEMPLATE_CANCEL_ORDER, TEMPLATE_MASS_CANCEL, TEMPLATE_NEW_ORDER,
-    TEMPLATE_ORDER_REJECTED, TEMPLATE_REPLACE_ORDER, TIME_IN_FORCE_DAY, TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTC,
-    TIME_IN_FORCE_IOC, OrderAccepted,
+    MassCancel, NewOrder, ORDER_TYPE_LIMIT, ReplaceOrder, SIDE_BUY, SIDE_SELL, SIZE_NEW_ORDER, TEMPLATE_CANCEL_ORDER,
+    TEMPLATE_MASS_CANCEL, TEMPLATE_NEW_ORDER, TEMPLATE_REPLACE_ORDER,
 )
 
 from tradsys.fix.actions import (
@@ -47,7 +43,6 @@ from tradsys.gateways.fix_sessions import next_store_path, store_path
 
 cdef enum:
     EVENT_BYTES = 128
-    HEADER_ROOM = 1024          # before a body: header, routing fields, resend fields
     MESSAGE_ROOM = 40960        # a message being written
     OUT_BODY_MAX = 32768
     RESEND_BYTES = 65536        # read of the store in a turn, for one session
@@ -60,7 +55,6 @@ cdef enum:
     ORD_UNKNOWN_ORDER = 5
     ORD_DUPLICATE = 6
     ORD_UNSUPPORTED = 11
-    ORD_BAD_QUANTITY = 13
     ORD_UNKNOWN_ACCOUNT = 15
     OTHER = 99
     CXL_DUPLICATE = 6
@@ -156,7 +150,7 @@ cdef class FixPeer:
             self.told_report_seq, state["base"], state["period"] = report_seq, client_ref, ts_ns
 
     def _follow_to(self, state, uint64_t report_seq):
-        """Let the order table follow the events of the reports told up to there; they are read in pieces."""
+        """Let the order table follow the events of the reports told up to there, read in pieces."""
         cdef Recipient told[2]
         cdef const uint8_t[::1] stored
         cdef int64_t i
@@ -203,8 +197,7 @@ cdef class FixPeer:
         head.kind = RECORD_ORDER
         for client_ref in before.live():
             entry = before.by_ref(client_ref)
-            names = {client_ref, entry.current_ref}
-            for name in sorted(names):
+            for name in sorted({client_ref, entry.current_ref}):
                 entry = before.by_ref(name)
                 if entry != NULL:
                     text.data, text.size = entry.text, entry.text_size
@@ -235,13 +228,9 @@ cdef class FixPeer:
         cdef int64_t sent_ns
         if request.fault != FAULT_NONE or not request.is_plain or request.seq != self.numbers.next_in:
             return False
-        if not (request.msg_type == TYPE_NEW_ORDER or request.msg_type == TYPE_CANCEL
-                or request.msg_type == TYPE_REPLACE or request.msg_type == TYPE_STATUS
-                or request.msg_type == TYPE_MASS_CANCEL or request.msg_type == TYPE_MASS_STATUS):
+        if not is_order_message(request.msg_type) or request.sending_time.data == NULL:
             return False
         if not (_same(request.sender, self.theirs) and _same(request.target, self.ours)):
-            return False
-        if request.sending_time.data == NULL:
             return False
         sent_ns = parse_time(request.sending_time)
         if sent_ns < 0:
@@ -291,8 +280,7 @@ cdef class FixPeer:
     def _deliver_bytes(self, bytes message):
         cdef FixRequest request
         read_request(message, len(message), &request)
-        if request.msg_type in (TYPE_NEW_ORDER, TYPE_CANCEL, TYPE_REPLACE, TYPE_STATUS, TYPE_MASS_CANCEL,
-                                TYPE_MASS_STATUS) and len(parse(message).msg_type) <= 2:
+        if is_order_message(request.msg_type):
             return self.take_order(&request, message, len(message)) == TAKEN
         self.note_in(message, len(message), max(request.seq, 0), 0, 0)
         if not take_token(&self.throttle, self.mono_ns):
@@ -301,8 +289,6 @@ cdef class FixPeer:
         for msg_type, fields in answer(parse(message), self.symbols):
             self.send_fields(msg_type, fields)
         return True
-
-    # ------------------------------------------------------------------------------------------ orders
 
     cdef int take_order(self, FixRequest* request, const uint8_t* message, int64_t size) except -1:
         """An order message whose turn it is becomes a command, a question or a refusal. NO_ROOM: nothing has changed."""
@@ -337,37 +323,12 @@ cdef class FixPeer:
         self.note_in(message, size, request.seq, client_ref if is_pushed else 0, 0)
         return TAKEN
 
-    cdef int read_terms(self, FixOrder* terms, const FixRequest* request, const char** sentence) except -1:
+    cdef int terms_of(self, FixOrder* terms, const FixRequest* request, const char** sentence) except -1:
         """What a D or G asks for, in the engine's units. 0, or OrdRejReason and the sentence why not."""
-        cdef const Instrument* instrument = self.symbols.at(terms.instrument_id)
-        cdef uint8_t letter = request.ord_type.data[0] if request.ord_type.data != NULL else 0
+        cdef int reason = read_terms(terms, request, self.symbols.at(terms.instrument_id), sentence)
         cdef int64_t account
-        terms.order_type = ORDER_TYPE_LIMIT if letter == c"2" else ORDER_TYPE_MARKET if letter == c"1" else 0
-        if request.unsupported_tag or terms.order_type == 0:
-            sentence[0] = b"this order type or instruction is not supported"
-            return ORD_UNSUPPORTED
-        letter = request.time_in_force.data[0] if request.time_in_force.data != NULL else c"0"
-        terms.time_in_force = (
-            TIME_IN_FORCE_DAY if letter == c"0" else TIME_IN_FORCE_GTC if letter == c"1"
-            else TIME_IN_FORCE_IOC if letter == c"3" else TIME_IN_FORCE_FOK if letter == c"4" else 0)
-        if terms.time_in_force == 0:
-            sentence[0] = b"TimeInForce must be 0, 1, 3 or 4"
-            return ORD_UNSUPPORTED
-        if request.exec_inst.data != NULL:
-            if request.exec_inst.size != 1 or request.exec_inst.data[0] != c"6":
-                sentence[0] = b"ExecInst must be 6 (post-only)"
-                return ORD_UNSUPPORTED
-            terms.order_flags = ORDER_FLAGS_POST_ONLY
-        if parse_units(request.qty, instrument.lot_mantissa, instrument.lot_exponent, &terms.qty_lots):
-            sentence[0] = b"OrderQty is missing or not a whole number of lots"
-            return ORD_BAD_QUANTITY
-        if (request.price.data != NULL) != (terms.order_type == ORDER_TYPE_LIMIT):
-            sentence[0] = b"a limit order has a Price, a market order has none"
-            return OTHER
-        if request.price.data != NULL and parse_units(
-                request.price, instrument.tick_mantissa, instrument.tick_exponent, &terms.price_ticks):
-            sentence[0] = b"Price is not a whole number of ticks"
-            return OTHER
+        if reason:
+            return reason
         if request.account.data != NULL:
             account = parse_whole(request.account)
             if account < 1 or account > 4294967295 or (self.config.accounts and account not in self.config.accounts):
@@ -389,7 +350,7 @@ cdef class FixPeer:
         root = self.meant(request) if request.msg_type == TYPE_CANCEL or request.msg_type == TYPE_REPLACE else NULL
         terms.root_ref = root.client_ref if root != NULL else 0
         if request.msg_type == TYPE_NEW_ORDER and terms.instrument_id:
-            self.read_terms(&terms, request, &sentence)
+            self.terms_of(&terms, request, &sentence)
         entry = self.orders.add(request.cl_ord_id, client_ref)
         if entry == NULL:
             return NULL
@@ -441,7 +402,7 @@ cdef class FixPeer:
             return self.refuse(request, ORD_DUPLICATE, b"ClOrdID has been used")
         if request.side.data[0] != c"1" and request.side.data[0] != c"2":
             return self.refuse(request, ORD_UNSUPPORTED, b"Side must be 1 or 2")
-        reason = self.read_terms(&terms, request, &sentence)
+        reason = self.terms_of(&terms, request, &sentence)
         if reason:
             return self.refuse(request, reason, sentence)
         entry = self.enter(request, request.seq, 0)
@@ -477,7 +438,7 @@ cdef class FixPeer:
             return self.refuse(request, OTHER, b"no such Symbol")
         if root != NULL and request.side.data[0] != (c"1" if root.side == SIDE_BUY else c"2"):
             return self.refuse(request, OTHER, b"Side is not the order's")
-        if is_replace and self.read_terms(&terms, request, &sentence):
+        if is_replace and self.terms_of(&terms, request, &sentence):
             return self.refuse(request, OTHER, sentence)
         if is_replace and terms.order_type != ORDER_TYPE_LIMIT:
             return self.refuse(request, OTHER, b"OrdType must be 2 in a replace")
@@ -545,12 +506,11 @@ cdef class FixPeer:
     cdef int refuse_rate(self, const FixRequest* request) except -1:
         """Refuse what is over the session's rate; too much of it ends the session."""
         self.throttled += 1
-        if request.msg_type == TYPE_NEW_ORDER:
-            self.refuse(request, OTHER, b"THROTTLED: more messages than this session's rate allows")
-        elif request.msg_type == TYPE_CANCEL or request.msg_type == TYPE_REPLACE or request.msg_type == TYPE_MASS_CANCEL:
+        if request.msg_type in (TYPE_NEW_ORDER, TYPE_CANCEL, TYPE_REPLACE, TYPE_MASS_CANCEL):
             self.refuse(request, OTHER, b"THROTTLED: more messages than this session's rate allows")
         else:
-            self.send_fields("j", ((45, b"%d" % request.seq), (372, _type_text(request.msg_type)), (380, b"0"),
+            refused = (<object> request.msg_type).to_bytes(1 + (request.msg_type > 255), "big")
+            self.send_fields("j", ((45, b"%d" % request.seq), (372, refused), (380, b"0"),
                                    (58, b"THROTTLED: more messages than this session's rate allows")))
         if count_useless(&self.throttle, 1, FLOOD_MULTIPLE, self.mono_ns) and self.numbers.active:
             self.banned_until_ns = self.mono_ns + <int64_t> BAN_S * 1_000_000_000
@@ -680,44 +640,15 @@ cdef class FixPeer:
     cdef int64_t frame(self, uint32_t msg_type, uint64_t seq, const uint8_t* routing, int32_t routing_bytes,
                        int64_t orig_ns, const uint8_t* body, int32_t size, int* body_offset) except -1:
         """Write a message into the scratch buffer; where it begins there. It ends at frame_end."""
-        cdef uint8_t* begin = self.scratch + 64
-        cdef uint8_t* out = put_tag(begin, 35)
-        cdef uint8_t* front
-        cdef uint8_t digits[20]
-        cdef int64_t length
-        cdef int32_t total
+        cdef FixHeader header
         if size + routing_bytes > OUT_BODY_MAX:
             raise ValueError(f"a message of {size} bytes is too long to be sent")
-        if msg_type > 255:
-            out[0] = <uint8_t> (msg_type >> 8)
-            out += 1
-        out[0], out[1] = <uint8_t> (msg_type & 255), SOH
-        out = put_whole_field(out + 2, 34, seq)
-        if orig_ns:
-            out = put_char_field(out, 43, c"Y")
-        out = put_text_field(out, 49, self.ours, <int32_t> len(self.ours))
-        out = put_time(put_tag(out, 52), self.now_ns, self.digits)
-        out[0] = SOH
-        out = put_text_field(out + 1, 56, self.theirs, <int32_t> len(self.theirs))
-        if routing_bytes:
-            out = put_bytes(out, routing, routing_bytes)
-        if orig_ns:
-            out = put_time(put_tag(out, 122), orig_ns if orig_ns > 0 else self.now_ns, self.digits)
-            out[0] = SOH
-            out += 1
-        body_offset[0] = <int> (out - begin)
-        out = put_bytes(out, body, size)
-        length = out - begin
-        front = begin - 12 - (put_whole(digits, length) - digits) - 1
-        put_bytes(put_bytes(front, b"8=FIX.4.4\x019=", 12), digits, <int32_t> (begin - 1 - front - 12))
-        (begin - 1)[0] = SOH
-        body_offset[0] += <int> (begin - front)
-        total = checksum_of(front, out - front)
-        out = put_bytes(out, b"10=", 3)
-        out[0], out[1], out[2] = c"0" + total // 100, c"0" + total // 10 % 10, c"0" + total % 10
-        out[3] = SOH
-        self.frame_end = out + 4 - self.scratch
-        return front - self.scratch
+        header.msg_type, header.seq, header.ts_ns, header.orig_ns = msg_type, seq, self.now_ns, orig_ns
+        header.ours.data, header.ours.size = self.ours, <int32_t> len(self.ours)
+        header.theirs.data, header.theirs.size = self.theirs, <int32_t> len(self.theirs)
+        header.routing.data, header.routing.size = routing, routing_bytes
+        header.digits = self.digits
+        return write_message(self.scratch, &header, body, size, body_offset, &self.frame_end)
 
     def send_fields(self, str msg_type, fields, routing=()):
         """Send a message given as fields."""
@@ -745,8 +676,6 @@ cdef class FixPeer:
             self.stored_next_in = self.numbers.next_in
         return self.store.flush(sync)
 
-    # ------------------------------------------------------------------------------------------ resends
-
     def resend(self):
         """Send a piece of what was asked for again, in order; live reports wait meanwhile."""
         cdef uint64_t begin, end
@@ -768,8 +697,6 @@ cdef class FixPeer:
             if head.size > count - position:
                 break
             if head.kind == RECORD_OUT and head.seq > end:
-                self.resend_seq = max(self.resend_seq, 1)
-                position = count
                 self.resend_offset = self.store.size
                 break
             if head.kind == RECORD_OUT and not head.flags & FLAG_ADMIN and head.seq >= self.resend_seq:
@@ -856,10 +783,6 @@ cdef class FixPeer:
         self.session.on_connect(now_ns)
         self.drain()
 
-    def close(self):
-        """Write what is pending; the last use."""
-        self.flush(self.config.is_durable)
-
     def figures(self):
         """Numbers and counters, as a dict."""
         return {"session_id": self.session_id, "comp_id": self.theirs.decode(), "live": bool(self.live),
@@ -871,7 +794,3 @@ cdef class FixPeer:
 cdef inline bint _same(FixText text, bytes expected) noexcept:
     return text.size == len(expected) and text.data != NULL and memcmp(
         text.data, <const char*> expected, text.size) == 0
-
-
-cdef bytes _type_text(uint32_t msg_type):
-    return bytes([msg_type]) if msg_type < 256 else msg_type.to_bytes(2, "big")

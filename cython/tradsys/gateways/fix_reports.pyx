@@ -4,7 +4,7 @@ from libc.string cimport strlen
 
 from tradsys.core.state cimport Instrument
 from tradsys.gateways.fix_orders cimport (
-    STATUS_CANCELED, STATUS_EXPIRED, STATUS_NEW, STATUS_PARTIALLY_FILLED, STATUS_REJECTED, FixOrder, FixOrders,
+    STATUS_NEW, STATUS_REJECTED, FixOrder, FixOrders,
 )
 from tradsys.gateways.fix_request cimport (
     TYPE_CANCEL, TYPE_MASS_CANCEL, TYPE_NEW_ORDER, TYPE_REPLACE, FixRequest,

@@ -64,3 +64,8 @@ cdef void read_request(const uint8_t* message, int64_t size, FixRequest* out) no
 # UTCTimestamp as ns since the epoch; -1 when it is none.
 cdef int64_t parse_time(FixText text) noexcept nogil
 cdef int32_t checksum_of(const uint8_t* data, int64_t size) noexcept nogil
+
+
+cdef inline bint is_order_message(uint32_t msg_type) noexcept nogil:
+    return (msg_type == TYPE_NEW_ORDER or msg_type == TYPE_CANCEL or msg_type == TYPE_REPLACE or msg_type == TYPE_STATUS
+            or msg_type == TYPE_MASS_CANCEL or msg_type == TYPE_MASS_STATUS)

@@ -2,8 +2,6 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memchr, memcmp, memset
 
-cimport cython
-
 from tradsys.gateways.fix_text cimport SOH, FixText
 
 cdef extern from *:
@@ -97,7 +95,7 @@ cdef inline int64_t _digits(const uint8_t* text, int32_t count) noexcept nogil:
 
 cdef int64_t parse_time(FixText text) noexcept nogil:
     cdef int64_t year, month, day, hour, minute, second, era, fraction = 0
-    cdef int32_t i, digits = text.size - 18
+    cdef int32_t _i, digits = text.size - 18
     if text.size != 17 and not (digits == 3 or digits == 6 or digits == 9):
         return -1
     year, month, day = _digits(text.data, 4), _digits(text.data + 4, 2), _digits(text.data + 6, 2)
@@ -112,7 +110,7 @@ cdef int64_t parse_time(FixText text) noexcept nogil:
         fraction = _digits(text.data + 18, digits)
         if text.data[17] != c"." or fraction < 0:
             return -1
-        for i in range(9 - digits):
+        for _i in range(9 - digits):
             fraction *= 10
     if month <= 2:
         year -= 1
@@ -179,7 +177,6 @@ cdef inline void _set_fault(FixRequest* out, int32_t reason, int64_t tag) noexce
 
 cdef void read_request(const uint8_t* message, int64_t size, FixRequest* out) noexcept nogil:
     cdef int64_t at = 0, tag, begin, count = 0
-    cdef FixText* place
     cdef FixText value
     cdef const uint8_t* end
     memset(out, 0, sizeof(FixRequest))

@@ -1,8 +1,8 @@
-from socket import socket
+import socket as sockets
 from typing import Any
 
 class FixConnection:
-    socket: socket
+    socket: sockets.socket
     address: str
     slot: int
     peer: Any
@@ -11,5 +11,5 @@ class FixConnection:
     is_lost: bool
     bytes_in: int
     bytes_out: int
-    def __init__(self, socket: socket, address: str, out_bytes_max: int, now_ns: int) -> None: ...
+    def __init__(self, socket: sockets.socket, address: str, out_bytes_max: int, now_ns: int) -> None: ...
     def close(self) -> None: ...

@@ -1,0 +1,194 @@
+"""kill -9 of a venue with open FIX sessions: what clients saw live and by resend is the journal, once each."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import yaml
+
+from tradsys.fix.message import Header, build, format_time, parse, split
+
+KILLS = 5
+FIX = {"username": "user", "password": "password-1"}
+
+
+class Client:
+    """A client that keeps both numbers over every loss, resends what it sent and asks for what it misses."""
+
+    def __init__(self, name):
+        self.name = name.encode()
+        self.next_out, self.next_in = 1, 1
+        self.sent, self.seen = {}, {}
+        self.live = False
+
+    def connect(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket.settimeout(0.02)
+        self.rest, self.early, self.live = b"", {}, False
+        self.send("A", (98, b"0"), (108, b"30"), (553, b"user"), (554, b"password-1"))
+        deadline = time.monotonic() + 20
+        while not self.live:
+            assert time.monotonic() < deadline, "no logon"
+            self.read()
+
+    def send(self, msg_type, *fields, seq=None, dup=False):
+        if seq is None:
+            seq, self.next_out = self.next_out, self.next_out + 1
+            self.sent[seq] = (msg_type, fields)
+        now = format_time(time.time_ns(), "us")
+        header = Header(sender_comp_id=self.name, target_comp_id=b"TRADSYS", seq=seq, sending_time=now,
+                        poss_dup=dup, orig_sending_time=now if dup else b"")  # fmt: skip
+        try:
+            self.socket.sendall(build(msg_type, fields, header))
+        except OSError:
+            return
+
+    def order(self, side, qty):
+        name = b"%s-%d" % (self.name, self.next_out)
+        self.send("D", (11, name), (55, b"SYM1"), (54, side), (60, format_time(time.time_ns(), "us")),
+                  (38, b"%d" % qty), (40, b"2"), (44, b"100"))  # fmt: skip
+
+    def read(self):
+        try:
+            data = self.socket.recv(1 << 20)
+        except OSError:
+            return
+        frames, _, self.rest = split(self.rest + data)
+        for frame in frames:
+            self.take(parse(frame))
+
+    def take(self, message):
+        if message.msg_type == "5":
+            raise AssertionError(f"logged out: {message}")
+        if message.msg_type == "2":
+            return self.resend(message)
+        if message.seq > self.next_in:
+            self.live = self.live or message.msg_type == "A"
+            if not self.early:
+                self.send("2", (7, b"%d" % self.next_in), (16, b"0"))
+            self.early[message.seq] = message
+            return None
+        if message.seq == self.next_in:
+            self.use(message)
+            while self.next_in in self.early:
+                self.use(self.early.pop(self.next_in))
+            self.early = {seq: one for seq, one in self.early.items() if seq > self.next_in}
+        else:
+            assert message.flag(43), f"{message.seq} below {self.next_in}: {message}"
+        return None
+
+    def use(self, message):
+        self.next_in = message.number(36) if message.msg_type == "4" else self.next_in + 1
+        self.live = self.live or message.msg_type == "A"
+        if message.msg_type == "1":
+            self.send("0", (112, message.get(112)))
+        if message.msg_type == "8":
+            exec_id = message.text(17)
+            assert exec_id not in self.seen, f"{exec_id} twice as new"
+            self.seen[exec_id] = message
+
+    def resend(self, request):
+        end = request.number(16) or self.next_out - 1
+        for seq in range(request.number(7), min(end, self.next_out - 1) + 1):
+            msg_type, fields = self.sent[seq]
+            if msg_type == "D":
+                self.send(msg_type, *fields, seq=seq, dup=True)
+            else:
+                self.send("4", (36, b"%d" % (seq + 1)), (123, b"Y"), seq=seq, dup=True)
+        if request.seq == self.next_in:
+            self.next_in += 1
+
+
+class Venue:
+    def __init__(self, folder, port):
+        self.port = port
+        self.settings = folder / "tradsys.yaml"
+        self.data_dir = folder / "data"
+        sessions = [
+            {"participant_id": i, "name": f"P{i}", "sessions": [
+                {"session_id": i, "name": f"S{i}", "fix": {"sender_comp_id": f"C{i}", **FIX}}]}
+            for i in (1, 2)
+        ]  # fmt: skip
+        ports = {"orders_port": 0, "feed_a_port": 0, "feed_b_port": 0, "snapshot_port": 0, "fix_port": port}
+        instrument = {"instrument_id": 1, "symbol": "SYM1", "price_max": "100000"}
+        self.settings.write_text(yaml.safe_dump(
+            {"venue": {"data_dir": str(self.data_dir), **ports}, "participants": sessions, "instruments": [instrument],
+             "capacities": {"orders_max": 65536, "sessions_max": 16}}))  # fmt: skip
+
+    def start(self):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tradsys", "venue", "-c", str(self.settings), "--quiet"],
+            stdout=subprocess.PIPE, env=environment, text=True)  # fmt: skip
+        for line in self.process.stdout:
+            if line.startswith("READY"):
+                assert "fix=tcp://127.0.0.1:" in line
+                return
+        raise AssertionError("the venue did not start")
+
+    def end(self, number):
+        self.process.send_signal(number)
+        self.process.wait(30)
+        self.process.stdout.close()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.mark.heavy
+def test_kill_9_in_the_middle_of_fills_loses_and_doubles_nothing(tmp_path):
+    venue = Venue(tmp_path, free_port())
+    clients = [Client("C1"), Client("C2")]
+    random_ = random.Random(11)
+    for _ in range(KILLS):
+        venue.start()
+        for client in clients:
+            client.connect(venue.port)
+        for _ in range(random_.randrange(20, 120)):
+            clients[0].order(b"1", random_.randrange(1, 9))
+            clients[1].order(b"2", random_.randrange(1, 9))
+            if random_.random() < 0.2:
+                for client in clients:
+                    client.read()
+        venue.end(signal.SIGKILL)
+        for client in clients:
+            client.socket.close()
+    venue.start()
+    for client in clients:
+        client.connect(venue.port)
+    quiet_until = time.monotonic() + 2
+    while time.monotonic() < quiet_until:
+        for client in clients:
+            before = client.next_in
+            client.read()
+            if client.next_in != before:
+                quiet_until = time.monotonic() + 2
+    venue.end(signal.SIGINT)
+    for number, client in enumerate(clients, 1):
+        client.socket.close()
+        assert sorted(client.seen) == sorted(told(venue.data_dir, number))
+        names = [one.text(11) for one in client.seen.values() if one.text(150) == "0"]
+        assert len(set(names)) == len(names) == sum(kind == "D" for kind, _ in client.sent.values())
+
+
+def told(data_dir, session_id):
+    """ExecIDs the event log has for a session."""
+    from tradsys.engine.sequencer import Sequencer
+    from tradsys.gateways.reports import render_reports
+
+    sequencer = Sequencer.open(data_dir, orders_max=65536, sessions_max=16)
+    try:
+        events = sequencer.reports(session_id, 1, 1 << 20)
+        reports = render_reports(events, session_id)
+    finally:
+        sequencer.close()
+    assert np.array_equal(reports["report_seq"], np.arange(1, len(reports) + 1))
+    return [f"{one['event_seq']}.{1 if one['liquidity'] == 2 else 0}" for one in reports]
