@@ -120,3 +120,19 @@ def test_secrets_are_masked_when_printed(tmp_path):
 def test_sessions_come_with_their_participants(tmp_path):
     loaded = load(tmp_path, {"participants": [PARTICIPANT]})
     assert [(p.name, s.api_key) for p, s in config.sessions_of(loaded)] == [("ALPHA", "key-1")]
+
+
+@pytest.mark.parametrize(
+    ("session", "message"),
+    [
+        ("{session_id: 1, name: a, fix: {sender_comp_id: A}}", "fix needs a password"),
+        ("{session_id: 1, name: a}", "needs an api_key"),
+        ("{session_id: 1, name: a, fix: {sender_comp_id: A}, secret: short}", "at least 16 characters"),
+    ],
+)
+def test_a_session_nobody_could_be_kept_from_is_refused(tmp_path, session, message):
+    """Goal: nothing listens without authentication. Method: sessions without credentials."""
+    path = tmp_path / "open.yaml"
+    path.write_text(f"participants: [{{participant_id: 1, name: p, sessions: [{session}]}}]")
+    with pytest.raises(ConfigError, match=message):
+        config.load(path, {})

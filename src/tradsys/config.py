@@ -191,6 +191,8 @@ class Session(Section, frozen=True):
     def __post_init__(self) -> None:
         if self.fix is None and not self.api_key:
             raise ValueError(f"session {self.session_id} needs an api_key, or fix settings")
+        if self.fix is not None and not (self.fix.password or self.secret):
+            raise ValueError(f"session {self.session_id}: fix needs a password, or the session a secret to sign with")
         if (self.fix is None or self.secret) and len(self.secret) < 16:
             raise ValueError(f"secret must have at least 16 characters, session {self.session_id}'s has {len(self.secret)}")
 

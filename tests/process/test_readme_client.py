@@ -9,7 +9,7 @@ from pathlib import Path
 
 README = (Path(__file__).resolve().parent.parent.parent / "README.md").read_text(encoding="utf-8")
 DOORS = {"orders": 5555, "feed_a": 5556, "feed_b": 5557, "snapshots": 5558}
-FREE_PORTS = {f"TRADSYS_VENUE__{door}_PORT": "0" for door in ("ORDERS", "FEED_A", "FEED_B", "SNAPSHOT")}
+FREE_PORTS = {f"TRADSYS_VENUE__{door}_PORT": "0" for door in ("ORDERS", "FEED_A", "FEED_B", "SNAPSHOT", "FIX")}
 
 
 def block(language, text):

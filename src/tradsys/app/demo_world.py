@@ -65,11 +65,13 @@ TRADERS: Final = (
 )
 OTHERS: Final = ("replay-maker", "replay-taker", "trader")  # for the user
 OPERATOR: Final = "operator"
+FIX_TRADER: Final = "fix-trader"  # its session speaks FIX, see `tradsys fix console`
+FIX_SENDER: Final = "DEMO"  # SenderCompID and user name of that session
 
 
 def settings(venue: dict[str, Any]) -> dict[str, Any]:
     """All settings of a demo venue, with fresh keys; ``venue`` is its ``venue`` section."""
-    names = [name for name, _ in TRADERS] + [*OTHERS, OPERATOR]
+    names = [name for name, _ in TRADERS] + [*OTHERS, OPERATOR, FIX_TRADER]
     return {
         "venue": venue,
         "participants": [
@@ -78,9 +80,7 @@ def settings(venue: dict[str, Any]) -> dict[str, Any]:
                 "name": name,
                 "permissions": ["TRADE", "OPERATE"] if name == OPERATOR else ["TRADE"],
                 "stp_mode": "CANCEL_OLDEST",
-                "sessions": [
-                    {"session_id": number, "name": name, "api_key": name, "secret": secrets.token_hex(24)}
-                ],
+                "sessions": [{"session_id": number, "name": name, **_credentials(name)}],
             }
             for number, name in enumerate(names, start=1)
         ],
@@ -94,6 +94,14 @@ def settings(venue: dict[str, Any]) -> dict[str, Any]:
             },
         ],
     }
+
+
+def _credentials(name: str) -> dict[str, Any]:
+    """How a session logs on: with a key and a secret, or over FIX with a password."""
+    if name == FIX_TRADER:
+        fix = {"sender_comp_id": FIX_SENDER, "username": FIX_SENDER, "password": secrets.token_hex(12)}
+        return {"fix": fix}
+    return {"api_key": name, "secret": secrets.token_hex(24)}
 
 
 def write_settings(data_dir: Path, venue: dict[str, Any]) -> Path:

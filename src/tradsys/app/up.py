@@ -49,6 +49,7 @@ def up(
     feed_a_port: PortOption = 5556,
     feed_b_port: PortOption = 5557,
     snapshot_port: PortOption = 5558,
+    fix_port: PortOption = 9878,
     durability: Literal["none", "batch", "fsync"] = "batch",
     poll: Literal["spin", "sleep"] = "sleep",
     config: Path | None = None,
@@ -98,6 +99,7 @@ def up(
         "feed_a_port": feed_a_port,
         "feed_b_port": feed_b_port,
         "snapshot_port": snapshot_port,
+        "fix_port": fix_port,
         "durability": durability,
         "poll": poll,
     }
@@ -159,6 +161,8 @@ class House:
             ]
             self._demo = Child("demo market", words, self._hear_demo)
         where = f"orders {self.addresses['orders']}  feed {self.addresses['feed_a']}"
+        if "fix" in self.addresses:
+            where += f"  fix {self.addresses['fix']}"
         self.state.where = f"{where}  durability {self.settings.venue.durability}"
         started = (self._venue, self._recorder, self._demo)
         self.state.processes = {child.name: child.pid for child in started if child is not None}
@@ -270,7 +274,8 @@ RECORDER_LINE = re.compile(r"([\d,]+) messages, .*?([\d,.]+) MiB")
 def ready_addresses(line: str, venue: Venue) -> dict[str, str]:
     """Addresses of the doors from the venue's READY line, ``READY orders=tcp://... feed_a=...``.
 
-    What it does not name is as the settings say; line B may be off, then it is empty.
+    What it does not name is as the settings say; line B may be off, then it is empty. The FIX door is there only when
+    it is named.
     """
     found = dict(re.findall(r"(\w+)=(\w+://\S+)", line))
     ports = {
@@ -279,7 +284,8 @@ def ready_addresses(line: str, venue: Venue) -> dict[str, str]:
         "feed_b": venue.feed_b_port,
         "snapshots": venue.snapshot_port,
     }
-    return {name: found.get(name, f"tcp://{venue.bind}:{port}") for name, port in ports.items()}
+    doors = {name: found.get(name, f"tcp://{venue.bind}:{port}") for name, port in ports.items()}
+    return doors | ({"fix": found["fix"]} if "fix" in found else {})
 
 
 def tree_bytes(folder: Path) -> int:
