@@ -19,11 +19,14 @@ from tradsys.wire.enums import OrderType, ReportType, Side, Template, TimeInForc
 
 SECRET = "a secret of a benchmark"
 SETTINGS = """\
-venue: {{data_dir: {data}, orders_port: 0, feed_a_port: 0, feed_b_port: 0, snapshot_port: 0,
+venue: {{data_dir: {data}, orders_port: 0, feed_a_port: 0, feed_b_port: 0, snapshot_port: 0, fix_port: 0,
         durability: {durability}, poll: {poll}, snapshot_commands: 0}}
 capacities: {{orders_max: 262144, instruments_max: 64, participants_max: 64, sessions_max: 64, accounts_max: 64}}
 participants:
   - {{participant_id: 1, name: one, sessions: [{{session_id: 1, name: one, api_key: key1, secret: {secret}}}]}}
+  - participant_id: 2
+    name: two
+    sessions: [{{session_id: 2, name: two, fix: {{sender_comp_id: CLIENT, latency_s: 0}}}}]
 instruments:
   - {{instrument_id: 1, symbol: SYM1}}
 """
@@ -47,6 +50,9 @@ class VenueChild:
         for line in self._process.stdout:
             if found := re.search(r"READY orders=(\S+)", line):
                 self.address = found[1]
+                fix = re.search(r" fix=tcp://([\d.]+):(\d+)", line)
+                assert fix is not None, f"no FIX door in {line!r}"
+                self.fix_address = (fix[1], int(fix[2]))
                 return
         raise RuntimeError("the venue did not start")
 

@@ -5,6 +5,8 @@ import random
 import pytest
 from fix_maker import FixDoor
 
+from tradsys.app.fix import log
+from tradsys.errors import InputError
 from tradsys.fix.message import Header, build, parse
 from tradsys.gateways.fix_answers import masked
 from tradsys.gateways.fix_limits import FixLimits
@@ -357,3 +359,16 @@ def test_credentials_are_masked_in_the_store(door):
     assert b"password-1" not in stored
     assert b"554=***" in stored
     assert masked(parse(client.message("A", (95, 3), (96, "abc")))).count(b"96=***") == 1
+
+
+def test_the_log_shows_both_directions_without_credentials(door, capsys):
+    client = door.trader()
+    client.order("a")
+    client.take("8")
+    assert log(door.path, 1) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[2] for line in lines] == ["in", "out", "in", "out"]
+    assert "|554=***|" in lines[0]
+    assert "|11=a|" in lines[3]
+    with pytest.raises(InputError, match="no FIX session 9"):
+        log(door.path, 9)

@@ -66,22 +66,20 @@ class Client:
     def take(self, message):
         if message.msg_type == "5":
             raise AssertionError(f"logged out: {message}")
-        if message.msg_type == "2":
-            return self.resend(message)
+        if message.msg_type == "2" and not message.flag(43):
+            self.resend(message)
         if message.seq > self.next_in:
             self.live = self.live or message.msg_type == "A"
             if not self.early:
                 self.send("2", (7, b"%d" % self.next_in), (16, b"0"))
             self.early[message.seq] = message
-            return None
-        if message.seq == self.next_in:
+        elif message.seq == self.next_in:
             self.use(message)
             while self.next_in in self.early:
                 self.use(self.early.pop(self.next_in))
             self.early = {seq: one for seq, one in self.early.items() if seq > self.next_in}
         else:
             assert message.flag(43), f"{message.seq} below {self.next_in}: {message}"
-        return None
 
     def use(self, message):
         self.next_in = message.number(36) if message.msg_type == "4" else self.next_in + 1
@@ -101,8 +99,6 @@ class Client:
                 self.send(msg_type, *fields, seq=seq, dup=True)
             else:
                 self.send("4", (36, b"%d" % (seq + 1)), (123, b"Y"), seq=seq, dup=True)
-        if request.seq == self.next_in:
-            self.next_in += 1
 
 
 class Venue:

@@ -196,6 +196,18 @@ cdef class FixStore:
         return self.offset_of(seq)
 
 
+def read_records(bytes data not None):
+    """List kind, time [ns] and data of the records of a file, up to the first that does not hold."""
+    cdef StoreHead head
+    cdef const uint8_t* begin = <const uint8_t*> <const char*> data
+    cdef int64_t at = 0
+    found = []
+    while _record_at(begin + at, len(data) - at, &head):
+        found.append((head.kind, head.ts_ns, data[at + HEAD_BYTES:at + head.size]))
+        at += head.size
+    return found
+
+
 cdef bint _record_at(const uint8_t* data, int64_t size_bytes, StoreHead* head) noexcept nogil:
     """Whether a whole record that holds begins there."""
     if size_bytes < HEAD_BYTES:

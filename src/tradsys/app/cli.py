@@ -30,6 +30,7 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("tradsys.app.demo:demo", "let simulated participants trade in a running venue"),
     "replay": Command("tradsys.app.replay:app", "drive a running venue with a real day, or publish a recording again"),
     "journal": Command("tradsys.app.journal:app", "print a venue's journal, walk its checksums, decide it again"),
+    "fix": Command("tradsys.app.fix:app", "print what a FIX session has sent and received"),
     "venue": Command("tradsys.app.venue:venue", "run the venue: doors, engine, public feed"),
     "bench": Command("tradsys.app.bench:bench", "run the benchmarks of a source checkout and print their tables"),
     "top": Command("tradsys.app.top:top", "watch a running venue live, from its public feed"),
