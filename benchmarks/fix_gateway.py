@@ -33,6 +33,7 @@ class Client:
         self.next_in = 2
 
     def message(self, msg_type: str, fields: list[Field]) -> bytes:
+        """Write a message with the next number."""
         header = Header(
             sender_comp_id=b"CLIENT",
             target_comp_id=b"TRADSYS",
@@ -43,6 +44,7 @@ class Client:
         return build(msg_type, fields, header)
 
     def order(self, name: bytes) -> bytes:
+        """Write an order that rests."""
         fields = [(11, name), (55, b"SYM1"), (54, b"1"), (60, b"20260101-00:00:00.000000")]
         return self.message("D", [*fields, (38, b"10"), (40, b"2"), (44, b"99.5"), (59, b"1")])
 
