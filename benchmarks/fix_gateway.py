@@ -28,7 +28,7 @@ class Client:
         self.socket = socket.create_connection(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.next_out = 1
-        self.socket.sendall(self.message("A", [(98, b"0"), (108, b"60"), (141, b"Y")]))
+        self.socket.sendall(self.message("A", [(98, b"0"), (108, b"60"), (141, b"Y"), (554, b"bench")]))
         assert b"\x0135=A\x01" in self.socket.recv(65536), "no logon"
         self.next_in = 2
 

@@ -26,7 +26,7 @@ participants:
   - {{participant_id: 1, name: one, sessions: [{{session_id: 1, name: one, api_key: key1, secret: {secret}}}]}}
   - participant_id: 2
     name: two
-    sessions: [{{session_id: 2, name: two, fix: {{sender_comp_id: CLIENT, latency_s: 0}}}}]
+    sessions: [{{session_id: 2, name: two, fix: {{sender_comp_id: CLIENT, password: bench, latency_s: 0}}}}]
 instruments:
   - {{instrument_id: 1, symbol: SYM1}}
 """

@@ -1,7 +1,11 @@
-"""kill -9 of a venue with open FIX sessions: what clients saw live and by resend is the journal, once each."""
+"""kill -9 of a venue with open FIX sessions: what clients saw live and by resend is the journal, once each.
+
+TRADSYS_KILLS sets how often (default 50, half of them with each durability); the moments are random, from the seed printed.
+"""
 
 import os
 import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,7 +18,7 @@ import yaml
 
 from tradsys.fix.message import Header, build, format_time, parse, split
 
-KILLS = 5
+KILLS = int(os.environ.get("TRADSYS_KILLS", "50"))
 FIX = {"username": "user", "password": "password-1"}
 
 
@@ -102,7 +106,7 @@ class Client:
 
 
 class Venue:
-    def __init__(self, folder, port):
+    def __init__(self, folder, port, durability):
         self.port = port
         self.settings = folder / "tradsys.yaml"
         self.data_dir = folder / "data"
@@ -111,10 +115,11 @@ class Venue:
                 {"session_id": i, "name": f"S{i}", "fix": {"sender_comp_id": f"C{i}", **FIX}}]}
             for i in (1, 2)
         ]  # fmt: skip
-        ports = {"orders_port": 0, "feed_a_port": 0, "feed_b_port": 0, "snapshot_port": 0, "fix_port": port}
+        doors = {"orders_port": 0, "feed_a_port": 0, "feed_b_port": 0, "snapshot_port": 0, "fix_port": port}
+        settings = {"data_dir": str(self.data_dir), "durability": durability, **doors}
         instrument = {"instrument_id": 1, "symbol": "SYM1", "price_max": "100000"}
         self.settings.write_text(yaml.safe_dump(
-            {"venue": {"data_dir": str(self.data_dir), **ports}, "participants": sessions, "instruments": [instrument],
+            {"venue": settings, "participants": sessions, "instruments": [instrument],
              "capacities": {"orders_max": 65536, "sessions_max": 16}}))  # fmt: skip
 
     def start(self):
@@ -140,11 +145,14 @@ def free_port():
 
 
 @pytest.mark.heavy
-def test_kill_9_in_the_middle_of_fills_loses_and_doubles_nothing(tmp_path):
-    venue = Venue(tmp_path, free_port())
+@pytest.mark.parametrize("durability", ["batch", "fsync"])
+def test_kill_9_in_the_middle_of_fills_loses_and_doubles_nothing(tmp_path, durability):
+    venue = Venue(tmp_path, free_port(), durability)
     clients = [Client("C1"), Client("C2")]
-    random_ = random.Random(11)
-    for _ in range(KILLS):
+    seed = int(os.environ.get("TRADSYS_SEED", secrets.randbelow(1 << 32)))
+    print(f"drill {seed}")
+    random_ = random.Random(seed)
+    for _ in range((KILLS + 1) // 2):
         venue.start()
         for client in clients:
             client.connect(venue.port)

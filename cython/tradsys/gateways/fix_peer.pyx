@@ -667,9 +667,14 @@ cdef class FixPeer:
         return 0
 
     cdef int flush(self, bint sync) except -1:
-        """Write what this turn has to keep, and the number expected next when everything before it is decided."""
+        """Write what this turn has to keep, and the number expected next once everything before it is in the journal.
+
+        A number stored ahead of its command would be taken for executed after a crash between the two.
+        """
         cdef StoreHead head
-        if self.numbers.next_in != self.stored_next_in and not self.delayed:
+        cdef bint is_settled = (self.sequencer.batch_count == 0
+                                and self.sequencer.released_event_seq() == self.sequencer.engine.last_event_seq)
+        if is_settled and self.numbers.next_in != self.stored_next_in and not self.delayed:
             memset(&head, 0, sizeof(head))
             head.kind, head.next_in, head.ts_ns = RECORD_NUMBERS, self.numbers.next_in, self.now_ns
             self.store.append(&head, NULL, 0)

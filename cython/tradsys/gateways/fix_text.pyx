@@ -14,6 +14,7 @@ cdef enum:
     AVERAGE_DIGITS = 8     # behind the unit's
 
 
+@cython.overflowcheck(False)  # at most 38 digits
 cdef inline int128 _power_of_ten(int digits) noexcept nogil:
     cdef int128 power = 1
     cdef int _i
@@ -103,6 +104,7 @@ cdef uint8_t* put_average(uint8_t* out, int64_t total, int64_t count, int64_t ma
     return _put_scaled(out, -quotient if negative else quotient, -exponent + AVERAGE_DIGITS)
 
 
+@cython.overflowcheck(False)
 cdef uint8_t* _put_scaled(uint8_t* out, int128 value, int scale) noexcept nogil:
     """value x 10^-scale without needless zeros."""
     cdef uint8_t digits[DECIMAL_BYTES_MAX]
