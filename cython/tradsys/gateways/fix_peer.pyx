@@ -667,10 +667,7 @@ cdef class FixPeer:
         return 0
 
     cdef int flush(self, bint sync) except -1:
-        """Write what this turn has to keep, and the number expected next once everything before it is in the journal.
-
-        A number stored ahead of its command would be taken for executed after a crash between the two.
-        """
+        """Write what this turn has to keep, and the number expected next once its commands are in the journal."""
         cdef StoreHead head
         cdef bint is_settled = (self.sequencer.batch_count == 0
                                 and self.sequencer.released_event_seq() == self.sequencer.engine.last_event_seq)
