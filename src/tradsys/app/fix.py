@@ -1,59 +1,157 @@
-"""``tradsys fix``: what FIX sessions have sent and received, out of their stores."""
+"""``tradsys fix``: tools for the FIX door."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import getpass
+import os
+import select
+import ssl
+import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from tradsys.errors import InputError
-from tradsys.fix.message import SOH
-from tradsys.gateways.fix_sessions import store_files
-from tradsys.gateways.fix_store import read_records
+import tradsys
+from tradsys.app.fix_log import log
+from tradsys.app.fix_orders import HELP, Orders
+from tradsys.app.fix_rules import load_dictionary
+from tradsys.app.fix_text import FixText
+from tradsys.client.fix_client import FixClient
+from tradsys.errors import InputError, SessionError
+from tradsys.fix.message import Message
 
-RECORD_IN, RECORD_OUT = 2, 3
+PASSWORD_VARIABLE = "TRADSYS_FIX_PASSWORD"
+TICK_S = 0.1
+PROMPT = "fix> "
 
-app = App(name="tradsys fix", help="Look into FIX sessions.")
+app = App(name="tradsys fix", version=tradsys.__version__, help="Talk to a FIX door, look into its sessions.")
+app.command(log)
 
 
 @app.command
-def log(
-    data_dir: Path,
-    session_id: int,
+def console(
     *,
-    raw: Annotated[bool, Parameter(negative="")] = False,
-    all_files: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    host: str = "127.0.0.1",
+    port: int = 9878,
+    sender: str = "DEMO",
+    target: str = "TRADSYS",
+    username: str = "",
+    password: str = "",
+    tls: Annotated[bool, Parameter(negative="")] = False,
+    directory: Annotated[Path | None, Parameter(name=["--dir", "-d"])] = None,
+    dictionary: Path | None = None,
+    wait: float = 1.0,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Print the messages of one FIX session; a running venue is not disturbed. Credentials were masked when stored.
+    """Log on to a FIX door, type orders, see the messages of both sides by name; help lists the commands.
 
-    Exit status 0: printed. 1: there is no such session.
+    Commands may come from a pipe as well. Exit status 1: the session was refused or lost, or a command was none.
 
-    Example: tradsys fix log tradsys-data 7
+    Example: echo "buy AMZN 100 @ 223.81" | tradsys fix console --username demo --json
 
     Parameters
     ----------
-    data_dir
-        The venue's directory.
-    session_id
-        Number of the session.
-    raw
-        Messages as bytes, SOH as |, nothing before them.
-    all_files
-        Also those from before the numbers were last reset.
+    host
+        Where the door is.
+    port
+        Its port.
+    sender
+        Our CompID.
+    target
+        The venue's CompID.
+    username
+        Username of the Logon, tag 553.
+    password
+        Password, tag 554. Better in TRADSYS_FIX_PASSWORD, or typed when asked: others can see command lines.
+    tls
+        Speak TLS.
+    directory
+        Keep sequence numbers and sent messages there; without, every start asks for a reset of the numbers.
+    dictionary
+        Names in QuickFIX's form; ours if not given.
+    wait
+        From a pipe: seconds to wait for the answer to a command, and for more at the end.
+    as_json
+        One JSON object a message.
     """
-    files = store_files(data_dir / "fix" / f"{session_id:06d}")
-    if not files:
-        raise InputError(f"{data_dir} has no FIX session {session_id}")
-    for file in files if all_files else files[-1:]:
-        for kind, ts_ns, message in read_records(file.read_bytes()):
-            if kind in (RECORD_IN, RECORD_OUT):
-                text = message.replace(SOH, b"|").decode("latin-1")
-                print(text if raw else f"{moment(ts_ns)} {'in ' if kind == RECORD_IN else 'out'} {text}")
-    return 0
+    if username and not password:
+        password = os.environ.get(PASSWORD_VARIABLE, "")
+        if not password and sys.stdin.isatty():
+            password = getpass.getpass()
+    text = FixText(load_dictionary(dictionary))
+    write = text.json if as_json else text.line
+    client = FixClient(
+        host, port, sender, target, username=username, password=password, directory=directory,
+        ask_reset=directory is None, tls=ssl.create_default_context() if tls else None,
+        trace=lambda direction, message: print(write(direction, message), flush=True),
+    )  # fmt: skip
+    with client:
+        return Console(client, wait).run(sys.stdin.fileno(), is_terminal=sys.stdin.isatty())
 
 
-def moment(ts_ns: int) -> str:
-    """Write ns since the epoch as UTC with microseconds."""
-    return datetime.fromtimestamp(ts_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+class Console:
+    """Carries out the lines of a file and takes what comes meanwhile."""
+
+    def __init__(self, client: FixClient, wait_s: float) -> None:
+        self._client, self._wait_s = client, wait_s
+        self._orders = Orders()
+        self._has_failed = False
+
+    def run(self, fd: int, is_terminal: bool) -> int:
+        """Run until the file ends or says quit; return the exit status."""
+        rest = b""
+        while True:
+            if is_terminal:
+                print(PROMPT, end="", file=sys.stderr, flush=True)
+            chunk = self._read(fd)
+            *lines, rest = (rest + chunk).split(b"\n") if chunk else [rest, b""]
+            for line in lines:
+                if not self._carry_out(line.decode("utf-8", "replace").strip(), waits=not is_terminal):
+                    return int(self._has_failed)
+            if not chunk:
+                self._take(self._wait_s)
+                return int(self._has_failed)
+
+    def _read(self, fd: int) -> bytes:
+        """Read from the file, taking what comes from the other side until something is there."""
+        while not select.select([fd], [], [], TICK_S)[0]:
+            self._take(0.0)
+        return os.read(fd, 4096)
+
+    def _carry_out(self, line: str, waits: bool) -> bool:
+        """Do what a line says. False: it says quit."""
+        try:
+            match line.split():
+                case []:
+                    return True
+                case ["quit" | "exit"]:
+                    return False
+                case ["help"]:
+                    print(HELP, file=sys.stderr)
+                case ["wait", seconds] if seconds.replace(".", "", 1).isdigit():
+                    self._take(float(seconds))
+                case _:
+                    if not line.startswith("#"):
+                        self._client.send(*self._orders.message(line, time.time_ns()))
+                        if waits:
+                            self._remember(self._client.receive(self._wait_s))
+        except InputError as error:
+            self._has_failed = True
+            print(error, file=sys.stderr)
+        return True
+
+    def _take(self, seconds: float) -> None:
+        """Take what comes within a time."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self._remember(self._client.receive(max(deadline - time.monotonic(), 0.0)))
+            if time.monotonic() >= deadline:
+                return
+
+    def _remember(self, messages: list[Message]) -> None:
+        for message in messages:
+            self._orders.take(message)
+        if not self._client.is_logged_on:
+            raise SessionError("the session ended")
