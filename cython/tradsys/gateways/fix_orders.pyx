@@ -110,6 +110,7 @@ cdef class FixOrders:
         self.count += 1
         return entry
 
+    @cython.overflowcheck(False)  # the check takes a difference of pointers for one of numbers
     cdef int drop(self, FixOrder* entry) noexcept nogil:
         """Forget an entry."""
         self.unlink(<uint32_t> (entry - self.entries))
