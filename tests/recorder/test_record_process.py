@@ -36,6 +36,16 @@ def source(tmp_path):
     return tmp_path / "source", feed
 
 
+def test_an_address_that_is_none_is_refused_and_the_process_ends(tmp_path):
+    """Goal: no thread keeps the process. Method: the real command with a wrong address."""
+    words = command("record", "--line-a", "junk", "--line-b", "none", "--dir", str(tmp_path / "r"), "--seconds", "1")
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run(words, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "expected ZeroMQ addresses" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_replay_recorded_by_a_process_until_sigint(source, tmp_path):
     folder, _feed = source
     line, recovery = f"ipc://{tmp_path}/line", f"ipc://{tmp_path}/recovery"

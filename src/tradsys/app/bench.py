@@ -33,7 +33,7 @@ def bench(
 ) -> int:
     """Run benchmarks, all of them or those named, and print their tables.
 
-    Example: tradsys bench core_throughput order_round_trip --quick
+    Example: tradsys bench core_throughput gateway_round_trip --quick
 
     Parameters
     ----------

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import zmq
 from cyclopts import Parameter
 
 from tradsys import config
 from tradsys.app.query import recording_directory
-from tradsys.errors import RecordingError
+from tradsys.errors import InputError, RecordingError
 from tradsys.recorder.recorder import Recorder
 from tradsys.recorder.session import Addresses, FeedSession
 
@@ -86,7 +87,11 @@ def run(
     on_turn: Callable[[], Any] | None = None,
 ) -> dict[str, Any]:
     """Record until told to stop, close the recorder, and return its report; with ``error`` if the disk failed."""
-    session = FeedSession(recorder, addresses, receive_hwm=receive_hwm)
+    try:
+        session = FeedSession(recorder, addresses, receive_hwm=receive_hwm)
+    except zmq.ZMQError as error:  # the recorder's threads would keep the process for ever
+        recorder.close()
+        raise InputError(f"expected ZeroMQ addresses like tcp://127.0.0.1:5556, were {addresses}: {error}") from error
     try:
         session.run(stop, on_turn)
     except RecordingError as error:
