@@ -7,7 +7,7 @@ from collections import deque
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcmp, memcpy, memset, strlen
+from libc.string cimport memcpy, memset, strlen
 
 cimport cython
 
@@ -22,7 +22,7 @@ from tradsys.gateways.fix_request cimport (
 from tradsys.gateways.fix_store cimport (
     FLAG_ADMIN, HEAD_BYTES, RECORD_BASE, RECORD_IN, RECORD_NUMBERS, RECORD_ORDER, RECORD_OUT, FixStore, StoreHead,
 )
-from tradsys.gateways.fix_text cimport SOH, FixText, parse_whole, put_char_field, put_whole_field
+from tradsys.gateways.fix_text cimport SOH, FixText, is_text, parse_whole, put_char_field, put_whole_field
 from tradsys.gateways.fix_write cimport FixHeader, read_terms, write_message
 from tradsys.gateways.frames cimport write_header
 from tradsys.gateways.reports cimport Recipient, recipients, render
@@ -230,7 +230,7 @@ cdef class FixPeer:
             return False
         if not is_order_message(request.msg_type) or request.sending_time.data == NULL:
             return False
-        if not (_same(request.sender, self.theirs) and _same(request.target, self.ours)):
+        if not (is_text(request.sender, self.theirs) and is_text(request.target, self.ours)):
             return False
         sent_ns = parse_time(request.sending_time)
         if sent_ns < 0:
@@ -241,15 +241,17 @@ cdef class FixPeer:
     def _take_slowly(self, bytes message, int fault, int fault_tag):
         """Whatever the session has to look at."""
         try:
-            parsed = parse(message)
+            parsed = None if fault == FAULT_GARBLED else parse(message)
         except GarbledError:
+            parsed = None
+        if parsed is None:  # both readers have to hold it for a message: the order path reads with the other
             self.session.on_garbled(self.now_ns)
             self.drain()
             return
         if parsed.msg_type in ADMIN_TYPES:
             logged = masked(parsed) if parsed.msg_type == "A" else message
             self.note_in(logged, len(logged), max(parsed.seq, 0), 0, FLAG_ADMIN)
-        if fault != FAULT_NONE and fault != FAULT_GARBLED:
+        if fault != FAULT_NONE:
             self.session.on_fault(parsed, Fault(fault, fault_tag), self.now_ns)
         else:
             self.session.on_message(parsed, self.now_ns)
@@ -791,8 +793,3 @@ cdef class FixPeer:
                 "next_in": self.numbers.next_in, "next_out": self.numbers.next_out,
                 "told_report_seq": self.told_report_seq, "orders": self.orders_in, "refused": self.refused,
                 "throttled": self.throttled, "reports": self.reports_out, "resent": self.messages_resent}
-
-
-cdef inline bint _same(FixText text, bytes expected) noexcept:
-    return text.size == len(expected) and text.data != NULL and memcmp(
-        text.data, <const char*> expected, text.size) == 0

@@ -4,6 +4,7 @@ A `put_` function writes at `out` and gives the place behind; the caller has roo
 field, `DECIMAL_BYTES_MAX` for a decimal.
 """
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp
 
 cdef enum:
     SOH = 1
@@ -34,3 +35,8 @@ cdef uint8_t* put_tag(uint8_t* out, uint32_t tag) noexcept nogil
 cdef uint8_t* put_char_field(uint8_t* out, uint32_t tag, uint8_t value) noexcept nogil
 cdef uint8_t* put_whole_field(uint8_t* out, uint32_t tag, uint64_t value) noexcept nogil
 cdef uint8_t* put_text_field(uint8_t* out, uint32_t tag, const uint8_t* data, int32_t size) noexcept nogil
+
+
+cdef inline bint is_text(FixText text, bytes expected) noexcept:
+    return text.size == len(expected) and text.data != NULL and memcmp(
+        text.data, <const char*> expected, text.size) == 0

@@ -1,0 +1,44 @@
+"""Hostile clients and hard moments at the FIX door; each test is named for what must hold.
+
+Method: a real door and real sockets, turned by hand.
+"""
+
+import pytest
+from fix_maker import FixDoor
+
+
+@pytest.fixture
+def make_door(tmp_path):
+    doors = []
+
+    def make(path=tmp_path / "venue", **options):
+        doors.append(FixDoor(path, **options))
+        return doors[-1]
+
+    yield make
+    for door in doors:
+        door.close()
+
+
+def is_accepted(client, name):
+    client.order(name)
+    message = client.take("8")
+    return (message.text(11), message.text(150)) == (name, "0")
+
+
+@pytest.mark.parametrize("more", [(-1, "x"), (2147483647, "x"), (95, "3\x0196=a\x01b")])
+@pytest.mark.parametrize("msg_type", ["D", "F", "G", "H", "q", "AF"])
+def test_what_ends_the_reading_early_is_rejected(make_door, msg_type, more):
+    """A negative tag, or DATA with SOH in it, before everything that is required."""
+    door = make_door()
+    client = door.trader()
+    client.send(msg_type, more)
+    assert client.take().msg_type == "3"
+    assert is_accepted(client, "a")
+
+
+def test_data_with_a_separator_in_it_is_no_fields(make_door):
+    client = make_door().trader()
+    client.order("a", 1, 10, "100.5", (95, "6\x0196=z\x0154=2"))
+    message = client.take("8")
+    assert (message.text(150), message.text(54)) == ("0", "1")
