@@ -26,6 +26,14 @@ def is_accepted(client, name):
     return (message.text(11), message.text(150)) == (name, "0")
 
 
+def test_a_long_request_id_does_not_stop_the_venue(make_door):
+    door = make_door()
+    client = door.trader()
+    client.send("x", (320, "r" * 16_200), (559, 4))
+    client.order("a")
+    assert client.take("8").text(11) == "a"
+
+
 @pytest.mark.parametrize("more", [(-1, "x"), (2147483647, "x"), (95, "3\x0196=a\x01b")])
 @pytest.mark.parametrize("msg_type", ["D", "F", "G", "H", "q", "AF"])
 def test_what_ends_the_reading_early_is_rejected(make_door, msg_type, more):

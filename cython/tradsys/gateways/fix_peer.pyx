@@ -38,7 +38,7 @@ from tradsys.fix.actions import (
 )
 from tradsys.fix.message import FRACTION_DIGITS, GarbledError, parse
 from tradsys.fix.session import FixSession
-from tradsys.gateways.fix_answers import ADMIN_TYPES, answer, masked, mass_status_filter, rewritten
+from tradsys.gateways.fix_answers import ADMIN_TYPES, answer, masked, mass_status_filter, no_orders, rewritten
 from tradsys.gateways.fix_sessions import next_store_path, store_path
 
 cdef enum:
@@ -593,10 +593,7 @@ cdef class FixPeer:
         if found:
             self.answers = [request_id, found, 0]
             return
-        self.send_fields("8", ((37, b"NONE"), (17, b"M%d" % self.numbers.next_out), (150, b"I"), (39, b"8"),
-                               (103, b"99"), (55, message.get(55, b"NONE")), (54, message.get(54, b"1")), (151, b"0"),
-                               (14, b"0"), (6, b"0"), (58, problem or b"no live orders"), (584, request_id),
-                               (911, b"0"), (912, b"Y")))
+        self.send_fields("8", no_orders(message, problem, self.numbers.next_out))
 
     def _go_on_answering(self):
         """Send statuses of a mass request until the client's buffer is well filled; whether it is done."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 ADMIN_TYPES = frozenset({"0", "1", "2", "3", "4", "5", "A"})
 SECRET_TAGS = (554, 925, 96)
 SYMBOLS_A_MESSAGE = 50
+ECHO_BYTES_MAX = 64  # of a client's value sent back: an answer has to fit a message
 UNSUPPORTED_TYPE, OTHER = b"3", b"0"
 SECURITY_TYPES = {AssetClass.STOCK: b"CS", AssetClass.MUTUAL_FUND: b"MF", AssetClass.FOREX: b"FOR"}
 Answer = tuple[str, Sequence[Field]]
@@ -20,12 +21,14 @@ Answer = tuple[str, Sequence[Field]]
 
 def answer(message: Message, symbols: "FixSymbols") -> Iterator[Answer]:
     """Answer a business message that is no order message."""
-    if message.msg_type == "x":
+    fields = [(45, b"%d" % message.seq), (372, message.msg_type.encode("latin-1")[:ECHO_BYTES_MAX])]
+    if any(len(message.get(tag) or b"") > ECHO_BYTES_MAX for tag in (320, 335)):
+        yield "j", [*fields, (380, OTHER), (58, b"the request id has more than 64 characters")]
+    elif message.msg_type == "x":
         yield from security_list(message, symbols)
     elif message.msg_type == "g":
         yield "h", session_status(message, symbols)
     else:
-        fields = [(45, b"%d" % message.seq), (372, message.msg_type.encode("latin-1"))]
         yield "j", [*fields, (380, UNSUPPORTED_TYPE), (58, b"this message type is not served here")]
 
 
@@ -42,7 +45,13 @@ def security_list(message: Message, symbols: "FixSymbols") -> Iterator[Answer]:
     for begin in range(0, len(found), SYMBOLS_A_MESSAGE):
         part = found[begin : begin + SYMBOLS_A_MESSAGE]
         last = b"Y" if begin + len(part) == len(found) else b"N"
-        fields: list[Field] = [*head, (560, b"0"), (393, b"%d" % len(found)), (893, last), (146, b"%d" % len(part))]
+        fields: list[Field] = [
+            *head,
+            (560, b"0"),
+            (393, b"%d" % len(found)),
+            (893, last),
+            (146, b"%d" % len(part)),
+        ]
         for _, symbol, asset_class, currency, mantissa, exponent, qty_min, increment, _ in part:
             fields.append((55, symbol))
             if asset_class in SECURITY_TYPES:
@@ -72,6 +81,16 @@ def mass_status_filter(message: Message, symbols: "FixSymbols") -> tuple[tuple[i
         named = [one[0] for one in symbols.symbols() if one[1] == message.get(55)]
         return ((named[0], side), b"") if named else (None, b"no such Symbol")
     return None, b"MassStatusReqType must be 1 or 7"
+
+
+def no_orders(message: Message, problem: bytes, out_seq: int) -> list[Field]:
+    """Answer an OrderMassStatusRequest that no order fits."""
+    return [
+        (37, b"NONE"), (17, b"M%d" % out_seq), (150, b"I"), (39, b"8"), (103, b"99"),
+        (55, (message.get(55) or b"NONE")[:ECHO_BYTES_MAX]), (54, (message.get(54) or b"1")[:1]),
+        (151, b"0"), (14, b"0"), (6, b"0"), (58, problem or b"no live orders"),
+        (584, (message.get(584) or b"")[:ECHO_BYTES_MAX]), (911, b"0"), (912, b"Y"),
+    ]  # fmt: skip
 
 
 def rewritten(message: Message) -> bytes:
