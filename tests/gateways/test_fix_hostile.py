@@ -6,6 +6,8 @@ Method: a real door and real sockets, turned by hand.
 import pytest
 from fix_maker import FixDoor
 
+from tradsys.gateways.fix_limits import FixLimits
+
 
 @pytest.fixture
 def make_door(tmp_path):
@@ -24,6 +26,17 @@ def is_accepted(client, name):
     client.order(name)
     message = client.take("8")
     return (message.text(11), message.text(150)) == (name, "0")
+
+
+def test_a_wrong_logon_does_not_occupy_the_session(make_door):
+    """Otherwise anybody who knows the CompIDs keeps its owner out."""
+    door = make_door(limits=FixLimits(refusal_delay_ms=60_000))
+    thief = door.client()
+    thief.send("A", (98, 0), (108, 30), (553, "user"), (554, "wrong"))
+    assert "wrong" in thief.take("5").text(58)
+    owner = door.client()
+    owner.logon()
+    assert is_accepted(owner, "a")
 
 
 def test_a_long_request_id_does_not_stop_the_venue(make_door):

@@ -269,8 +269,15 @@ cdef class FixGateway:
 
     def disconnect(self, FixPeer peer, int64_t delay_ns):
         """Close a connection when what waits is out, after a while."""
-        if peer.connection is not None:
-            peer.connection.close_at_ns = self.mono_ns + delay_ns + 1
+        cdef FixConnection connection = peer.connection
+        if connection is None:
+            return
+        connection.close_at_ns = self.mono_ns + delay_ns + 1
+        if delay_ns:
+            # a refused Logon: its session is free for its owner while the Logout is on its way
+            connection.peer = peer.connection = None
+            peer.session.on_disconnect(self.now_ns)
+            peer.drain()
 
     def close_connection(self, FixConnection connection):
         """Let go of a connection; its session learns of it."""
