@@ -3,6 +3,8 @@
 Method: a real door and real sockets, turned by hand.
 """
 
+import resource
+
 import pytest
 from fix_maker import FixDoor
 
@@ -63,3 +65,18 @@ def test_data_with_a_separator_in_it_is_no_fields(make_door):
     client.order("a", 1, 10, "100.5", (95, "6\x0196=z\x0154=2"))
     message = client.take("8")
     assert (message.text(150), message.text(54)) == ("0", "1")
+
+
+def test_connections_leave_descriptors_for_the_journal(make_door):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (280, hard))
+    try:
+        door = make_door()
+        client = door.trader()
+        for _ in range(40):
+            door.client()
+            door.turn()
+        assert door.gateway.connection_count <= 20
+        assert is_accepted(client, "a")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -21,6 +21,7 @@ cdef class FixGateway:
     cdef int epoll
     cdef list connections              # slot -> FixConnection or None
     cdef list free_slots
+    cdef readonly int64_t connections_max
     cdef readonly int connection_count
     cdef list unread                   # connections with whole messages left over
     cdef object session_commands       # deque of (FixPeer, kind, argument) waiting for room

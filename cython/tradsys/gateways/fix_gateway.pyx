@@ -1,5 +1,6 @@
 """The FIX door. One thread calls poll, the sequencer's commit, and egress, in turns."""
 import os
+import resource
 from collections import deque
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
@@ -53,6 +54,7 @@ cdef enum:
     LISTEN_NS = 1_000_000          # the sockets are looked at this often while nobody is connected
     SWEEP_NS = 50_000_000          # timers
     LISTENER = 2147483647
+    DESCRIPTORS_KEPT = 256         # of the process's, for everything but connections
     LIVE_BYTES = 1048576           # waiting for a client before its reports stay in the event log
 
 
@@ -72,9 +74,13 @@ cdef class FixGateway:
     """
 
     def __cinit__(self, Sequencer sequencer not None, listener, configs, limits=None):
+        configs = list(configs)
         self.limits = limits or FixLimits()
         self.sequencer = sequencer
         self.listener = listener
+        # the rest is for journal and stores: without a descriptor for them the venue has to stop
+        self.connections_max = min(self.limits.connections_max, max(
+            resource.getrlimit(resource.RLIMIT_NOFILE)[0] - DESCRIPTORS_KEPT - 2 * len(configs), 1))
         self.symbols = FixSymbols(sequencer.engine)
         self.logon_check = FixLogonCheck(self.limits.logon_failures_max, self.limits.logon_failure_window_ms)
         self.epoll = epoll_create1(0)
@@ -194,7 +200,7 @@ cdef class FixGateway:
                 socket, address = self.listener.accept()
             except OSError:
                 return
-            if self.closing or self.connection_count >= self.limits.connections_max:
+            if self.closing or self.connection_count >= self.connections_max:
                 self.connections_refused += 1
                 socket.close()
                 continue
