@@ -49,6 +49,21 @@ def test_a_long_request_id_does_not_stop_the_venue(make_door):
     assert client.take("8").text(11) == "a"
 
 
+def test_a_replaced_order_outlives_newer_requests(make_door):
+    door = make_door(orders_max=1024)
+    client = door.trader()
+    client.order("d", qty=10, price="50")
+    client.replace("g", "d", 10, "51")
+    for number in range(1_100):
+        client.order(f"x{number}", qty=1, price="1", side=1)
+        client.cancel(f"c{number}", f"x{number}")
+    door.until(lambda: sum(m.text(150) == "4" for m in client.received) >= 1_100)
+    client.unread.clear()
+    client.cancel("last", "g")
+    message = client.take()
+    assert (message.msg_type, message.text(150), message.text(41)) == ("8", "4", "g")
+
+
 @pytest.mark.parametrize("more", [(-1, "x"), (2147483647, "x"), (95, "3\x0196=a\x01b")])
 @pytest.mark.parametrize("msg_type", ["D", "F", "G", "H", "q", "AF"])
 def test_what_ends_the_reading_early_is_rejected(make_door, msg_type, more):

@@ -73,6 +73,7 @@ cdef class FixOrders:
     cdef FixOrder* apply(self, const uint8_t* event, int party) except? NULL
     cdef int drop(self, FixOrder* entry) noexcept nogil
 
+    cdef bint is_held(self, const FixOrder* entry) noexcept nogil
     cdef int grow(self) except -1
     cdef void link(self, uint32_t index) noexcept nogil
     cdef void unlink(self, uint32_t index) noexcept nogil

@@ -91,7 +91,7 @@ cdef class FixOrders:
         if client_ref == 0:
             for _i in range(SKIPS_MAX):
                 entry = &self.entries[self.next_ref & (self.capacity - 1)]
-                if entry.client_ref == 0 or entry.kind != c"D" or entry.leaves_lots == 0:
+                if entry.client_ref == 0 or not self.is_held(entry):
                     break
                 self.next_ref += 1
             else:
@@ -109,6 +109,12 @@ cdef class FixOrders:
         self.link(<uint32_t> (client_ref & (self.capacity - 1)))
         self.count += 1
         return entry
+
+    cdef bint is_held(self, const FixOrder* entry) noexcept nogil:
+        """Whether events still need it: root of a live order, or the name in force of one."""
+        cdef const FixOrder* root = self.root_of(entry)
+        return root != NULL and root.kind == c"D" and root.leaves_lots != 0 and (
+            entry == root or root.current_ref == entry.client_ref)
 
     @cython.overflowcheck(False)  # the check takes a difference of pointers for one of numbers
     cdef int drop(self, FixOrder* entry) noexcept nogil:
