@@ -49,6 +49,18 @@ def test_a_long_request_id_does_not_stop_the_venue(make_door):
     assert client.take("8").text(11) == "a"
 
 
+def test_a_reconnect_does_not_refill_the_throttle(make_door):
+    door = make_door(throttle_messages=4, throttle_window_ms=60_000)
+    client = door.trader()
+    for number in range(4):
+        assert is_accepted(client, f"a{number}")
+    client.close()
+    door.until(lambda: door.gateway.connection_count == 0)
+    back = door.trader(next_out=client.next_out)
+    back.order("b")
+    assert "THROTTLED" in back.take("8").text(58)
+
+
 def test_a_replaced_order_outlives_newer_requests(make_door):
     door = make_door(orders_max=1024)
     client = door.trader()

@@ -780,7 +780,8 @@ cdef class FixPeer:
         self.now_ns, self.mono_ns = now_ns, mono_ns
         self.resends.clear()
         self.resend_offset = -1
-        reset_throttle(&self.throttle, self.config.throttle_messages, self.config.throttle_window_ms * 1_000_000, mono_ns)
+        if self.throttle.throttle_window_ns == 0:  # filled once: a new connection is no new allowance
+            reset_throttle(&self.throttle, self.config.throttle_messages, self.config.throttle_window_ms * 1_000_000, mono_ns)
         self.session.on_connect(now_ns)
         self.drain()
 
