@@ -4,6 +4,7 @@ Method: a real door and real sockets, turned by hand.
 """
 
 import resource
+import time
 
 import pytest
 from fix_maker import FixDoor
@@ -59,6 +60,21 @@ def test_a_reconnect_does_not_refill_the_throttle(make_door):
     back = door.trader(next_out=client.next_out)
     back.order("b")
     assert "THROTTLED" in back.take("8").text(58)
+
+
+def test_resend_requests_do_not_pile_up(make_door):
+    door = make_door()
+    client = door.trader()
+    for number in range(200):
+        client.order(f"a{number}")
+    door.until(lambda: sum(m.msg_type == "8" for m in client.received) == 200)
+    before = len(client.received)
+    for _ in range(300):
+        client.send("2", (7, 1), (16, 0))
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline and not client.closed:
+        door.turn()
+    assert len(client.received) - before < 100 * 201
 
 
 def test_a_replaced_order_outlives_newer_requests(make_door):

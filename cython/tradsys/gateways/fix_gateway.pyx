@@ -285,6 +285,14 @@ cdef class FixGateway:
             peer.session.on_disconnect(self.now_ns)
             peer.drain()
 
+    def overrun(self, FixPeer peer, str text):
+        """End the connection of a client that asks for more than it takes."""
+        peer.session.logout(text, self.now_ns)
+        peer.drain()
+        peer.resends.clear()
+        peer.resend_offset = -1
+        self.disconnect(peer, 0)
+
     def close_connection(self, FixConnection connection):
         """Let go of a connection; its session learns of it."""
         cdef FixPeer peer = connection.peer

@@ -48,6 +48,7 @@ cdef enum:
     RESEND_BYTES = 65536        # read of the store in a turn, for one session
     STATUS_BYTES = 262144       # waiting for a client before statuses pause
     QUESTIONS_MAX = 4096
+    RESENDS_MAX = 16            # ranges asked for that wait, of one session
     RECOVERED_REPORTS = 4096    # read at a time
     FLOOD_MULTIPLE = 1          # refused messages a window, as a multiple of the throttle
     # reasons of the door, tags 103 and 102
@@ -760,7 +761,10 @@ cdef class FixPeer:
         elif isinstance(action, Deliver):
             self._deliver(action.message, action.is_poss_resend)
         elif isinstance(action, Resend):
-            self.resends.append((action.begin, action.end))
+            if len(self.resends) < RESENDS_MAX:
+                self.resends.append((action.begin, action.end))
+            else:
+                self.door.overrun(self, "too many ResendRequests wait")
         elif isinstance(action, Authenticate):
             self.door.authenticate(self, action.message)
         elif isinstance(action, ResetNumbers):
