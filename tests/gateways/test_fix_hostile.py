@@ -50,6 +50,14 @@ def test_a_long_request_id_does_not_stop_the_venue(make_door):
     assert client.take("8").text(11) == "a"
 
 
+def test_a_mass_cancel_of_an_unknown_side_cancels_nothing(make_door):
+    client = make_door().trader()
+    client.order("a", side=2)
+    client.take("8")
+    client.send("q", (11, "q"), (530, 7), (54, 3), (60, "20260101-00:00:00"))
+    assert client.take("r").text(531) == "0"
+
+
 def test_a_reconnect_does_not_refill_the_throttle(make_door):
     door = make_door(throttle_messages=4, throttle_window_ms=60_000)
     client = door.trader()

@@ -473,6 +473,8 @@ cdef class FixPeer:
         cdef uint8_t kind = request.mass_cancel.data[0]
         if kind != c"1" and kind != c"7":
             return self.refuse(request, OTHER, b"MassCancelRequestType must be 1 or 7")
+        if request.side.data != NULL and request.side.data[0] != c"1" and request.side.data[0] != c"2":
+            return self.refuse(request, OTHER, b"Side must be 1 or 2")
         if kind == c"1":
             instrument_id = self.symbols.find(request.symbol)
             if instrument_id == 0:
