@@ -4,6 +4,8 @@ Method: a real door and real sockets, turned by hand.
 """
 
 import resource
+import select
+import socket
 import time
 
 import pytest
@@ -68,6 +70,24 @@ def test_a_reconnect_does_not_refill_the_throttle(make_door):
     back = door.trader(next_out=client.next_out)
     back.order("b")
     assert "THROTTLED" in back.take("8").text(58)
+
+
+def test_a_client_that_was_slow_once_leaves_the_door_idle_afterwards(make_door):
+    door = make_door()
+    door.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8_192)
+    client = door.trader()
+    door.clients.remove(client)
+    for number in range(1_500):
+        client.send("1", (112, f"{number}-" + "t" * 900))
+        if number % 10 == 0:
+            door.turn()
+    door.clients.append(client)
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and sum(m.msg_type == "0" for m in client.received) < 1_500:
+        door.turn()
+    for _ in range(5):
+        door.turn()
+    assert select.select([door.gateway.fileno()], [], [], 0)[0] == []
 
 
 def test_resend_requests_do_not_pile_up(make_door):

@@ -147,6 +147,7 @@ cdef class FixGateway:
                 continue
             if ready[i].events & EPOLLOUT:
                 connection.is_blocked = False
+                self._watch(connection.fd, EPOLL_CTL_MOD, EPOLLIN, connection.slot)
             connection.receive()
             if connection not in self.unread:
                 self.read(connection)
