@@ -688,7 +688,7 @@ cdef class FixPeer:
         cdef StoreHead head
         if not self.resends or not self.has_space():
             return
-        self.store.flush(False)
+        self.store.flush(self.config.is_durable)  # what waits here leaves in this turn
         begin, end = self.resends[0]
         if self.resend_offset < 0:
             self.resend_seq = begin
