@@ -33,6 +33,27 @@ def is_accepted(client, name):
     return (message.text(11), message.text(150)) == (name, "0")
 
 
+def test_orders_are_taken_after_a_reset_within_a_session(make_door):
+    """The engine's filter of numbers seen has to begin again with the numbers."""
+    client = make_door().trader()
+    assert all(is_accepted(client, f"a{number}") for number in range(5))
+    client.next_out = 1
+    client.send("A", (98, 0), (108, 30), (141, "Y"))
+    assert client.take("A").text(141) == "Y"
+    assert is_accepted(client, "b")
+
+
+def test_orders_are_taken_after_a_reset_within_the_grace(make_door):
+    door = make_door(cod="disconnect", cod_grace_ms=60_000)
+    client = door.trader()
+    assert all(is_accepted(client, f"a{number}") for number in range(5))
+    client.close()
+    door.until(lambda: door.gateway.connection_count == 0)
+    back = door.client()
+    back.logon((141, "Y"))
+    assert is_accepted(back, "b")
+
+
 def test_a_wrong_logon_does_not_occupy_the_session(make_door):
     """Otherwise anybody who knows the CompIDs keeps its owner out."""
     door = make_door(limits=FixLimits(refusal_delay_ms=60_000))
