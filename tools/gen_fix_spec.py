@@ -8,13 +8,14 @@ used is a field. The dictionary has the form QuickFIX reads: five sections, comp
 group its delimiter.
 """
 
-import argparse
 import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+
+import generated
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "fix_specs" / "TABLE.txt"
@@ -368,22 +369,7 @@ OUTPUTS: dict[str, Callable[[Table], str]] = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the files, or compare them."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 when a file differs")
-    options = parser.parse_args(arguments)
-    table = read_table()
-    stale = []
-    for name, write in OUTPUTS.items():
-        path, text = ROOT / name, write(table)
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            continue
-        stale.append(name)
-        if not options.check:
-            path.write_text(text, encoding="utf-8")
-            print(f"wrote {name}")
-    if options.check and stale:
-        print(f"not what tools/gen_fix_spec.py writes: {', '.join(stale)}", file=sys.stderr)
-    return 1 if options.check and stale else 0
+    return generated.run(arguments, __doc__.split("\n")[0], ROOT, read_table, OUTPUTS)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ and ids are unique. The generated C header asserts the same sizes and offsets wh
 module tradsys.wire.layout compares them with the NumPy dtypes when it is imported.
 """
 
-import argparse
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import generated
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "protocols" / "tradsys.xml"
@@ -579,22 +580,7 @@ OUTPUTS: dict[str, Callable[[Schema], str]] = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the files, or compare them."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 when a file differs")
-    options = parser.parse_args(arguments)
-    schema = read_schema()
-    stale = []
-    for name, write in OUTPUTS.items():
-        path, text = ROOT / name, write(schema)
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            continue
-        stale.append(name)
-        if not options.check:
-            path.write_text(text, encoding="utf-8")
-            print(f"wrote {name}")
-    if options.check and stale:
-        print(f"not what tools/gen_wire.py writes: {', '.join(stale)}", file=sys.stderr)
-    return 1 if options.check and stale else 0
+    return generated.run(arguments, __doc__.split("\n")[0], ROOT, read_schema, OUTPUTS)
 
 
 if __name__ == "__main__":

@@ -260,10 +260,8 @@ cdef class FixPeer:
 
     def take_delayed(self):
         """Try again what found no room; whether nothing is left."""
-        cdef bytes message
         while self.delayed:
-            message = self.delayed[0]
-            if not self._deliver_bytes(message):
+            if not self._deliver_bytes(self.delayed[0]):
                 return False
             self.delayed.popleft()
         return True
@@ -285,7 +283,8 @@ cdef class FixPeer:
         read_request(message, len(message), &request)
         if is_order_message(request.msg_type):
             return self.take_order(&request, message, len(message)) == TAKEN
-        self.note_in(message, len(message), max(request.seq, 0), 0, 0)
+        logged = masked(parse(message))  # a UserRequest has passwords, too
+        self.note_in(logged, len(logged), max(request.seq, 0), 0, 0)
         if not take_token(&self.throttle, self.mono_ns):
             self.refuse_rate(&request)
             return True
