@@ -100,7 +100,7 @@ cdef class FixGateway:
             os.close(self.epoll)
 
     def _add_peer(self, config):
-        cdef FixPeer peer = FixPeer(self, config, self.sequencer, self.symbols)
+        cdef FixPeer peer = FixPeer(config, self.symbols, self, self.sequencer)
         self.by_names[peer.theirs, peer.ours] = peer
         self.by_session[peer.session_id] = peer
         self.peers.append(peer)

@@ -6,64 +6,45 @@ bytes leave; the number expected next is stored only behind the commands it cove
 from collections import deque
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset, strlen
+from libc.string cimport memcpy, memset
 
 cimport cython
 
 from tradsys.core.state cimport Instrument
-from tradsys.fix.numbers cimport SessionNumbers
-from tradsys.gateways.fix_orders cimport CL_ORD_ID_BYTES_MAX, STATUS_PENDING_NEW, FixOrder, FixOrders
-from tradsys.gateways.fix_reports cimport write_refusal, write_report, write_status
+from tradsys.gateways.fix_entry cimport ORD_UNKNOWN_ORDER, OTHER, FixEntry
+from tradsys.gateways.fix_orders cimport FixOrder, FixOrders
+from tradsys.gateways.fix_reports cimport write_report, write_status
 from tradsys.gateways.fix_request cimport (
     FAULT_GARBLED, FAULT_NONE, TYPE_CANCEL, TYPE_MASS_CANCEL, TYPE_MASS_STATUS, TYPE_NEW_ORDER, TYPE_REPLACE,
     TYPE_STATUS, FixRequest, is_order_message, parse_time, read_request,
 )
 from tradsys.gateways.fix_store cimport (
-    FLAG_ADMIN, HEAD_BYTES, RECORD_BASE, RECORD_IN, RECORD_NUMBERS, RECORD_ORDER, RECORD_OUT, FixStore, StoreHead,
+    FLAG_ADMIN, RECORD_BASE, RECORD_IN, RECORD_NUMBERS, RECORD_ORDER, RECORD_OUT, FixStore, StoreHead,
 )
-from tradsys.gateways.fix_text cimport SOH, FixText, is_text, parse_whole, put_char_field, put_whole_field
-from tradsys.gateways.fix_write cimport FixHeader, read_terms, write_message
-from tradsys.gateways.frames cimport write_header
+from tradsys.gateways.fix_text cimport FixText, is_text
 from tradsys.gateways.reports cimport Recipient, recipients, render
 from tradsys.gateways.sessions cimport count_useless, reset_throttle, take_token
-from tradsys.wire.records cimport (
-    BLOCK_CANCEL_ORDER, BLOCK_MASS_CANCEL, BLOCK_NEW_ORDER, BLOCK_REPLACE_ORDER, CancelOrder, ExecutionReport,
-    MassCancel, NewOrder, ORDER_TYPE_LIMIT, ReplaceOrder, SIDE_BUY, SIDE_SELL, SIZE_NEW_ORDER, TEMPLATE_CANCEL_ORDER,
-    TEMPLATE_MASS_CANCEL, TEMPLATE_NEW_ORDER, TEMPLATE_REPLACE_ORDER,
-)
+from tradsys.wire.records cimport ExecutionReport, NewOrder, SIZE_NEW_ORDER
 
 from tradsys.fix.actions import (
     Authenticate, Deliver, Disconnect, Ended, Established, Fault, Resend, ResetNumbers, Send,
 )
-from tradsys.fix.message import FRACTION_DIGITS, GarbledError, parse
+from tradsys.fix.message import GarbledError, parse
 from tradsys.fix.session import FixSession
 from tradsys.gateways.fix_answers import ADMIN_TYPES, answer, masked, mass_status_filter, no_orders, rewritten
 from tradsys.gateways.fix_sessions import next_store_path, store_path
 
 cdef enum:
     EVENT_BYTES = 128
-    MESSAGE_ROOM = 40960        # a message being written
-    OUT_BODY_MAX = 32768
-    RESEND_BYTES = 65536        # read of the store in a turn, for one session
-    STATUS_BYTES = 262144       # waiting for a client before statuses pause
     QUESTIONS_MAX = 4096
     RESENDS_MAX = 16            # ranges asked for that wait, of one session
     RECOVERED_REPORTS = 4096    # read at a time
     FLOOD_MULTIPLE = 1          # refused messages a window, as a multiple of the throttle
-    # reasons of the door, tags 103 and 102
-    ORD_UNKNOWN_SYMBOL = 1
-    ORD_UNKNOWN_ORDER = 5
-    ORD_DUPLICATE = 6
-    ORD_UNSUPPORTED = 11
-    ORD_UNKNOWN_ACCOUNT = 15
-    OTHER = 99
-    CXL_DUPLICATE = 6
     BAN_S = 15
 
 
 @cython.final
-cdef class FixPeer:
+cdef class FixPeer(FixEntry):
     """A FIX session between its connection and the sequencer.
 
     Reports are told once each, in the order of report_seq; each takes the next MsgSeqNum and is stored with both.
@@ -71,41 +52,23 @@ cdef class FixPeer:
 
     Parameters
     ----------
+    config : FixSessionConfig
+    symbols : FixSymbols
     door : FixGateway
         Asked to authenticate, told of the end.
-    config : FixSessionConfig
     sequencer : Sequencer
-    symbols : FixSymbols
     """
 
-    def __cinit__(self, door, config, sequencer, symbols):
-        self.scratch = <uint8_t*> malloc(MESSAGE_ROOM)
-        self.body = <uint8_t*> malloc(OUT_BODY_MAX)
-        if not (self.scratch and self.body):
-            raise MemoryError("no memory for a FIX session")
+    def __cinit__(self, config, symbols, door, sequencer):
         self.door = door
-        self.config = config
-        self.session_id = config.session_id
         self.sequencer = sequencer
-        self.symbols = symbols
-        self.ours = config.settings.sender_comp_id.encode("ascii")
-        self.theirs = config.settings.target_comp_id.encode("ascii")
-        self.digits = FRACTION_DIGITS[config.settings.precision]
         self.delayed = deque()
         self.questions = deque()
-        self.resends = deque()
-        self.resend_offset = -1
-        self.numbers = SessionNumbers()
-        self.orders = FixOrders(config.orders_max)
 
-    def __init__(self, door, config, sequencer, symbols):
+    def __init__(self, config, symbols, door, sequencer):
         period_ns = self._recover()
         self.session = FixSession(config.settings, self.numbers, period_ns=period_ns)
         self.stored_next_in = self.numbers.next_in
-
-    def __dealloc__(self):
-        free(self.scratch)
-        free(self.body)
 
     # ------------------------------------------------------------------------------------------ recovery
 
@@ -325,188 +288,6 @@ cdef class FixPeer:
         self.note_in(message, size, request.seq, client_ref if is_pushed else 0, 0)
         return TAKEN
 
-    cdef int terms_of(self, FixOrder* terms, const FixRequest* request, const char** sentence) except -1:
-        """What a D or G asks for, in the engine's units. 0, or OrdRejReason and the sentence why not."""
-        cdef int reason = read_terms(terms, request, self.symbols.at(terms.instrument_id), sentence)
-        cdef int64_t account
-        if reason:
-            return reason
-        if request.account.data != NULL:
-            account = parse_whole(request.account)
-            if account < 1 or account > 4294967295 or (self.config.accounts and account not in self.config.accounts):
-                sentence[0] = b"the account is not one of this session's"
-                return ORD_UNKNOWN_ACCOUNT
-            terms.account_id = <uint32_t> account
-        else:
-            terms.account_id = self.config.default_account
-        return 0
-
-    cdef FixOrder* enter(self, FixRequest* request, uint64_t seq, uint64_t client_ref) except? NULL:
-        """Put a request into the table; NULL: the table is full of live orders."""
-        cdef FixOrder terms
-        cdef const char* sentence
-        cdef FixOrder* root
-        cdef FixOrder* entry
-        memset(&terms, 0, sizeof(terms))
-        terms.instrument_id = self.symbols.find(request.symbol)
-        root = self.meant(request) if request.msg_type == TYPE_CANCEL or request.msg_type == TYPE_REPLACE else NULL
-        terms.root_ref = root.client_ref if root != NULL else 0
-        if request.msg_type == TYPE_NEW_ORDER and terms.instrument_id:
-            self.terms_of(&terms, request, &sentence)
-        entry = self.orders.add(request.cl_ord_id, client_ref)
-        if entry == NULL:
-            return NULL
-        entry.kind = <uint8_t> request.msg_type
-        entry.client_seq = <uint32_t> seq
-        entry.instrument_id = terms.instrument_id
-        if request.msg_type == TYPE_NEW_ORDER:
-            entry.account_id, entry.order_flags = terms.account_id, terms.order_flags
-            entry.order_type, entry.time_in_force = terms.order_type, terms.time_in_force
-            entry.qty_lots = entry.leaves_lots = terms.qty_lots
-            entry.price_ticks = terms.price_ticks
-            entry.side = SIDE_BUY if request.side.data[0] == c"1" else SIDE_SELL
-            entry.status = STATUS_PENDING_NEW
-        elif request.msg_type == TYPE_MASS_CANCEL:
-            entry.request_type = request.mass_cancel.data[0]
-        elif terms.root_ref:
-            entry.root_ref = terms.root_ref
-        elif request.orig_cl_ord_id.data != NULL:
-            entry.orig_size = <uint8_t> min(request.orig_cl_ord_id.size, CL_ORD_ID_BYTES_MAX)
-            memcpy(entry.orig_text, request.orig_cl_ord_id.data, entry.orig_size)
-        return entry
-
-    cdef FixOrder* meant(self, const FixRequest* request) noexcept:
-        """The root of the order an F, G or H means, or NULL."""
-        cdef FixOrder* entry
-        cdef FixText name = request.cl_ord_id if request.msg_type == TYPE_STATUS else request.orig_cl_ord_id
-        if name.data != NULL:
-            entry = self.orders.by_text(name)
-            return self.orders.root_of(entry) if entry != NULL else NULL
-        return self.orders.by_order_id(parse_whole(request.order_id))
-
-    cdef int new_order(self, FixRequest* request, uint8_t* target) except -1:
-        """Write the command of a D; 0: refused."""
-        cdef NewOrder* command = <NewOrder*> target
-        cdef FixOrder terms
-        cdef const char* sentence = NULL
-        cdef FixOrder* entry
-        cdef int reason
-        memset(&terms, 0, sizeof(terms))
-        terms.instrument_id = self.symbols.find(request.symbol)
-        if terms.instrument_id == 0:
-            self.symbols.load()
-            terms.instrument_id = self.symbols.find(request.symbol)
-        if terms.instrument_id == 0:
-            return self.refuse(request, ORD_UNKNOWN_SYMBOL, b"no such Symbol")
-        if request.cl_ord_id.size > CL_ORD_ID_BYTES_MAX:
-            return self.refuse(request, OTHER, b"ClOrdID has more than 36 characters")
-        if self.orders.by_text(request.cl_ord_id) != NULL:
-            return self.refuse(request, ORD_DUPLICATE, b"ClOrdID has been used")
-        if request.side.data[0] != c"1" and request.side.data[0] != c"2":
-            return self.refuse(request, ORD_UNSUPPORTED, b"Side must be 1 or 2")
-        reason = self.terms_of(&terms, request, &sentence)
-        if reason:
-            return self.refuse(request, reason, sentence)
-        entry = self.enter(request, request.seq, 0)
-        if entry == NULL:
-            return self.refuse(request, 0, b"too many live orders in this session")
-        memset(target, 0, SIZE_NEW_ORDER)
-        write_header(target, BLOCK_NEW_ORDER, TEMPLATE_NEW_ORDER)
-        command.client_ref = entry.client_ref
-        command.price_ticks, command.qty_lots = entry.price_ticks, entry.qty_lots
-        command.instrument_id, command.account_id = entry.instrument_id, entry.account_id
-        command.side, command.order_type, command.time_in_force = entry.side, entry.order_type, entry.time_in_force
-        command.order_flags = entry.order_flags
-        return 1
-
-    cdef int change_order(self, FixRequest* request, uint8_t* target) except -1:
-        """Write the command of an F or G; 0: refused."""
-        cdef ReplaceOrder* replace = <ReplaceOrder*> target
-        cdef CancelOrder* cancel = <CancelOrder*> target
-        cdef bint is_replace = request.msg_type == TYPE_REPLACE
-        cdef FixOrder terms
-        cdef const char* sentence = NULL
-        cdef FixOrder* root = self.meant(request)
-        cdef FixOrder* entry
-        cdef uint64_t orig_ref = 0
-        cdef int64_t order_id = 0
-        memset(&terms, 0, sizeof(terms))
-        if request.cl_ord_id.size > CL_ORD_ID_BYTES_MAX:
-            return self.refuse(request, OTHER, b"ClOrdID has more than 36 characters")
-        if self.orders.by_text(request.cl_ord_id) != NULL:
-            return self.refuse(request, CXL_DUPLICATE, b"ClOrdID has been used")
-        terms.instrument_id = self.symbols.find(request.symbol)
-        if terms.instrument_id == 0:
-            return self.refuse(request, OTHER, b"no such Symbol")
-        if root != NULL and request.side.data[0] != (c"1" if root.side == SIDE_BUY else c"2"):
-            return self.refuse(request, OTHER, b"Side is not the order's")
-        if is_replace and self.terms_of(&terms, request, &sentence):
-            return self.refuse(request, OTHER, sentence)
-        if is_replace and terms.order_type != ORDER_TYPE_LIMIT:
-            return self.refuse(request, OTHER, b"OrdType must be 2 in a replace")
-        if request.orig_cl_ord_id.data != NULL:
-            entry = self.orders.by_text(request.orig_cl_ord_id)
-            orig_ref = entry.client_ref if entry != NULL else 0
-        else:
-            order_id = max(parse_whole(request.order_id), 0)
-        entry = self.enter(request, request.seq, 0)
-        if entry == NULL:
-            return self.refuse(request, OTHER, b"too many live orders in this session")
-        memset(target, 0, SIZE_NEW_ORDER)
-        if is_replace:
-            write_header(target, BLOCK_REPLACE_ORDER, TEMPLATE_REPLACE_ORDER)
-            replace.price_ticks, replace.qty_lots, replace.order_flags = terms.price_ticks, terms.qty_lots, terms.order_flags
-        else:
-            write_header(target, BLOCK_CANCEL_ORDER, TEMPLATE_CANCEL_ORDER)
-        # reference, instrument and ids lie at the same place in both
-        cancel.client_ref = entry.client_ref
-        cancel.instrument_id = terms.instrument_id
-        cancel.orig_client_ref, cancel.order_id = orig_ref, <uint64_t> order_id
-        return 1
-
-    cdef int mass_cancel(self, FixRequest* request, uint8_t* target) except -1:
-        """Write the command of a q; 0: refused."""
-        cdef MassCancel* command = <MassCancel*> target
-        cdef FixOrder* entry
-        cdef uint32_t instrument_id = 0
-        cdef uint8_t kind = request.mass_cancel.data[0]
-        if kind != c"1" and kind != c"7":
-            return self.refuse(request, OTHER, b"MassCancelRequestType must be 1 or 7")
-        if request.side.data != NULL and request.side.data[0] != c"1" and request.side.data[0] != c"2":
-            return self.refuse(request, OTHER, b"Side must be 1 or 2")
-        if kind == c"1":
-            instrument_id = self.symbols.find(request.symbol)
-            if instrument_id == 0:
-                return self.refuse(request, OTHER, b"no such Symbol")
-        if request.cl_ord_id.size > CL_ORD_ID_BYTES_MAX or self.orders.by_text(request.cl_ord_id) != NULL:
-            return self.refuse(request, OTHER, b"ClOrdID has been used, or has more than 36 characters")
-        entry = self.enter(request, request.seq, 0)
-        if entry == NULL:
-            return self.refuse(request, OTHER, b"too many live orders in this session")
-        memset(target, 0, SIZE_NEW_ORDER)
-        write_header(target, BLOCK_MASS_CANCEL, TEMPLATE_MASS_CANCEL)
-        command.client_ref = entry.client_ref
-        command.instrument_id = instrument_id
-        command.target_session_id = self.session_id
-        if request.side.data != NULL:
-            command.side = SIDE_BUY if request.side.data[0] == c"1" else SIDE_SELL
-        return 1
-
-    cdef int refuse(self, const FixRequest* request, int reason, const char* sentence) except -1:
-        """Answer a request the door refuses; returns 0."""
-        cdef uint32_t msg_type = 0
-        cdef FixText text
-        cdef FixOrder* root = NULL
-        cdef int32_t size
-        if request.msg_type != TYPE_NEW_ORDER and request.msg_type != TYPE_MASS_CANCEL:
-            root = self.meant(request)
-        text.data, text.size = <const uint8_t*> sentence, <int32_t> strlen(sentence)
-        size = write_refusal(self.body, request, self.orders, root, reason, text, self.now_ns, self.digits,
-                             self.numbers.next_out, &msg_type)
-        self.refused += 1
-        self.send(msg_type, self.body, size, 0, 0)
-        return 0
-
     cdef int refuse_rate(self, const FixRequest* request) except -1:
         """Refuse what is over the session's rate; too much of it ends the session."""
         self.throttled += 1
@@ -578,9 +359,6 @@ cdef class FixPeer:
         if self.answers is not None:
             self._go_on_answering()
 
-    cdef bint has_space(self) noexcept:
-        return self.connection is not None and self.connection.waiting_bytes() < STATUS_BYTES
-
     def _begin_answers(self, message):
         """Answer an AF: which orders it means is fixed now."""
         cdef FixOrder* root
@@ -616,57 +394,6 @@ cdef class FixPeer:
                                          self.numbers.next_out, suffix, len(suffix))
         self.send(56, self.body, size, 0, 0)
 
-    # ------------------------------------------------------------------------------------------ out
-
-    cdef int send(self, uint32_t msg_type, const uint8_t* body, int32_t size, int flags, uint32_t report_seq) except -1:
-        """Send a message with the next number: it joins the store and the connection's queue."""
-        return self.send_routed(msg_type, NULL, 0, body, size, flags, report_seq)
-
-    cdef int send_routed(self, uint32_t msg_type, const uint8_t* routing, int32_t routing_bytes, const uint8_t* body,
-                         int32_t size, int flags, uint32_t report_seq) except -1:
-        cdef StoreHead head
-        cdef int body_offset = 0
-        cdef int64_t begin = self.frame(msg_type, self.numbers.next_out, routing, routing_bytes, 0, body, size, &body_offset)
-        cdef int64_t bytes_count = self.frame_end - begin
-        memset(&head, 0, sizeof(head))
-        head.kind, head.flags, head.body_offset = RECORD_OUT, flags, body_offset
-        head.report_seq, head.seq, head.ts_ns = report_seq, self.numbers.next_out, self.now_ns
-        self.store.append(&head, self.scratch + begin, bytes_count)
-        self.numbers.next_out += 1
-        self.numbers.sent_ns = self.now_ns
-        if self.connection is not None:
-            self.connection.put(self.scratch + begin, bytes_count)
-        return 0
-
-    cdef int64_t frame(self, uint32_t msg_type, uint64_t seq, const uint8_t* routing, int32_t routing_bytes,
-                       int64_t orig_ns, const uint8_t* body, int32_t size, int* body_offset) except -1:
-        """Write a message into the scratch buffer; where it begins there. It ends at frame_end."""
-        cdef FixHeader header
-        if size + routing_bytes > OUT_BODY_MAX:
-            raise ValueError(f"a message of {size} bytes is too long to be sent")
-        header.msg_type, header.seq, header.ts_ns, header.orig_ns = msg_type, seq, self.now_ns, orig_ns
-        header.ours.data, header.ours.size = self.ours, <int32_t> len(self.ours)
-        header.theirs.data, header.theirs.size = self.theirs, <int32_t> len(self.theirs)
-        header.routing.data, header.routing.size = routing, routing_bytes
-        header.digits = self.digits
-        return write_message(self.scratch, &header, body, size, body_offset, &self.frame_end)
-
-    def send_fields(self, str msg_type, fields, routing=()):
-        """Send a message given as fields."""
-        cdef bytes body = b"".join([b"%d=%b\x01" % field for field in fields])
-        cdef bytes route = b"".join([b"%d=%b\x01" % field for field in routing])
-        code = int.from_bytes(msg_type.encode("ascii"), "big")
-        self.send_routed(code, route, len(route), body, len(body), FLAG_ADMIN if msg_type in ADMIN_TYPES else 0, 0)
-
-    cdef int note_in(self, const uint8_t* message, int64_t size, uint64_t seq, uint64_t client_ref, int flags) except -1:
-        """Store a message received."""
-        cdef StoreHead head
-        memset(&head, 0, sizeof(head))
-        head.kind, head.flags, head.seq, head.client_ref = RECORD_IN, flags, seq, client_ref
-        head.ts_ns = self.now_ns
-        self.store.append(&head, message, size)
-        return 0
-
     cdef int flush(self, bint sync) except -1:
         """Write what this turn has to keep, and the number expected next once its commands are in the journal."""
         cdef StoreHead head
@@ -678,73 +405,6 @@ cdef class FixPeer:
             self.store.append(&head, NULL, 0)
             self.stored_next_in = self.numbers.next_in
         return self.store.flush(sync)
-
-    def resend(self):
-        """Send a piece of what was asked for again, in order; live reports wait meanwhile."""
-        cdef uint64_t begin, end
-        cdef int64_t count, position = 0
-        cdef const uint8_t* data
-        cdef StoreHead head
-        if not self.resends or not self.has_space():
-            return
-        self.store.flush(self.config.is_durable)  # what waits here leaves in this turn
-        begin, end = self.resends[0]
-        if self.resend_offset < 0:
-            self.resend_seq = begin
-            self.resend_offset = self.store.offset_of(begin)
-        room = bytearray(RESEND_BYTES)
-        count = self.store.read_at(self.resend_offset, <uint8_t*> <char*> room, RESEND_BYTES)
-        data = <const uint8_t*> <char*> room
-        while count - position >= HEAD_BYTES and self.resend_seq <= end:
-            memcpy(&head, data + position, HEAD_BYTES)
-            if head.size > count - position:
-                break
-            if head.kind == RECORD_OUT and head.seq > end:
-                self.resend_offset = self.store.size
-                break
-            if head.kind == RECORD_OUT and not head.flags & FLAG_ADMIN and head.seq >= self.resend_seq:
-                self.resend_record(data + position, end)
-            position += head.size
-            self.resend_offset += head.size
-        if self.resend_seq > end or self.resend_offset >= self.store.size:
-            if self.resend_seq <= end:
-                self.gap_fill(end + 1)
-            self.resends.popleft()
-            self.resend_offset = -1
-
-    cdef int resend_record(self, const uint8_t* record, uint64_t end) except -1:
-        cdef const StoreHead* head = <const StoreHead*> record
-        cdef const uint8_t* message = record + HEAD_BYTES
-        cdef int64_t size = head.size - HEAD_BYTES
-        cdef int64_t at = 12
-        cdef uint32_t msg_type
-        cdef int body_offset = 0
-        cdef int64_t begin
-        if head.seq > self.resend_seq:
-            self.gap_fill(head.seq)
-        while message[at] != SOH:
-            at += 1
-        at += 4  # SOH, 35=
-        msg_type = message[at] if message[at + 1] == SOH else (message[at] << 8) | message[at + 1]
-        begin = self.frame(msg_type, head.seq, NULL, 0, head.ts_ns, message + head.body_offset,
-                           <int32_t> (size - head.body_offset - 7), &body_offset)
-        self.connection.put(self.scratch + begin, self.frame_end - begin)
-        self.numbers.sent_ns = self.now_ns
-        self.messages_resent += 1
-        self.resend_seq = head.seq + 1
-        return 0
-
-    cdef int gap_fill(self, uint64_t new_seq) except -1:
-        """Say that nothing is to be resent from resend_seq up to new_seq."""
-        cdef uint8_t body[64]
-        cdef int body_offset = 0
-        cdef uint8_t* out = put_char_field(put_whole_field(body, 36, new_seq), 123, c"Y")
-        cdef int64_t begin = self.frame(c"4", self.resend_seq, NULL, 0, -1, body, <int32_t> (out - body), &body_offset)
-        if self.connection is not None:
-            self.connection.put(self.scratch + begin, self.frame_end - begin)
-        self.numbers.sent_ns = self.now_ns
-        self.resend_seq = new_seq
-        return 0
 
     # ------------------------------------------------------------------------------------------ the session
 

@@ -1,0 +1,31 @@
+"""Order entry of a FIX session: requests become commands or refusals."""
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+from tradsys.gateways.fix_orders cimport FixOrder, FixOrders
+from tradsys.gateways.fix_outgoing cimport FixOutgoing
+from tradsys.gateways.fix_request cimport FixRequest
+from tradsys.gateways.fix_symbols cimport FixSymbols
+
+cdef enum:
+    # reasons of the door, tags 103 and 102
+    ORD_UNKNOWN_SYMBOL = 1
+    ORD_UNKNOWN_ORDER = 5
+    ORD_DUPLICATE = 6
+    ORD_UNSUPPORTED = 11
+    ORD_UNKNOWN_ACCOUNT = 15
+    OTHER = 99
+    CXL_DUPLICATE = 6
+
+
+cdef class FixEntry(FixOutgoing):
+    cdef FixSymbols symbols
+    cdef readonly FixOrders orders
+    cdef readonly int64_t refused
+
+    cdef int terms_of(self, FixOrder* terms, const FixRequest* request, const char** sentence) except -1
+    cdef FixOrder* enter(self, FixRequest* request, uint64_t seq, uint64_t client_ref) except? NULL
+    cdef FixOrder* meant(self, const FixRequest* request) noexcept
+    cdef int new_order(self, FixRequest* request, uint8_t* target) except -1
+    cdef int change_order(self, FixRequest* request, uint8_t* target) except -1
+    cdef int mass_cancel(self, FixRequest* request, uint8_t* target) except -1
+    cdef int refuse(self, const FixRequest* request, int reason, const char* sentence) except -1
