@@ -124,7 +124,7 @@ REJECTS: dict[RejectReason, Reject] = {
     _R.INSTRUMENT_NOT_OPEN: Reject(
         "the instrument is not open for trading", 2, 99, 409, "FAILED_PRECONDITION"
     ),
-    _R.BAD_SIDE: Reject("side must be BUY or SELL", 99, 99, 422, "INVALID_ARGUMENT"),
+    _R.BAD_SIDE: Reject("side must be BUY or SELL", 11, 99, 422, "INVALID_ARGUMENT"),
     _R.BAD_ORDER_TYPE: Reject("order type must be LIMIT or MARKET", 11, 99, 422, "INVALID_ARGUMENT"),
     _R.BAD_TIME_IN_FORCE: Reject(
         "time in force must be DAY, GTC, IOC or FOK", 11, 99, 422, "INVALID_ARGUMENT"

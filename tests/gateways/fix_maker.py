@@ -105,10 +105,10 @@ class FixClient:
 class FixDoor:
     """Sequencer and FIX gateway. Sessions 1 and 2 are CLIENT1 and CLIENT2 of participants 1 and 2."""
 
-    def __init__(self, path, *, configs=None, limits=None, define=True, **changes):
+    def __init__(self, path, *, configs=None, limits=None, define=True, sequencer=None, **changes):
         self.path = path
         self.offset_ns = 0
-        self.sequencer = Sequencer.open(path, durability="batch", **SMALL)
+        self.sequencer = Sequencer.open(path, durability="batch", **SMALL, **(sequencer or {}))
         self.clients = []
         if define and self.sequencer.last_seq == 0:
             self.define()

@@ -43,6 +43,86 @@ def test_orders_are_taken_after_a_reset_within_a_session(make_door):
     assert is_accepted(client, "b")
 
 
+@pytest.fixture
+def reset_session(make_door):
+    """A session whose engine has seen number 6, reset within itself: the next message of its client is number 2."""
+    door = make_door()
+    client = door.trader()
+    assert all(is_accepted(client, f"a{number}") for number in range(5))
+    assert client.next_out == 7
+    client.next_out = 1
+    client.send("A", (98, 0), (108, 30), (141, "Y"))
+    assert client.take("A").text(141) == "Y"
+    return door, client
+
+
+def poll_until_taken(door, messages):
+    """Take messages off the socket; nothing is committed, nothing leaves."""
+    target = door.gateway.messages_in + messages
+    deadline = time.monotonic() + 10
+    while door.gateway.messages_in < target:
+        assert time.monotonic() < deadline
+        door.gateway.poll(time.time_ns())
+
+
+def statuses(client, names):
+    found = []
+    for name in names:
+        client.send("H", (11, name), (55, "SYM1"), (54, 1))
+        message = client.take("8")
+        while message.text(150) != "I":
+            message = client.take("8")
+        found.append(message.text(39))
+    return found
+
+
+def test_a_crash_when_new_numbers_reach_those_before_a_reset_runs_nothing_twice(reset_session, make_door):
+    """Orders 2 to 6 are in the journal, their reports have not left: number 7 is next, and 6 is not taken again."""
+    door, client = reset_session
+    for name in ("b2", "b3", "b4", "b5", "b6"):
+        client.order(name, 1, 10, "100.5")
+    poll_until_taken(door, 5)
+    door.sequencer.commit(time.time_ns())
+    door.sequencer.wait_released()
+    door.crash()
+    door = make_door()
+    assert door.session()["next_in"] == 7
+    assert door.sequencer.engine.live_order_count() == 10
+
+
+def test_a_crash_before_the_journal_has_the_numbers_of_a_reset_asks_for_them_again(reset_session, make_door):
+    """Requests 2 to 6 are stored but were never decided: 2 is expected, and the ClOrdIDs are free."""
+    door, client = reset_session
+    for name in ("b2", "b3", "b4", "b5", "b6"):
+        client.order(name, 1, 10, "100.5")
+    poll_until_taken(door, 5)
+    door.crash()
+    door = make_door()
+    assert door.session()["next_in"] == 2
+    assert door.sequencer.engine.live_order_count() == 5
+    client = door.client(next_out=2)
+    client.logon()
+    assert is_accepted(client, "b2")
+
+
+def test_orders_on_their_way_when_the_numbers_are_reset_are_kept(reset_session, make_door):
+    """They are in the journal under numbers from before the reset: those say nothing about what is expected now."""
+    door, client = reset_session
+    client.order("c1", 1, 10, "100.5")
+    client.order("c2", 1, 10, "100.5")
+    client.next_out = 1
+    client.send("A", (98, 0), (108, 30), (141, "Y"))
+    poll_until_taken(door, 3)
+    door.sequencer.commit(time.time_ns())
+    door.sequencer.wait_released()
+    door.crash()
+    door = make_door()
+    assert door.session()["next_in"] == 1  # the turn's end, where the Logon's number is kept, was not reached
+    client = door.client(next_out=1)
+    client.logon()
+    assert statuses(client, ("c1", "c2")) == ["0", "0"]
+
+
 def test_orders_are_taken_after_a_reset_within_the_grace(make_door):
     door = make_door(cod="disconnect", cod_grace_ms=60_000)
     client = door.trader()
@@ -52,6 +132,33 @@ def test_orders_are_taken_after_a_reset_within_the_grace(make_door):
     back = door.client()
     back.logon((141, "Y"))
     assert is_accepted(back, "b")
+
+
+def test_an_order_that_found_no_room_comes_before_the_next_logon_resets_the_numbers(make_door):
+    """It was received under the numbers before: a reset must not put new ones in front of it, nor lose it."""
+    door = make_door(sequencer={"batch_bytes": 4096})
+    client = door.trader()
+    before = door.gateway.messages_in
+    for number in range(100):
+        client.order(f"a{number}", 1, 10, "100.5", poss_resend=True)
+    for _ in range(100):
+        door.gateway.poll(time.time_ns())
+    client.close()
+    while door.gateway.connection_count:
+        door.gateway.poll(time.time_ns())
+        door.gateway.egress()
+    taken = door.gateway.messages_in - before
+    assert 0 < taken < 100
+    back = door.client()
+    back.logon((141, "Y"))
+    assert door.sequencer.engine.live_order_count() == taken
+    door.crash()
+    door = make_door()
+    assert door.session()["next_in"] == 2
+    back = door.client(next_out=2)
+    back.logon()
+    back.order("b")
+    assert statuses(back, ("b", "a0", f"a{taken - 1}", f"a{taken}")) == ["0", "0", "0", "8"]
 
 
 def test_a_wrong_logon_does_not_occupy_the_session(make_door):

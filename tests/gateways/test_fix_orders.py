@@ -41,6 +41,27 @@ def test_a_table_full_of_live_orders_takes_no_more():
     orders.check()
 
 
+def test_an_order_is_found_by_the_engines_id_as_long_as_it_is_remembered():
+    """Method: ids in runs and far apart, some given anew, over several times the capacity, against a dict."""
+    random_ = random.Random(11)
+    orders, named = FixOrders(2048), {}
+    for number in range(9_000):
+        reference = orders.add_order(b"id-%d" % number)
+        orders.end_order(reference)
+        order_id = random_.choice([number + 1, random_.getrandbits(62) + 1, (number + 1) << 40])
+        orders.name_order(reference, order_id)
+        named[reference] = order_id
+        if number % 7 == 0 and number > 10:
+            again = reference - random_.randrange(1, 10)
+            named[again] = random_.getrandbits(62) + 1
+            orders.name_order(again, named[again])
+    orders.check()
+    remembered = {order_id: reference for reference, order_id in named.items() if reference > 9_000 - 2048}
+    assert {order_id: orders.reference_of(order_id) for order_id in remembered} == remembered
+    assert not any(orders.reference_of(named[reference]) for reference in range(1, 9_000 - 2048))
+    assert orders.reference_of(0) == orders.reference_of(-5) == 0
+
+
 def test_requests_the_engine_never_saw_are_forgotten():
     orders = FixOrders(1024)
     orders.add_order(b"a")

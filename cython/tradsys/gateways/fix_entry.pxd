@@ -6,16 +6,6 @@ from tradsys.gateways.fix_outgoing cimport FixOutgoing
 from tradsys.gateways.fix_request cimport FixRequest
 from tradsys.gateways.fix_symbols cimport FixSymbols
 
-cdef enum:
-    # reasons of the door, tags 103 and 102
-    ORD_UNKNOWN_SYMBOL = 1
-    ORD_UNKNOWN_ORDER = 5
-    ORD_DUPLICATE = 6
-    ORD_UNSUPPORTED = 11
-    ORD_UNKNOWN_ACCOUNT = 15
-    OTHER = 99
-    CXL_DUPLICATE = 6
-
 
 cdef class FixEntry(FixOutgoing):
     cdef FixSymbols symbols

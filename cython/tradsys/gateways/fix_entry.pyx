@@ -10,8 +10,10 @@ from tradsys.gateways.fix_write cimport read_terms
 from tradsys.gateways.frames cimport write_header
 from tradsys.wire.records cimport (
     BLOCK_CANCEL_ORDER, BLOCK_MASS_CANCEL, BLOCK_NEW_ORDER, BLOCK_REPLACE_ORDER, CancelOrder, MassCancel, NewOrder,
-    ORDER_TYPE_LIMIT, ReplaceOrder, SIDE_BUY, SIDE_SELL, SIZE_NEW_ORDER, TEMPLATE_CANCEL_ORDER, TEMPLATE_MASS_CANCEL,
-    TEMPLATE_NEW_ORDER, TEMPLATE_REPLACE_ORDER,
+    ORDER_TYPE_LIMIT, REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BAD_SIDE, REJECT_REASON_BOOK_FULL,
+    REJECT_REASON_DUPLICATE_CLIENT_REF, REJECT_REASON_MALFORMED_FRAME, REJECT_REASON_UNKNOWN_ACCOUNT,
+    REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_TEMPLATE, ReplaceOrder, SIDE_BUY, SIDE_SELL, SIZE_NEW_ORDER,
+    TEMPLATE_CANCEL_ORDER, TEMPLATE_MASS_CANCEL, TEMPLATE_NEW_ORDER, TEMPLATE_REPLACE_ORDER,
 )
 
 
@@ -29,7 +31,7 @@ cdef class FixEntry(FixOutgoing):
         self.orders = FixOrders(config.orders_max)
 
     cdef int terms_of(self, FixOrder* terms, const FixRequest* request, const char** sentence) except -1:
-        """What a D or G asks for, in the engine's units. 0, or OrdRejReason and the sentence why not."""
+        """What a D or G asks for, in the engine's units. 0, or RejectReason and the sentence why not."""
         cdef int reason = read_terms(terms, request, self.symbols.at(terms.instrument_id), sentence)
         cdef int64_t account
         if reason:
@@ -38,7 +40,7 @@ cdef class FixEntry(FixOutgoing):
             account = parse_whole(request.account)
             if account < 1 or account > 4294967295 or (self.config.accounts and account not in self.config.accounts):
                 sentence[0] = b"the account is not one of this session's"
-                return ORD_UNKNOWN_ACCOUNT
+                return REJECT_REASON_UNKNOWN_ACCOUNT
             terms.account_id = <uint32_t> account
         else:
             terms.account_id = self.config.default_account
@@ -100,19 +102,19 @@ cdef class FixEntry(FixOutgoing):
             self.symbols.load()
             terms.instrument_id = self.symbols.find(request.symbol)
         if terms.instrument_id == 0:
-            return self.refuse(request, ORD_UNKNOWN_SYMBOL, b"no such Symbol")
+            return self.refuse(request, REJECT_REASON_UNKNOWN_INSTRUMENT, b"no such Symbol")
         if request.cl_ord_id.size > CL_ORD_ID_BYTES_MAX:
-            return self.refuse(request, OTHER, b"ClOrdID has more than 36 characters")
+            return self.refuse(request, REJECT_REASON_MALFORMED_FRAME, b"ClOrdID has more than 36 characters")
         if self.orders.by_text(request.cl_ord_id) != NULL:
-            return self.refuse(request, ORD_DUPLICATE, b"ClOrdID has been used")
+            return self.refuse(request, REJECT_REASON_DUPLICATE_CLIENT_REF, b"ClOrdID has been used")
         if request.side.data[0] != c"1" and request.side.data[0] != c"2":
-            return self.refuse(request, ORD_UNSUPPORTED, b"Side must be 1 or 2")
+            return self.refuse(request, REJECT_REASON_BAD_SIDE, b"Side must be 1 or 2")
         reason = self.terms_of(&terms, request, &sentence)
         if reason:
             return self.refuse(request, reason, sentence)
         entry = self.enter(request, request.seq, 0)
         if entry == NULL:
-            return self.refuse(request, 0, b"too many live orders in this session")
+            return self.refuse(request, REJECT_REASON_BOOK_FULL, b"too many live orders in this session")
         memset(target, 0, SIZE_NEW_ORDER)
         write_header(target, BLOCK_NEW_ORDER, TEMPLATE_NEW_ORDER)
         command.client_ref = entry.client_ref
@@ -133,20 +135,22 @@ cdef class FixEntry(FixOutgoing):
         cdef FixOrder* entry
         cdef uint64_t orig_ref = 0
         cdef int64_t order_id = 0
+        cdef int reason
         memset(&terms, 0, sizeof(terms))
         if request.cl_ord_id.size > CL_ORD_ID_BYTES_MAX:
-            return self.refuse(request, OTHER, b"ClOrdID has more than 36 characters")
+            return self.refuse(request, REJECT_REASON_MALFORMED_FRAME, b"ClOrdID has more than 36 characters")
         if self.orders.by_text(request.cl_ord_id) != NULL:
-            return self.refuse(request, CXL_DUPLICATE, b"ClOrdID has been used")
+            return self.refuse(request, REJECT_REASON_DUPLICATE_CLIENT_REF, b"ClOrdID has been used")
         terms.instrument_id = self.symbols.find(request.symbol)
         if terms.instrument_id == 0:
-            return self.refuse(request, OTHER, b"no such Symbol")
+            return self.refuse(request, REJECT_REASON_UNKNOWN_INSTRUMENT, b"no such Symbol")
         if root != NULL and request.side.data[0] != (c"1" if root.side == SIDE_BUY else c"2"):
-            return self.refuse(request, OTHER, b"Side is not the order's")
-        if is_replace and self.terms_of(&terms, request, &sentence):
-            return self.refuse(request, OTHER, sentence)
+            return self.refuse(request, REJECT_REASON_BAD_SIDE, b"Side is not the order's")
+        reason = self.terms_of(&terms, request, &sentence) if is_replace else 0
+        if reason:
+            return self.refuse(request, reason, sentence)
         if is_replace and terms.order_type != ORDER_TYPE_LIMIT:
-            return self.refuse(request, OTHER, b"OrdType must be 2 in a replace")
+            return self.refuse(request, REJECT_REASON_BAD_ORDER_TYPE, b"OrdType must be 2 in a replace")
         if request.orig_cl_ord_id.data != NULL:
             entry = self.orders.by_text(request.orig_cl_ord_id)
             orig_ref = entry.client_ref if entry != NULL else 0
@@ -154,7 +158,7 @@ cdef class FixEntry(FixOutgoing):
             order_id = max(parse_whole(request.order_id), 0)
         entry = self.enter(request, request.seq, 0)
         if entry == NULL:
-            return self.refuse(request, OTHER, b"too many live orders in this session")
+            return self.refuse(request, REJECT_REASON_BOOK_FULL, b"too many live orders in this session")
         memset(target, 0, SIZE_NEW_ORDER)
         if is_replace:
             write_header(target, BLOCK_REPLACE_ORDER, TEMPLATE_REPLACE_ORDER)
@@ -174,18 +178,20 @@ cdef class FixEntry(FixOutgoing):
         cdef uint32_t instrument_id = 0
         cdef uint8_t kind = request.mass_cancel.data[0]
         if kind != c"1" and kind != c"7":
-            return self.refuse(request, OTHER, b"MassCancelRequestType must be 1 or 7")
+            return self.refuse(request, REJECT_REASON_UNKNOWN_TEMPLATE, b"MassCancelRequestType must be 1 or 7")
         if request.side.data != NULL and request.side.data[0] != c"1" and request.side.data[0] != c"2":
-            return self.refuse(request, OTHER, b"Side must be 1 or 2")
+            return self.refuse(request, REJECT_REASON_BAD_SIDE, b"Side must be 1 or 2")
         if kind == c"1":
             instrument_id = self.symbols.find(request.symbol)
             if instrument_id == 0:
-                return self.refuse(request, OTHER, b"no such Symbol")
-        if request.cl_ord_id.size > CL_ORD_ID_BYTES_MAX or self.orders.by_text(request.cl_ord_id) != NULL:
-            return self.refuse(request, OTHER, b"ClOrdID has been used, or has more than 36 characters")
+                return self.refuse(request, REJECT_REASON_UNKNOWN_INSTRUMENT, b"no such Symbol")
+        if request.cl_ord_id.size > CL_ORD_ID_BYTES_MAX:
+            return self.refuse(request, REJECT_REASON_MALFORMED_FRAME, b"ClOrdID has more than 36 characters")
+        if self.orders.by_text(request.cl_ord_id) != NULL:
+            return self.refuse(request, REJECT_REASON_DUPLICATE_CLIENT_REF, b"ClOrdID has been used")
         entry = self.enter(request, request.seq, 0)
         if entry == NULL:
-            return self.refuse(request, OTHER, b"too many live orders in this session")
+            return self.refuse(request, REJECT_REASON_BOOK_FULL, b"too many live orders in this session")
         memset(target, 0, SIZE_NEW_ORDER)
         write_header(target, BLOCK_MASS_CANCEL, TEMPLATE_MASS_CANCEL)
         command.client_ref = entry.client_ref

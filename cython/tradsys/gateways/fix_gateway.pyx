@@ -185,7 +185,9 @@ cdef class FixGateway:
                 continue
             peer = connection.peer
             if peer is None:
-                self._identify(connection, connection.inbox[connection.in_begin:connection.in_begin + size])
+                if not self._identify(connection, connection.inbox[connection.in_begin:connection.in_begin + size]):
+                    self.unread.append(connection)
+                    return 0
             elif peer.delayed or peer.take(connection.inbox + connection.in_begin, size) == NO_ROOM:
                 self.unread.append(connection)
                 return 0
@@ -217,13 +219,13 @@ cdef class FixGateway:
             self._watch(connection.fd, EPOLL_CTL_ADD, EPOLLIN, connection.slot)
 
     def _identify(self, FixConnection connection, bytes message):
-        """The first message of a connection says who it is."""
+        """The first message of a connection says who it is. False: not now, come again with it."""
         cdef FixPeer peer
         try:
             logon = parse(message)
         except GarbledError:
             self.close_connection(connection)
-            return
+            return True
         peer = self.by_names.get((logon.get(49), logon.get(56)))
         if logon.msg_type != "A":
             self.close_connection(connection)
@@ -233,11 +235,14 @@ cdef class FixGateway:
             self._turn_away(connection, logon, "the session is in use")
         elif peer.banned_until_ns > self.mono_ns:
             self._turn_away(connection, logon, "the session is closed for a while")
+        elif peer.delayed and not peer.take_delayed():
+            return False  # what the last connection brought comes first
         else:
             connection.peer = peer
             peer.connection = connection
             peer.begin(self.now_ns, self.mono_ns)
             peer.take(<const uint8_t*> <const char*> message, len(message))
+        return True
 
     def _turn_away(self, FixConnection connection, logon, str text):
         """Answer a Logon that belongs to no session of ours; it changes nothing."""
@@ -316,6 +321,7 @@ cdef class FixGateway:
     def _open_at_engine(self, FixPeer peer, bint reset_client_seq):
         peer.engine_open = True
         peer.opens_pending += 1
+        peer.opens.append(True)
         self.session_commands.append((peer, TEMPLATE_OPEN_SESSION, reset_client_seq, 0))
         self._push_session_commands()
 
@@ -328,6 +334,7 @@ cdef class FixGateway:
         peer.end_at_ns = 0
         self.session_commands.append((peer, TEMPLATE_CLOSE_SESSION, close_reason, 0))
         if peer.config.cancels(close_reason):
+            peer.opens.append(False)
             self.session_commands.append((peer, TEMPLATE_OPEN_SESSION, 0, 1))
             self.session_commands.append((peer, TEMPLATE_CLOSE_SESSION, close_reason, 0))
         self._push_session_commands()
@@ -365,7 +372,8 @@ cdef class FixGateway:
         if template_id != TEMPLATE_OPEN_SESSION or done.session_id >= len(self.by_session):
             return 0
         peer = self.by_session[done.session_id]
-        if peer is None or peer.opens_pending == 0 or (is_done and done.cancel_on_disconnect):
+        # events come in the order of the commands: the oldest OPEN_SESSION on its way is the one told of
+        if peer is None or not peer.opens or not peer.opens.popleft():
             return 0
         peer.opens_pending -= 1
         if peer.opens_pending:
@@ -419,7 +427,7 @@ cdef class FixGateway:
     def _is_anything_open(self):
         cdef FixPeer peer
         for peer in self.peers:
-            if peer.engine_open or peer.opens_pending:
+            if peer.engine_open or peer.opens:
                 return True
         return False
 
@@ -453,6 +461,8 @@ cdef class FixGateway:
             elif self.mono_ns - connection.progress_ns > self.limits.slow_ms * 1_000_000:
                 connection.is_lost = True
         for peer in self.peers:
+            if peer.delayed and peer.connection is None:
+                peer.take_delayed()
             if peer.end_at_ns and self.mono_ns >= peer.end_at_ns:
                 self._end_at_engine(peer, CLOSE_REASON_HEARTBEAT_TIMEOUT)
 

@@ -55,6 +55,7 @@ cdef struct FixOrder:           # 200 bytes
 cdef class FixOrders:
     cdef FixOrder* entries      # capacity of them
     cdef int32_t* slots         # open addressing by ClOrdID: entry + 1, 0: empty; 2 x capacity
+    cdef int32_t* ids           # the same by the engine's OrderID
     cdef uint32_t capacity      # a power of two
     cdef uint32_t capacity_max
     cdef uint64_t next_ref      # client_ref of the next request, from 1
@@ -64,19 +65,24 @@ cdef class FixOrders:
     # The entry of a reference or of a ClOrdID, or NULL.
     cdef FixOrder* by_ref(self, uint64_t client_ref) noexcept nogil
     cdef FixOrder* by_text(self, FixText text) noexcept nogil
-    cdef FixOrder* by_order_id(self, int64_t order_id) noexcept nogil    # walks the table
+    cdef FixOrder* by_order_id(self, int64_t order_id) noexcept nogil
     # The root of the order an entry belongs to, or NULL when it is forgotten.
     cdef FixOrder* root_of(self, const FixOrder* entry) noexcept nogil
     # A fresh entry for a request; NULL: every entry is a live order's. client_ref 0 takes the next one.
     cdef FixOrder* add(self, FixText text, uint64_t client_ref) except? NULL
     # Follow an event told to the session; gives the order's root, or NULL when the event is of no order known.
     cdef FixOrder* apply(self, const uint8_t* event, int party) except? NULL
+    # Take over an entry of another table.
+    cdef int carry(self, const FixOrder* order) except -1
+    # Give an entry the engine's OrderID; 0: none.
+    cdef int name(self, FixOrder* entry, uint64_t order_id) noexcept nogil
     cdef int drop(self, FixOrder* entry) noexcept nogil
 
     cdef bint is_held(self, const FixOrder* entry) noexcept nogil
     cdef int grow(self) except -1
-    cdef void link(self, uint32_t index) noexcept nogil
-    cdef void unlink(self, uint32_t index) noexcept nogil
+    cdef uint32_t home(self, const int32_t* slots, uint32_t index) noexcept nogil
+    cdef void link(self, int32_t* slots, uint32_t index) noexcept nogil
+    cdef void unlink(self, int32_t* slots, uint32_t index) noexcept nogil
     cdef FixOrder* follow(self, uint64_t client_ref, uint64_t orig_ref)
     cdef FixOrder* executed(self, const OrderExecuted* event, int party)
     cdef FixOrder* canceled(self, const OrderCanceled* event)

@@ -23,8 +23,8 @@ cdef class FixOrders:
     """ClOrdIDs, references and orders of one session.
 
     A reference is found in entry client_ref modulo capacity and nowhere else; each ClOrdID of an entry is found by
-    its text, and no text is in two entries. A live order's root is never overwritten; everything else is, oldest first,
-    when the table is full.
+    its text, and no text is in two entries; a root that was accepted is also found by the engine's OrderID. A live
+    order's root is never overwritten; everything else is, oldest first, when the table is full.
 
     Parameters
     ----------
@@ -41,12 +41,14 @@ cdef class FixOrders:
         self.foreign = {}
         self.entries = <FixOrder*> calloc(self.capacity, sizeof(FixOrder))
         self.slots = <int32_t*> calloc(2 * self.capacity, sizeof(int32_t))
-        if not (self.entries and self.slots):
+        self.ids = <int32_t*> calloc(2 * self.capacity, sizeof(int32_t))
+        if not (self.entries and self.slots and self.ids):
             raise MemoryError("no memory for a FIX order table")
 
     def __dealloc__(self):
         free(self.entries)
         free(self.slots)
+        free(self.ids)
 
     # ------------------------------------------------------------------------------------------ looking up
 
@@ -68,12 +70,14 @@ cdef class FixOrders:
             slot = (slot + 1) & mask
         return NULL
 
+    @cython.overflowcheck(False)  # a hash wraps
     cdef FixOrder* by_order_id(self, int64_t order_id) noexcept nogil:
-        cdef uint32_t i
-        if order_id > 0:
-            for i in range(self.capacity):
-                if self.entries[i].order_id == <uint64_t> order_id and self.entries[i].client_ref != 0:
-                    return &self.entries[i]
+        cdef uint32_t mask = 2 * self.capacity - 1
+        cdef uint32_t slot = _hash_id(<uint64_t> order_id) & mask
+        while order_id > 0 and self.ids[slot] != 0:
+            if self.entries[self.ids[slot] - 1].order_id == <uint64_t> order_id:
+                return &self.entries[self.ids[slot] - 1]
+            slot = (slot + 1) & mask
         return NULL
 
     cdef FixOrder* root_of(self, const FixOrder* entry) noexcept nogil:
@@ -106,9 +110,31 @@ cdef class FixOrders:
         entry.client_ref = entry.root_ref = entry.current_ref = client_ref
         entry.text_size = <uint8_t> text.size
         memcpy(entry.text, text.data, text.size)
-        self.link(<uint32_t> (client_ref & (self.capacity - 1)))
+        self.link(self.slots, <uint32_t> (client_ref & (self.capacity - 1)))
         self.count += 1
         return entry
+
+    @cython.overflowcheck(False)  # the check takes a difference of pointers for one of numbers
+    cdef int name(self, FixOrder* entry, uint64_t order_id) noexcept nogil:
+        cdef uint32_t index = <uint32_t> (entry - self.entries)
+        if entry.order_id == order_id:
+            return 0
+        if entry.order_id:
+            self.unlink(self.ids, index)
+        entry.order_id = order_id
+        if order_id:
+            self.link(self.ids, index)
+        return 0
+
+    cdef int carry(self, const FixOrder* order) except -1:
+        cdef FixText text
+        cdef FixOrder* entry
+        text.data, text.size = order.text, order.text_size
+        entry = self.add(text, order.client_ref)
+        entry[0] = order[0]
+        entry.order_id = 0
+        self.name(entry, order.order_id)
+        return 0
 
     cdef bint is_held(self, const FixOrder* entry) noexcept nogil:
         """Whether events still need it: root of a live order, or the name in force of one."""
@@ -119,7 +145,8 @@ cdef class FixOrders:
     @cython.overflowcheck(False)  # the check takes a difference of pointers for one of numbers
     cdef int drop(self, FixOrder* entry) noexcept nogil:
         """Forget an entry."""
-        self.unlink(<uint32_t> (entry - self.entries))
+        self.unlink(self.slots, <uint32_t> (entry - self.entries))
+        self.name(entry, 0)
         entry.client_ref = 0
         self.count -= 1
         return 0
@@ -132,47 +159,56 @@ cdef class FixOrders:
         cdef FixOrder* old = self.entries
         cdef FixOrder* entries = <FixOrder*> calloc(2 * before, sizeof(FixOrder))
         cdef int32_t* slots = <int32_t*> calloc(4 * before, sizeof(int32_t))
-        if not (entries and slots):
+        cdef int32_t* ids = <int32_t*> calloc(4 * before, sizeof(int32_t))
+        if not (entries and slots and ids):
             free(entries)
             free(slots)
+            free(ids)
             raise MemoryError("no memory for a FIX order table")
         free(self.slots)
-        self.entries, self.slots, self.capacity = entries, slots, 2 * before
+        free(self.ids)
+        self.entries, self.slots, self.ids, self.capacity = entries, slots, ids, 2 * before
         for i in range(before):
             if old[i].client_ref != 0:
                 index = <uint32_t> (old[i].client_ref & (self.capacity - 1))
                 entries[index] = old[i]
-                self.link(index)
+                self.link(slots, index)
+                if old[i].order_id:
+                    self.link(ids, index)
         free(old)
         return 0
 
-    cdef void link(self, uint32_t index) noexcept nogil:
+    cdef uint32_t home(self, const int32_t* slots, uint32_t index) noexcept nogil:
+        """Where an entry would lie in one of the two hash tables if nothing else did, before the mask."""
+        if slots == self.ids:
+            return _hash_id(self.entries[index].order_id)
+        return _hash(self.entries[index].text, self.entries[index].text_size)
+
+    cdef void link(self, int32_t* slots, uint32_t index) noexcept nogil:
         cdef uint32_t mask = 2 * self.capacity - 1
-        cdef uint32_t slot = _hash(self.entries[index].text, self.entries[index].text_size) & mask
-        while self.slots[slot] != 0:
+        cdef uint32_t slot = self.home(slots, index) & mask
+        while slots[slot] != 0:
             slot = (slot + 1) & mask
-        self.slots[slot] = <int32_t> index + 1
+        slots[slot] = <int32_t> index + 1
 
     @cython.overflowcheck(False)  # distances between slots are taken around the ring
-    cdef void unlink(self, uint32_t index) noexcept nogil:
+    cdef void unlink(self, int32_t* slots, uint32_t index) noexcept nogil:
         cdef uint32_t mask = 2 * self.capacity - 1
-        cdef uint32_t slot = _hash(self.entries[index].text, self.entries[index].text_size) & mask
+        cdef uint32_t slot = self.home(slots, index) & mask
         cdef uint32_t hole, home
-        cdef FixOrder* entry
-        while self.slots[slot] != <int32_t> index + 1:
+        while slots[slot] != <int32_t> index + 1:
             slot = (slot + 1) & mask
         hole = slot
         while True:
             slot = (slot + 1) & mask
-            if self.slots[slot] == 0:
+            if slots[slot] == 0:
                 break
-            entry = &self.entries[self.slots[slot] - 1]
-            home = _hash(entry.text, entry.text_size)
+            home = self.home(slots, <uint32_t> (slots[slot] - 1))
             # an entry may fill the hole unless its home lies behind it, cyclically
             if ((slot - home) & mask) >= ((slot - hole) & mask):
-                self.slots[hole] = self.slots[slot]
+                slots[hole] = slots[slot]
                 hole = slot
-        self.slots[hole] = 0
+        slots[hole] = 0
 
     # ------------------------------------------------------------------------------------------ events
 
@@ -184,7 +220,7 @@ cdef class FixOrders:
         elif template_id == TEMPLATE_ORDER_ACCEPTED:
             root = self.follow((<const OrderAccepted*> event).client_ref, 0)
             if root != NULL:
-                root.order_id = (<const OrderAccepted*> event).order_id
+                self.name(root, (<const OrderAccepted*> event).order_id)
                 root.leaves_lots = (<const OrderAccepted*> event).leaves_lots
                 root.status = STATUS_NEW
         elif template_id == TEMPLATE_ORDER_CANCELED:
@@ -258,18 +294,23 @@ cdef class FixOrders:
                  if self.entries[i].client_ref and self.entries[i].kind == c"D" and self.entries[i].leaves_lots > 0]
         return sorted(found)
 
-    def forget_undecided(self, uint32_t last_client_seq):
+    def forget_undecided(self, uint32_t last_client_seq, uint64_t carried_ref=0, uint32_t carried_seq=0):
         """Drop the newest requests the engine never saw: those behind its last client_seq. Returns how many.
 
-        They were stored by a run that ended before it had journaled them.
+        They were stored by a run that ended before it had journaled them. References up to `carried_ref` are of
+        numbers before a reset: of these the engine has seen those up to `carried_seq`.
         """
+        cdef uint32_t seen
         cdef uint64_t client_ref = self.next_ref
         cdef FixOrder* entry
         dropped = 0
-        while client_ref > 1:
+        while client_ref > 1 and self.next_ref - client_ref < self.capacity:
             client_ref -= 1
             entry = self.by_ref(client_ref)
-            if entry == NULL or entry.order_id or entry.client_seq <= last_client_seq:
+            seen = carried_seq if client_ref <= carried_ref else last_client_seq
+            if entry == NULL and client_ref <= carried_ref:
+                continue  # only live orders are carried over a reset
+            if entry == NULL or entry.order_id or entry.client_seq <= seen:
                 break
             self.drop(entry)
             dropped += 1
@@ -286,6 +327,15 @@ cdef class FixOrders:
         entry.qty_lots = entry.leaves_lots = qty_lots
         entry.price_ticks = price_ticks
         return entry.client_ref
+
+    def name_order(self, uint64_t client_ref, uint64_t order_id):
+        """Give an order the engine's id; for tests."""
+        self.name(self.by_ref(client_ref), order_id)
+
+    def reference_of(self, int64_t order_id):
+        """Reference of the order the engine calls so; 0 when it is not known. For tests."""
+        cdef FixOrder* entry = self.by_order_id(order_id)
+        return 0 if entry == NULL else entry.client_ref
 
     def end_order(self, uint64_t client_ref):
         """End an order; for tests."""
@@ -311,7 +361,7 @@ cdef class FixOrders:
 
     def check(self):
         """Walk the table and assert what the class promises."""
-        cdef uint32_t i, count = 0
+        cdef uint32_t i, count = 0, named = 0
         cdef FixText view
         for i in range(self.capacity):
             if self.entries[i].client_ref == 0:
@@ -321,9 +371,18 @@ cdef class FixOrders:
             assert self.entries[i].client_ref < self.next_ref
             view.data, view.size = self.entries[i].text, self.entries[i].text_size
             assert self.by_text(view) == &self.entries[i]
+            if self.entries[i].order_id:
+                named += 1
+                assert self.by_order_id(<int64_t> self.entries[i].order_id) == &self.entries[i]
             assert self.entries[i].leaves_lots >= 0 and self.entries[i].cum_lots >= 0
         assert count == self.count
         assert sum(self.slots[i] != 0 for i in range(2 * self.capacity)) == count
+        assert sum(self.ids[i] != 0 for i in range(2 * self.capacity)) == named
+
+
+@cython.overflowcheck(False)  # a hash wraps
+cdef inline uint32_t _hash_id(uint64_t order_id) noexcept nogil:
+    return <uint32_t> ((order_id * <uint64_t> 0x9E3779B97F4A7C15) >> 32)
 
 
 @cython.overflowcheck(False)  # a hash wraps

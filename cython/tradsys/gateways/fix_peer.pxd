@@ -18,8 +18,10 @@ cdef class FixPeer(FixEntry):
     cdef readonly object session       # tradsys.fix.session.FixSession
     # at the engine
     cdef public bint engine_open       # OPEN_SESSION was pushed last
-    cdef public int opens_pending      # OPEN_SESSION commands on their way
+    cdef public int opens_pending      # OPEN_SESSION commands of a Logon on their way
+    cdef readonly object opens         # of every OPEN_SESSION on its way, oldest first: whether it is a Logon's
     cdef public int64_t end_at_ns      # when the engine's session is closed after a loss (grace), monotonic; 0: not
+    cdef uint32_t pushed_seq           # highest MsgSeqNum handed over to the engine's batch
     # reports
     cdef readonly bint live            # logged on: reports may leave
     cdef public bint behind            # reports come from the event log

@@ -11,7 +11,7 @@ from libc.string cimport memcpy, memset
 cimport cython
 
 from tradsys.core.state cimport Instrument
-from tradsys.gateways.fix_entry cimport ORD_UNKNOWN_ORDER, OTHER, FixEntry
+from tradsys.gateways.fix_entry cimport FixEntry
 from tradsys.gateways.fix_orders cimport FixOrder, FixOrders
 from tradsys.gateways.fix_reports cimport write_report, write_status
 from tradsys.gateways.fix_request cimport (
@@ -24,7 +24,9 @@ from tradsys.gateways.fix_store cimport (
 from tradsys.gateways.fix_text cimport FixText, is_text
 from tradsys.gateways.reports cimport Recipient, recipients, render
 from tradsys.gateways.sessions cimport count_useless, reset_throttle, take_token
-from tradsys.wire.records cimport ExecutionReport, NewOrder, SIZE_NEW_ORDER
+from tradsys.wire.records cimport (
+    ExecutionReport, NewOrder, REJECT_REASON_THROTTLED, REJECT_REASON_UNKNOWN_ORDER, SIZE_NEW_ORDER,
+)
 
 from tradsys.fix.actions import (
     Authenticate, Deliver, Disconnect, Ended, Established, Fault, Resend, ResetNumbers, Send,
@@ -63,6 +65,7 @@ cdef class FixPeer(FixEntry):
         self.door = door
         self.sequencer = sequencer
         self.delayed = deque()
+        self.opens = deque()
         self.questions = deque()
 
     def __init__(self, config, symbols, door, sequencer):
@@ -75,16 +78,19 @@ cdef class FixPeer(FixEntry):
     def _recover(self):
         """Read the store; the order table follows its requests and the event log. Returns the schedule's period."""
         self.store = FixStore(store_path(self.config))
-        state = {"base": None, "period": 0, "events": (), "at": 0}
-        self.store.load(lambda *record: self._take_record(state, *record))
         cdef uint32_t last_client_seq = self.sequencer.engine.state.sessions[self.session_id].last_client_seq
+        state = {"base": None, "period": 0, "events": (), "at": 0, "last_seq": last_client_seq, "last_ref": 0,
+                 "carried_ref": 0}
+        cdef uint32_t carried_seq = 0xFFFFFFFF  # of requests before the last reset the engine has seen all ...
+        self.store.load(lambda *record: self._take_record(state, *record))
         if state["base"] is None:
             self.told_report_seq = self.sequencer.engine.state.sessions[self.session_id].last_report_seq
             self._write_base(0)
             last_client_seq = 0
-        elif last_client_seq == state["base"]:
-            last_client_seq = 0   # nothing was executed since the numbers were reset
-        self.orders.forget_undecided(last_client_seq)
+        elif (last_client_seq == state["base"][0] or last_client_seq <= state["base"][1]) and not self._was_executed(state):
+            carried_seq = last_client_seq  # ... or not even those, and nothing since
+            last_client_seq = 0
+        self.orders.forget_undecided(last_client_seq, state["carried_ref"], carried_seq)
         if <int64_t> last_client_seq + 1 > self.numbers.next_in:
             self.numbers.next_in = <int64_t> last_client_seq + 1
         return state["period"]
@@ -92,13 +98,13 @@ cdef class FixPeer(FixEntry):
     def _take_record(self, state, int kind, int flags, uint64_t report_seq, uint64_t seq, uint64_t client_ref,
                      int64_t ts_ns, uint64_t next_in, bytes data):
         cdef FixRequest request
-        cdef FixOrder* entry
         cdef FixOrder carried
-        cdef FixText text
         if kind == RECORD_IN:
             if client_ref:
                 read_request(data, len(data), &request)
                 self.enter(&request, seq, client_ref)
+                if seq == state["last_seq"]:
+                    state["last_ref"] = client_ref
         elif kind == RECORD_OUT:
             self.numbers.next_out = seq + 1
             if report_seq > self.told_report_seq:
@@ -107,11 +113,33 @@ cdef class FixPeer(FixEntry):
             self.numbers.next_in = next_in
         elif kind == RECORD_ORDER and len(data) == sizeof(FixOrder):
             memcpy(&carried, <const char*> data, sizeof(FixOrder))
-            text.data, text.size = carried.text, carried.text_size
-            entry = self.orders.add(text, carried.client_ref)
-            entry[0] = carried
+            self.orders.carry(&carried)
+            state["carried_ref"] = max(state["carried_ref"], carried.client_ref)
         elif kind == RECORD_BASE:
-            self.told_report_seq, state["base"], state["period"] = report_seq, client_ref, ts_ns
+            self.told_report_seq, state["period"] = report_seq, ts_ns
+            state["base"] = client_ref, seq, report_seq
+
+    def _was_executed(self, state):
+        """Whether the engine's last number is of this store: it has executed the request stored here with it.
+
+        Asked only where it may also be of the numbers before the last reset. Looks back through the reports.
+        """
+        cdef const uint8_t[::1] stored
+        cdef ExecutionReport report
+        cdef int64_t i
+        cdef uint64_t first, last = self.sequencer.engine.state.sessions[self.session_id].last_report_seq
+        while state["last_ref"] and last > state["base"][2]:
+            first = max(<int64_t> state["base"][2], <int64_t> last - RECOVERED_REPORTS) + 1
+            events = self.sequencer.reports(self.session_id, first, last - first + 1)
+            if len(events):
+                stored = events.view("u1").reshape(-1)
+            for i in range(len(events)):
+                # every request has a report that names it, and only executions have two parties
+                if (render(&stored[i * EVENT_BYTES], 0, 0, &report) and report.client_seq == state["last_seq"]
+                        and report.client_ref == state["last_ref"]):
+                    return True
+            last = first - 1
+        return False
 
     def _follow_to(self, state, uint64_t report_seq):
         """Let the order table follow the events of the reports told up to there, read in pieces."""
@@ -138,11 +166,15 @@ cdef class FixPeer(FixEntry):
         self.told_report_seq = report_seq
 
     def _write_base(self, int64_t period_ns):
+        """Begin a store: where the reports and the engine's numbers stood, executed and on their way to it."""
         cdef StoreHead head
         memset(&head, 0, sizeof(head))
         head.kind = RECORD_BASE
         head.report_seq = <uint32_t> self.told_report_seq
         head.client_ref = self.sequencer.engine.state.sessions[self.session_id].last_client_seq
+        if self.sequencer.batch_count == 0:
+            self.pushed_seq = 0
+        head.seq = self.pushed_seq
         head.ts_ns = period_ns
         self.store.append(&head, NULL, 0)
 
@@ -151,7 +183,6 @@ cdef class FixPeer(FixEntry):
         cdef StoreHead head
         cdef FixOrder* entry
         cdef FixOrders before = self.orders
-        cdef FixText text
         self.store.flush(self.config.is_durable)
         self.store = FixStore(next_store_path(self.config))
         self._write_base(period_ns)
@@ -164,8 +195,7 @@ cdef class FixPeer(FixEntry):
             for name in sorted({client_ref, entry.current_ref}):
                 entry = before.by_ref(name)
                 if entry != NULL:
-                    text.data, text.size = entry.text, entry.text_size
-                    self.orders.add(text, entry.client_ref)[0] = entry[0]
+                    self.orders.carry(entry)
                     self.store.append(&head, <const uint8_t*> entry, sizeof(FixOrder))
         self.orders.foreign = before.foreign
         self.resends.clear()
@@ -271,7 +301,7 @@ cdef class FixPeer(FixEntry):
             if len(self.questions) < QUESTIONS_MAX:
                 self.questions.append((<const char*> message)[:size])
             else:
-                self.refuse(request, OTHER, b"too many status requests wait")
+                self.refuse(request, REJECT_REASON_THROTTLED, b"too many status requests wait")
             return TAKEN
         if request.msg_type == TYPE_NEW_ORDER:
             is_pushed = self.new_order(request, target)
@@ -284,6 +314,7 @@ cdef class FixPeer(FixEntry):
             (<NewOrder*> target).session_id = self.session_id
             (<NewOrder*> target).client_seq = <uint32_t> request.seq
             self.sequencer.push(SIZE_NEW_ORDER)
+            self.pushed_seq = max(self.pushed_seq, <uint32_t> request.seq)
             self.orders_in += 1
         self.note_in(message, size, request.seq, client_ref if is_pushed else 0, 0)
         return TAKEN
@@ -292,7 +323,7 @@ cdef class FixPeer(FixEntry):
         """Refuse what is over the session's rate; too much of it ends the session."""
         self.throttled += 1
         if request.msg_type in (TYPE_NEW_ORDER, TYPE_CANCEL, TYPE_REPLACE, TYPE_MASS_CANCEL):
-            self.refuse(request, OTHER, b"THROTTLED: more messages than this session's rate allows")
+            self.refuse(request, REJECT_REASON_THROTTLED, b"THROTTLED: more messages than this session's rate allows")
         else:
             refused = (<object> request.msg_type).to_bytes(1 + (request.msg_type > 255), "big")
             self.send_fields("j", ((45, b"%d" % request.seq), (372, refused), (380, b"0"),
@@ -351,7 +382,7 @@ cdef class FixPeer(FixEntry):
                 continue
             root = self.meant(&request)
             if root == NULL or self.symbols.at(root.instrument_id) == NULL:
-                self.refuse(&request, ORD_UNKNOWN_ORDER, b"no such order")
+                self.refuse(&request, REJECT_REASON_UNKNOWN_ORDER, b"no such order")
                 continue
             suffix = b"" if request.status_req_id.data == NULL else b"790=%b\x01" % (
                 (<const char*> request.status_req_id.data)[:request.status_req_id.size])

@@ -334,7 +334,7 @@ cdef int32_t write_refusal(uint8_t* out, const FixRequest* request, FixOrders or
     elif request.msg_type == TYPE_NEW_ORDER:
         msg_type[0] = TYPE_EXECUTION_REPORT
         out = put_char_field(put_char_field(_put_own_exec_id(out, out_seq), 150, c"8"), 39, c"8")
-        out = put_whole_field(out, 103, reason)
+        out = put_whole_field(out, 103, ord_rej_reasons[reason])
         out = put_char_field(_put_echo(out, 55, request.symbol), 54, side)
         out = _put_echo(_put_echo(_put_echo(out, 38, request.qty), 40, request.ord_type), 44, request.price)
         out = put_char_field(put_char_field(put_char_field(out, 151, c"0"), 14, c"0"), 6, c"0")
@@ -349,12 +349,12 @@ cdef int32_t write_refusal(uint8_t* out, const FixRequest* request, FixOrders or
             out = put_text_field(out, 41, b"NONE", 4)
         out = put_char_field(out, 39, root.status if root != NULL else STATUS_REJECTED)
         out = put_char_field(out, 434, c"1" if request.msg_type == TYPE_CANCEL else c"2")
-        out = put_whole_field(out, 102, reason)
+        out = put_whole_field(out, 102, cxl_rej_reasons[reason])
     else:
         # a status request for what is not known
         msg_type[0] = TYPE_EXECUTION_REPORT
         out = put_char_field(put_char_field(_put_own_exec_id(out, out_seq), 150, c"I"), 39, c"8")
-        out = put_whole_field(out, 103, reason)
+        out = put_whole_field(out, 103, ord_rej_reasons[reason])
         out = put_char_field(_put_echo(out, 55, request.symbol), 54, side)
         out = put_char_field(put_char_field(put_char_field(out, 151, c"0"), 14, c"0"), 6, c"0")
         out = _put_echo(out, 790, request.status_req_id)

@@ -9,15 +9,13 @@ from tradsys.gateways.fix_text cimport (
     put_whole_field,
 )
 from tradsys.wire.records cimport (
-    ORDER_FLAGS_POST_ONLY, ORDER_TYPE_LIMIT, ORDER_TYPE_MARKET, TIME_IN_FORCE_DAY, TIME_IN_FORCE_FOK,
-    TIME_IN_FORCE_GTC, TIME_IN_FORCE_IOC,
+    ORDER_FLAGS_POST_ONLY, ORDER_TYPE_LIMIT, ORDER_TYPE_MARKET, REJECT_REASON_BAD_FLAGS, REJECT_REASON_BAD_ORDER_TYPE,
+    REJECT_REASON_BAD_PRICE, REJECT_REASON_BAD_PRICE_INCREMENT, REJECT_REASON_BAD_QUANTITY,
+    REJECT_REASON_BAD_TIME_IN_FORCE, TIME_IN_FORCE_DAY, TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTC, TIME_IN_FORCE_IOC,
 )
 
 cdef enum:
     HEAD_ROOM = 64           # before 35: BeginString and BodyLength
-    ORD_UNSUPPORTED = 11
-    ORD_BAD_QUANTITY = 13
-    OTHER = 99
 
 
 cdef int64_t write_message(uint8_t* target, const FixHeader* header, const uint8_t* body, int32_t size,
@@ -64,27 +62,27 @@ cdef int read_terms(FixOrder* terms, const FixRequest* request, const Instrument
     terms.order_type = ORDER_TYPE_LIMIT if letter == c"2" else ORDER_TYPE_MARKET if letter == c"1" else 0
     if request.unsupported_tag or terms.order_type == 0:
         sentence[0] = b"this order type or instruction is not supported"
-        return ORD_UNSUPPORTED
+        return REJECT_REASON_BAD_ORDER_TYPE
     letter = request.time_in_force.data[0] if request.time_in_force.data != NULL else c"0"
     terms.time_in_force = (
         TIME_IN_FORCE_DAY if letter == c"0" else TIME_IN_FORCE_GTC if letter == c"1"
         else TIME_IN_FORCE_IOC if letter == c"3" else TIME_IN_FORCE_FOK if letter == c"4" else 0)
     if terms.time_in_force == 0:
         sentence[0] = b"TimeInForce must be 0, 1, 3 or 4"
-        return ORD_UNSUPPORTED
+        return REJECT_REASON_BAD_TIME_IN_FORCE
     if request.exec_inst.data != NULL:
         if request.exec_inst.size != 1 or request.exec_inst.data[0] != c"6":
             sentence[0] = b"ExecInst must be 6 (post-only)"
-            return ORD_UNSUPPORTED
+            return REJECT_REASON_BAD_FLAGS
         terms.order_flags = ORDER_FLAGS_POST_ONLY
     if parse_units(request.qty, instrument.lot_mantissa, instrument.lot_exponent, &terms.qty_lots):
         sentence[0] = b"OrderQty is missing or not a whole number of lots"
-        return ORD_BAD_QUANTITY
+        return REJECT_REASON_BAD_QUANTITY
     if (request.price.data != NULL) != (terms.order_type == ORDER_TYPE_LIMIT):
         sentence[0] = b"a limit order has a Price, a market order has none"
-        return OTHER
+        return REJECT_REASON_BAD_PRICE
     if request.price.data != NULL and parse_units(
             request.price, instrument.tick_mantissa, instrument.tick_exponent, &terms.price_ticks):
         sentence[0] = b"Price is not a whole number of ticks"
-        return OTHER
+        return REJECT_REASON_BAD_PRICE_INCREMENT
     return 0

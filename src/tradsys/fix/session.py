@@ -65,6 +65,7 @@ REASONS = {
 }
 # where the routing fields of a message stand in its Reject, in the order written
 REVERSE_ROUTE = ((115, 128), (116, 129), (128, 115), (129, 116), (144, 145), (145, 144))
+ECHO_BYTES_MAX = 64  # of what a client wrote, in a Reject: longer routing is left out, so that the Reject fits a message
 WAITING_MAX = 1_000  # messages kept that come while the credentials are looked at
 
 
@@ -600,9 +601,9 @@ class FixSession:
         ]
         if fault.ref_tag is not None:
             fields.append((371, b"%d" % fault.ref_tag))
-        fields += [(372, message.msg_type.encode("latin-1")), (373, b"%d" % fault.reason)]
+        fields += [(372, message.msg_type.encode("latin-1")[:ECHO_BYTES_MAX]), (373, b"%d" % fault.reason)]
         routes = [(there, message.get(here)) for here, there in REVERSE_ROUTE]
-        routing = tuple(sorted((tag, value) for tag, value in routes if value))
+        routing = tuple(sorted((tag, value) for tag, value in routes if value and len(value) <= ECHO_BYTES_MAX))
         self._do(Send(REJECT, tuple(fields), routing))
 
     def _refuse(self, text: str, now_ns: int) -> None:
