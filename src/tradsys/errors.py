@@ -5,6 +5,7 @@ doors. Operating errors (a full disk, garbage in a file, a bad setting) are exce
 carries a code that programs can look at. Programmer errors are assertions and have no class here.
 """
 
+import errno
 from typing import NamedTuple
 
 from tradsys.wire.enums import RejectReason
@@ -20,6 +21,12 @@ class ConfigError(TradSysError):
     """A setting is missing, unknown or out of range."""
 
     code = "CONFIG"
+
+
+class UsageError(ConfigError):
+    """The arguments of a command ask for what cannot be."""
+
+    code = "USAGE"
 
 
 class UnitError(TradSysError, ValueError):
@@ -50,6 +57,19 @@ class InUseError(TradSysError):
     """Another process holds the data directory or the port."""
 
     code = "IN_USE"
+
+
+def listen_error(where: str, number: int | None, words: str | None) -> TradSysError:
+    """Say why an address cannot be listened at, from the system's error number and words.
+
+    Returns
+    -------
+    TradSysError
+        InUseError when another process has it, else ConfigError.
+    """
+    if number == errno.EADDRINUSE:
+        return InUseError(f"cannot listen at {where}: it is in use by another process")
+    return ConfigError(f"cannot listen at {where}: {words}; expected an address of this machine")
 
 
 class SessionError(TradSysError):

@@ -19,6 +19,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 import tradsys
+from tradsys.app.arguments import InputDirectory
 from tradsys.errors import ConfigError
 
 Flag = Parameter(negative="")
@@ -29,7 +30,7 @@ def bench(
     quick: Annotated[bool, Flag] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     show: Annotated[bool, Parameter(name="--list", negative="")] = False,
-    folder: Path | None = None,
+    folder: InputDirectory | None = None,
 ) -> int:
     """Run benchmarks, all of them or those named, and print their tables.
 

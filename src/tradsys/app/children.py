@@ -9,12 +9,14 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from tradsys.app.parent import VARIABLE as STOP_WITH_PARENT
-from tradsys.errors import InUseError, TradSysError
+from tradsys.errors import ConfigError, InUseError, TradSysError
 
 LINES_KEPT = 200
+LAST_LINES = 6
+BAD_USAGE = 2  # exit status of a command that refuses its arguments or settings
 IN_USE_WORDS = ("IN_USE",)  # code of InUseError, as commands print it
 
 
@@ -22,6 +24,10 @@ class ChildError(TradSysError):
     """A child process did not start or ended on its own."""
 
     code = "CHILD"
+
+
+class ChildRefusedError(ChildError, ConfigError):
+    """A child process refused its settings."""
 
 
 class Child:
@@ -73,7 +79,7 @@ class Child:
         ------
         ChildError
             It ended, or no such line came in time; the message has its last words. InUseError when those say
-            that a port or directory is taken.
+            that a port or directory is taken, ChildRefusedError when it ended with the status of bad usage.
         """
         deadline = time.monotonic() + timeout_s
         with self._wake:
@@ -87,9 +93,11 @@ class Child:
                 self._wake.wait(min(left, 0.2))
         ended = self.wait(2.0) if not self._reader.is_alive() else self._process.poll()
         why = f"ended with status {ended}" if ended is not None else f"was not ready after {timeout_s:.0f} s"
-        last = "\n".join(list(self.lines)[-6:])
-        kind = InUseError if any(word in last for word in IN_USE_WORDS) else ChildError
-        raise kind(f"the {self.name} {why}:\n{last}" if last else f"the {self.name} {why} and said nothing")
+        last = last_words(self.lines)
+        kind: type[TradSysError] = ChildRefusedError if ended == BAD_USAGE else ChildError
+        if any(word in last for word in IN_USE_WORDS):
+            kind = InUseError
+        raise kind(f"the {self.name} {why}: {last}" if last else f"the {self.name} {why} and said nothing")
 
     def stop(self, timeout_s: float) -> int:
         """Ask it to end (SIGTERM), wait, kill it after the timeout; returns its exit status."""
@@ -119,6 +127,13 @@ class Child:
             self._on_line(text)
         with self._wake:
             self._wake.notify_all()
+
+
+def last_words(lines: Iterable[str]) -> str:
+    """Put on one line why a command ended: its refusal, else the last it has printed."""
+    newest = list(lines)[-LAST_LINES:]
+    refusals = [line for line in newest if line.startswith("tradsys ")]
+    return " | ".join(refusals[-1:] or newest)
 
 
 def memory_bytes(pid: int) -> int:

@@ -1,11 +1,14 @@
 """The ``tradsys`` command: finds the module of the command given, imports only that, and runs it.
 
 A command is a line in ``COMMANDS``. Its target is a function, whose parameters become arguments, or a cyclopts ``App``
-with commands of its own. It returns the exit status: 0 holds, 1 does not hold; 2 (bad usage) is made here. Operating
-errors (``tradsys.errors.TradSysError``) become one sentence on standard error.
+with commands of its own. It returns the exit status: 0 holds or is done, 1 does not hold or failed while running. Made
+here are 2, the arguments or settings ask for what cannot be; 130, ended by Ctrl-C; 141, whoever read what it prints has
+gone, as the shell has it. A refusal is one line on standard error (``tradsys.app.refusals``).
 """
 
+import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +18,7 @@ import tradsys
 if TYPE_CHECKING:
     from cyclopts import App
 
-HOLDS, DOES_NOT_HOLD, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
+HOLDS, DOES_NOT_HOLD, BAD_USAGE, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
 
 
 class Command(NamedTuple):
@@ -57,6 +60,19 @@ Example: tradsys up
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command given by the arguments and return its exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = dispatch(words)
+        flush_output()
+    except BrokenPipeError:
+        return leave_output(READER_GONE)
+    except OSError as error:  # of the last bytes printed, to a full disk for example
+        complain(f"tradsys: standard output: {error.strerror}")
+        return leave_output(DOES_NOT_HOLD)
+    return status
+
+
+def dispatch(words: list[str]) -> int:
+    """Do what the first word says."""
     if not words or words[0] in ("--help", "-h", "help"):
         print(usage())
         return HOLDS if words else BAD_USAGE
@@ -64,8 +80,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"tradsys {tradsys.__version__}")
         return HOLDS
     if words[0] not in COMMANDS:
-        print(f"tradsys: no command {words[0]!r}; there are: {', '.join(COMMANDS)}", file=sys.stderr)
+        complain(f"tradsys: no command {words[0]!r}; there are: {', '.join(COMMANDS)}")
         return BAD_USAGE
+    for word in words:
+        if not is_text(word):
+            complain(f"tradsys {words[0]}: arguments must be UTF-8, was {word!r}")
+            return BAD_USAGE
     return run(words[0], words[1:])
 
 
@@ -78,30 +98,65 @@ def usage() -> str:
 
 def run(name: str, arguments: Sequence[str]) -> int:
     """Import one command, run it, and turn its outcome into an exit status."""
-    from cyclopts import CycloptsError  # imported here so that tradsys --help stays quick
-
-    from tradsys.app.parent import stop_with_parent
-    from tradsys.errors import ConfigError, TradSysError
+    from tradsys.app.parent import stop_with_parent  # imported here so that tradsys --help stays quick
+    from tradsys.app.refusals import reader_is_gone, refusal_of
 
     stop_with_parent()
     app = load(name)
+    title = f"tradsys {name}"
+    if app.default_command is None and arguments and arguments[0] in app:
+        title += f" {arguments[0]}"
     try:
-        status = app(arguments, exit_on_error=False, print_error=True, result_action="return_value")
-    except CycloptsError:  # printed by cyclopts
-        return BAD_USAGE
-    except TradSysError as error:
-        sentence = str(error)
-        code = "" if sentence.startswith(error.code) else f"{error.code}: "
-        print(f"tradsys {name}: {code}{sentence}", file=sys.stderr)
-        return BAD_USAGE if isinstance(error, ConfigError) else DOES_NOT_HOLD
-    except SystemExit as stop:  # cyclopts leaves so after Ctrl-C
+        status = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        flush_output()
+    except SystemExit as stop:  # cyclopts leaves so after Ctrl-C, rich when the reader of our output went away
+        if isinstance(stop.__context__, BrokenPipeError):
+            return leave_output(READER_GONE)
         return stop.code if isinstance(stop.code, int) else DOES_NOT_HOLD
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output went away, as in: tradsys journal dump | head
-        sys.stdout = None  # type: ignore[assignment]  # nothing is left to flush at exit
-        return DOES_NOT_HOLD
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and reader_is_gone():
+            return leave_output(READER_GONE)
+        refusal = refusal_of(error)
+        if refusal is None:
+            raise
+        complain(f"{title}: {refusal.sentence}")
+        return BAD_USAGE if refusal.is_usage else DOES_NOT_HOLD
+    if not arguments and app.default_command is None:  # its help was printed, as tradsys alone prints its own
+        return BAD_USAGE
     return HOLDS if status is None else int(status)
+
+
+def is_text(word: str) -> bool:
+    """Whether an argument is text, not bytes of another encoding."""
+    try:
+        word.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def complain(sentence: str) -> None:
+    """Print one line on standard error, if there still is one."""
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)
+
+
+def flush_output() -> None:
+    """Hand on what was printed while errors can still be told; a process may be started without an output."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def leave_output(status: int) -> int:
+    """Let what is still to be printed go nowhere, so that the end of the process is quiet; returns the status."""
+    with contextlib.suppress(OSError, ValueError):
+        output = sys.stdout.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, output)
+        os.close(nowhere)
+    return status
 
 
 def load(name: str) -> "App":

@@ -16,6 +16,7 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
+from tradsys.app.arguments import Address, Interval, Rate, Seconds
 from tradsys.app.demo_traders import Fundamental, MarketMaker, MomentumTrader, NoiseTrader, Trader, Whale
 from tradsys.app.demo_world import INSTRUMENTS, TRADERS
 from tradsys.app.doors import address_of, find_settings
@@ -41,12 +42,12 @@ KINDS: dict[str, type[Trader]] = {
 
 def demo(
     *,
-    into: str = "",
+    into: Address | None = None,
     config: Path | None = None,
-    rate: Annotated[float, Parameter(name=["--rate", "-r"])] = 1000.0,
+    rate: Annotated[Rate, Parameter(name=["--rate", "-r"])] = 1000.0,
     seed: int = 844,
-    seconds: float = 0.0,
-    interval: float = 1.0,
+    seconds: Seconds = 0.0,
+    interval: Interval = 1.0,
 ) -> int:
     """Trade the demo's instruments with simulated participants until Ctrl-C.
 
@@ -67,11 +68,9 @@ def demo(
     interval
         Seconds between two lines.
     """
-    if rate <= 0 or interval <= 0:
-        raise ConfigError(f"rate and interval must be above 0, were {rate} and {interval}")
     settings = load(find_settings(config))
     names = [name for name, _ in TRADERS]
-    with stopping(seconds) as stop, OrderLinks(address_of(settings, into), settings, names) as links:
+    with stopping(seconds) as stop, OrderLinks(address_of(settings, into or ""), settings, names) as links:
         market = DemoMarket(settings, links, rate, seed)
         due = time.monotonic()
         while not stop.is_set():

@@ -8,25 +8,25 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from cyclopts import App, Parameter
-from cyclopts.types import ExistingDirectory
 
 import tradsys
-from tradsys.errors import InputError
+from tradsys.app.arguments import EntityId, Levels, OutputDirectory, RecordingDirectory, StreamId, TimeZone
+from tradsys.app.arguments import Tables as TableNames
 
 app = App(name="tradsys export", help="Write a recording as files for others.", version=tradsys.__version__)
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
-Tables = Annotated[tuple[str, ...], Parameter(name=["--table", "-t"])]
+Tables = Annotated[TableNames, Parameter(name=["--table", "-t"])]
 DEFAULT_TABLES = ("l3", "l2", "l1", "trades", "statistics", "status", "instruments")
 
 
 @app.command(name="parquet")
 def parquet(
-    directory: ExistingDirectory,
+    directory: RecordingDirectory,
     *,
-    out: Path,
+    out: OutputDirectory,
     tables: Tables = DEFAULT_TABLES,
-    instrument: int | None = None,
+    instrument: EntityId | None = None,
     as_json: Json = False,
 ) -> int:
     """Write one Parquet file a table, over all days and groups.
@@ -53,11 +53,11 @@ def parquet(
 
 @app.command(name="csv")
 def csv(
-    directory: ExistingDirectory,
+    directory: RecordingDirectory,
     *,
-    out: Path,
+    out: OutputDirectory,
     tables: Tables = DEFAULT_TABLES,
-    instrument: int | None = None,
+    instrument: EntityId | None = None,
     as_json: Json = False,
 ) -> int:
     """Write one CSV file with a header a table, over all days and groups.
@@ -84,13 +84,13 @@ def csv(
 
 @app.command(name="lobster")
 def lobster(
-    directory: ExistingDirectory,
+    directory: RecordingDirectory,
     *,
-    out: Path,
-    instrument: int,
-    levels: Annotated[int, Parameter(name=["--levels", "-l"])] = 10,
-    stream: int | None = None,
-    timezone: str = "UTC",
+    out: OutputDirectory,
+    instrument: EntityId,
+    levels: Annotated[Levels, Parameter(name=["--levels", "-l"])] = 10,
+    stream: StreamId | None = None,
+    timezone: TimeZone = "UTC",
     as_json: Json = False,
 ) -> int:
     """Write one instrument as LOBSTER's message and orderbook files (headerless CSV).
@@ -118,8 +118,6 @@ def lobster(
     """
     from tradsys.recorder.lobster import export_lobster
 
-    if levels < 1:
-        raise InputError(f"levels must be at least 1, was {levels}")
     result = export_lobster(directory, out, instrument, levels, stream_id=stream, zone=ZoneInfo(timezone))
     if as_json:
         print(
@@ -140,11 +138,9 @@ def lobster(
 def _export(directory, out, tables, instrument, as_json, write, suffix) -> int:  # type: ignore[no-untyped-def]
     from tradsys.recorder import read
 
+    streams = {table: read(directory, table, instrument_id=instrument) for table in tables}
     out.mkdir(parents=True, exist_ok=True)
-    rows = {}
-    for table in tables:
-        stream = read(directory, table, instrument_id=instrument)
-        rows[table] = write(stream, out / f"{table}{suffix}")
+    rows = {table: write(stream, out / f"{table}{suffix}") for table, stream in streams.items()}
     if as_json:
         print(json.dumps({"command": f"export {suffix[1:]}", "out": str(out), "rows": rows}))
     else:

@@ -8,12 +8,12 @@ import select
 import ssl
 import sys
 import time
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
 import tradsys
+from tradsys.app.arguments import CompId, Host, InputFile, OutputDirectory, Port, Printable, Seconds
 from tradsys.app.fix_log import log
 from tradsys.app.fix_orders import HELP, Orders
 from tradsys.app.fix_rules import load_dictionary
@@ -33,16 +33,16 @@ app.command(log)
 @app.command
 def console(
     *,
-    host: str = "127.0.0.1",
-    port: int = 9878,
-    sender: str = "DEMO",
-    target: str = "TRADSYS",
-    username: str = "",
-    password: str = "",
+    host: Host = "127.0.0.1",
+    port: Port = 9878,
+    sender: CompId = "DEMO",
+    target: CompId = "TRADSYS",
+    username: Printable = "",
+    password: Printable = "",
     tls: Annotated[bool, Parameter(negative="")] = False,
-    directory: Annotated[Path | None, Parameter(name=["--dir", "-d"])] = None,
-    dictionary: Path | None = None,
-    wait: float = 1.0,
+    directory: Annotated[OutputDirectory | None, Parameter(name=["--dir", "-d"])] = None,
+    dictionary: InputFile | None = None,
+    wait: Seconds = 1.0,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Log on to a FIX door, type orders, see the messages of both sides by name; help lists the commands.

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from tradsys.app.arguments import CompId, Host, InputFile, ListenPort, Seconds
 from tradsys.app.fix_rules import load_dictionary
 from tradsys.app.stopping import stopping
 from tradsys.client.fix_link import Check, FixLink
 from tradsys.client.fix_outbox import Outbox
-from tradsys.errors import InUseError
+from tradsys.errors import listen_error
 from tradsys.fix.message import MESSAGE_BYTES_MAX, Field, GarbledError, Message, parse, split
 from tradsys.fix.rules import Rules
 from tradsys.fix.session import REVERSE_ROUTE
@@ -40,12 +40,12 @@ ECHOED = ("D", "d")  # NewOrderSingle, SecurityDefinition: what the application 
 def fix_acceptor(
     *,
     is_conformance: Annotated[bool, Parameter(name="--conformance", negative="")] = False,
-    host: str = "127.0.0.1",
-    port: int = 9879,
-    sender: str = "",
-    target: tuple[str, ...] = (),
-    dictionary: Path | None = None,
-    seconds: float = 0.0,
+    host: Host = "127.0.0.1",
+    port: ListenPort = 9879,
+    sender: CompId | None = None,
+    target: tuple[CompId, ...] = (),
+    dictionary: InputFile | None = None,
+    seconds: Seconds = 0.0,
 ) -> int:
     """Run a FIX 4.4 acceptor without a venue: orders (D) and security definitions (d) come back to their sender.
 
@@ -136,7 +136,7 @@ class EchoAcceptor:
         try:
             self._server = await loop.create_server(lambda: Connection(self), host, port)
         except OSError as error:
-            raise InUseError(f"cannot listen at {host}:{port}: {error}") from None
+            raise listen_error(f"{host}:{port}", error.errno, error.strerror) from None
         self._ticking = asyncio.create_task(self._tick())
         return int(self._server.sockets[0].getsockname()[1])
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from tradsys.app.arguments import EntityId, InputDirectory
 from tradsys.errors import InputError
 from tradsys.fix.message import SOH
 from tradsys.gateways.fix_sessions import store_files
@@ -17,8 +17,8 @@ RECORD_IN, RECORD_OUT = 2, 3
 
 
 def log(
-    data_dir: Path,
-    session_id: int,
+    data_dir: InputDirectory,
+    session_id: EntityId,
     *,
     raw: Annotated[bool, Parameter(negative="")] = False,
     all_files: Annotated[bool, Parameter(name="--all", negative="")] = False,

@@ -13,14 +13,14 @@ import numpy as np
 from cyclopts import App, Parameter
 
 import tradsys
+from tradsys.app.arguments import CommandCount, CommandSeq, EntityId, Templates, VenueDirectory
 from tradsys.app.cli import DOES_NOT_HOLD, HOLDS
-from tradsys.app.record_text import fields_of, line_of
+from tradsys.app.record_text import COMMAND_TEMPLATES, fields_of, line_of
 from tradsys.engine.audit import Audit, JournalWalk, replay, verify
 from tradsys.engine.data_dir import DataDir
 from tradsys.engine.event_files import EventFiles
 from tradsys.engine.segment_reader import records_before
-from tradsys.errors import InputError
-from tradsys.wire.enums import Template
+from tradsys.errors import UsageError
 from tradsys.wire.records import DTYPES
 
 app = App(name="tradsys journal", help="Look at a venue's journal, prove it.", version=tradsys.__version__)
@@ -30,15 +30,15 @@ EVENTS_AT_ONCE = 8192
 
 @app.command(name="dump")
 def dump(
-    directory: Path,
+    directory: VenueDirectory,
     *,
-    first: int = 1,
-    last: int = 2**63 - 1,
-    session: int | None = None,
-    instrument: int | None = None,
-    template: tuple[str, ...] = (),
+    first: CommandSeq = 1,
+    last: CommandSeq = 2**63 - 1,
+    session: EntityId | None = None,
+    instrument: EntityId | None = None,
+    template: Templates = (),
     events: bool = True,
-    limit: int = 0,
+    limit: CommandCount = 0,
     as_json: Json = False,
 ) -> int:
     """Print commands, each with the events it led to.
@@ -64,7 +64,9 @@ def dump(
     as_json
         One JSON object a line, the last one a summary.
     """
-    wanted = {template_of(name) for name in template}
+    if first > last:
+        raise UsageError(f"--first must be at most --last, were commands {first} and {last}")
+    wanted = {COMMAND_TEMPLATES[name.upper()] for name in template}
     data_dir = DataDir(directory)
     identity = data_dir.identify()
     walk = JournalWalk(data_dir, identity)
@@ -91,7 +93,7 @@ def dump(
 
 
 @app.command(name="verify")
-def verify_command(directory: Path, *, as_json: Json = False) -> int:
+def verify_command(directory: VenueDirectory, *, as_json: Json = False) -> int:
     """Walk every checksum of journal and snapshots, decide every command again, compare every event.
 
     Example: tradsys journal verify tradsys-data
@@ -107,7 +109,7 @@ def verify_command(directory: Path, *, as_json: Json = False) -> int:
 
 
 @app.command(name="replay")
-def replay_command(directory: Path, *, as_json: Json = False) -> int:
+def replay_command(directory: VenueDirectory, *, as_json: Json = False) -> int:
     """Decide everything again from command 1, without snapshots; compare events and state hashes, print the hash.
 
     Example: tradsys journal replay tradsys-data --json
@@ -120,15 +122,6 @@ def replay_command(directory: Path, *, as_json: Json = False) -> int:
         One JSON object on the last line instead of a table.
     """
     return _show("replay", _with_progress(replay, directory, as_json), as_json)
-
-
-def template_of(name: str) -> int:
-    """Give the number of a command template by name."""
-    member = Template.__members__.get(name.upper())
-    if member is None or member >= 64:
-        known = ", ".join(each.name for each in Template if each < 64)
-        raise InputError(f"template must be one of {known}, was {name!r}")
-    return int(member)
 
 
 def _commands(walk: JournalWalk, first: int, last: int) -> Iterator[np.void]:

@@ -50,7 +50,7 @@ class LiveView:
 
     def run(self, *, as_json: bool = False, lines: bool = False) -> None:
         """Show it: a screen where standard output is a terminal and lines are not wanted, else lines."""
-        if sys.stdout.isatty() and sys.stdin.isatty() and not (as_json or lines):
+        if has_screen() and not (as_json or lines):
             self._screen()
         else:
             self._lines(as_json=as_json)
@@ -99,6 +99,12 @@ class LiveView:
         self._follower.refresh()
 
 
+def has_screen() -> bool:
+    """Whether there is a terminal to draw on and to take keys from."""
+    files = (sys.stdin, sys.stdout)
+    return all(file is not None and file.isatty() for file in files)
+
+
 def figures(state: MarketState) -> dict[str, Any]:
     """The state's figures for programs."""
     latency = state.latency
@@ -122,6 +128,7 @@ def figures(state: MarketState) -> dict[str, Any]:
         },
         "feed": {"gaps": state.feed_gaps, "healed": state.feed_healed, "lost": state.feed_lost},
         "book_stale": state.book_stale,
+        "silent": bool(state.silent),
         "recorded_rows": state.recorded_rows,
         "recorded_bytes": state.recorded_bytes,
         "journal_bytes": state.journal_bytes,

@@ -16,6 +16,7 @@ from tradsys.wire.records import HEADER_BYTES, MD_STATISTICS, MD_TRADE
 
 LEVELS_SHOWN = 20
 RATE_SECONDS = 1.0
+HEARD_SECONDS = 5.0  # an idle feed beats four times a second; after this time without anything it is called silent
 _HEAD = Struct("<HH")  # block_length, template_id
 
 
@@ -49,6 +50,8 @@ class MarketFollower:
         self.client = FeedClient(line_a, line_b, recovery, channels=(Channel.TRADES,), books=True)
         self._views: dict[int, BookView] = {}
         self._trades = 0  # seen in the feed since the start
+        self._where = line_a
+        self._heard = (time.monotonic(), 0)  # when, packets
         self._counted = (time.monotonic(), 0, 0)  # when, feed messages, trades
 
     def poll(self, timeout_s: float) -> None:
@@ -110,6 +113,7 @@ class MarketFollower:
         state.feed_healed = sum(channel["filled"] for channel in figures.values())
         state.feed_lost = sum(channel["lost"] for channel in figures.values())
         state.feed_packets = sum(channel["packets"] for channel in figures.values())
+        self._listen()
         messages = sum(channel["messages"] for channel in figures.values())
         before_s, before_messages, before_trades = self._counted
         now_s = time.monotonic()
@@ -117,6 +121,14 @@ class MarketFollower:
             state.rates.feed_messages = (messages - before_messages) / (now_s - before_s)
             state.rates.trades = (self._trades - before_trades) / (now_s - before_s)
             self._counted = now_s, messages, self._trades
+
+    def _listen(self) -> None:
+        """Notice whether anything comes."""
+        now_s = time.monotonic()
+        if self.state.feed_packets != self._heard[1]:
+            self._heard = now_s, self.state.feed_packets
+        is_silent = now_s - self._heard[0] >= HEARD_SECONDS
+        self.state.silent = f"nothing is heard from {self._where}" if is_silent else ""
 
     def _take(self, packet: FeedPacket) -> None:
         """Trades and statistics of one packet, read where they lie."""

@@ -116,6 +116,7 @@ class MarketState:
     feed_healed: int = 0  # messages that came by gap fill
     feed_lost: int = 0
     feed_packets: int = 0
+    silent: str = ""  # says that the feed is not heard, for people
     recorded_rows: int | None = None
     recorded_bytes: int | None = None
     journal_bytes: int | None = None  # its segments are preallocated

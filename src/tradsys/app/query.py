@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from tradsys import config
-from tradsys.errors import RecordingError
+from tradsys.app.arguments import RecordingDirectory, Rows
+from tradsys.errors import UsageError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -22,8 +23,8 @@ _FETCH_ROWS = 10_000
 def query(
     sql: str,
     *,
-    directory: Annotated[Path | None, Parameter(name=["--dir", "-d"])] = None,
-    rows: Annotated[int, Parameter(name=["--rows", "-n"])] = 50,
+    directory: Annotated[RecordingDirectory | None, Parameter(name=["--dir", "-d"])] = None,
+    rows: Annotated[Rows, Parameter(name=["--rows", "-n"])] = 50,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     as_csv: Annotated[bool, Parameter(name="--csv", negative="")] = False,
 ) -> int:
@@ -48,14 +49,16 @@ def query(
     as_csv
         CSV with a header.
     """
+    from tradsys.recorder.catalog import require_recording
     from tradsys.recorder.sql import connect
     from tradsys.recorder.sql import query as run
 
-    try:
-        result = run(connect(directory or recording_directory(config.load())), sql)
-    except RecordingError as error:
-        print(f"tradsys query: {error}", file=sys.stderr)
-        return 2
+    if as_json and as_csv:
+        raise UsageError("--json and --csv must not both be given")
+    if directory is None:
+        directory = recording_directory(config.load())
+        require_recording(directory)
+    result = run(connect(directory), sql)
     columns = [column[0] for column in result.description or []]
     if as_json:
         print(json.dumps({"columns": columns, "rows": result.fetchall()}, default=str))

@@ -15,8 +15,10 @@ import zmq
 from cyclopts import Parameter
 
 from tradsys import config
+from tradsys.app.arguments import AddressOrNone, OutputDirectory, Seconds
+from tradsys.app.doors import full_address
 from tradsys.app.query import recording_directory
-from tradsys.errors import InputError, RecordingError
+from tradsys.errors import ConfigError, RecordingError
 from tradsys.recorder.recorder import Recorder
 from tradsys.recorder.session import Addresses, FeedSession
 
@@ -26,11 +28,11 @@ _STATUS_NS = 1_000_000_000
 def record(
     *,
     settings: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
-    directory: Annotated[Path | None, Parameter(name=["--dir", "-d"])] = None,
-    line_a: str | None = None,
-    line_b: str | None = None,
-    recovery: str | None = None,
-    seconds: float | None = None,
+    directory: Annotated[OutputDirectory | None, Parameter(name=["--dir", "-d"])] = None,
+    line_a: AddressOrNone | None = None,
+    line_b: AddressOrNone | None = None,
+    recovery: AddressOrNone | None = None,
+    seconds: Seconds | None = None,
     recover_only: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
@@ -91,7 +93,7 @@ def run(
         session = FeedSession(recorder, addresses, receive_hwm=receive_hwm)
     except zmq.ZMQError as error:  # the recorder's threads would keep the process for ever
         recorder.close()
-        raise InputError(f"expected ZeroMQ addresses like tcp://127.0.0.1:5556, were {addresses}: {error}") from error
+        raise ConfigError(f"expected ZeroMQ addresses like tcp://127.0.0.1:5556, were {addresses}: {error}") from error
     try:
         session.run(stop, on_turn)
     except RecordingError as error:
@@ -112,7 +114,7 @@ def feed_addresses(
 
     def pick(given: str | None, set_: str, port: int) -> str:
         address = given or set_ or f"tcp://{venue.bind}:{port}"
-        return "" if address == "none" else address
+        return "" if address == "none" else full_address(address)
 
     return Addresses(
         line_a=pick(line_a, mine.line_a, venue.feed_a_port),

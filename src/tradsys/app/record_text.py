@@ -26,6 +26,7 @@ ENUMS: dict[str, type[IntEnum | IntFlag]] = {
     "refused_template": Template,
     "done_template": Template,
 }
+COMMAND_TEMPLATES = {each.name: int(each) for each in Template if each < 64}
 HEADER = ("block_length", "template_id", "schema_id", "version")
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from cyclopts import App, Parameter
-from cyclopts.types import ExistingFile
 
 import tradsys
+from tradsys.app.arguments import Address, InputFile, Levels, Rows, speed_of
+from tradsys.app.arguments import Speed as SpeedText
 from tradsys.app.doors import address_of, find_settings
 from tradsys.app.replay_screen import Progress, itch_figures, lobster_figures, print_itch, print_lobster
 from tradsys.app.sessions import OrderLink, OrderLinks
-from tradsys.config import Config, load
+from tradsys.config import Config, load, sessions_of
 from tradsys.connectors.itch import read_itch
 from tradsys.connectors.itch_plan import ItchPlan
 from tradsys.connectors.lobster import count_levels, count_rows, read_day, read_messages
@@ -24,7 +26,7 @@ from tradsys.connectors.lobster_plan import LobsterPlan, Seeding
 from tradsys.connectors.order_flow import Party, Step
 from tradsys.connectors.replay_driver import Market, ReplayDriver
 from tradsys.connectors.replay_report import ReplayReport
-from tradsys.errors import ConfigError, SessionError
+from tradsys.errors import ConfigError, InputError, SessionError, UsageError
 from tradsys.units import InstrumentUnits
 from tradsys.wire.commands import mass_cancel
 from tradsys.wire.enums import ReportType
@@ -36,10 +38,10 @@ app = App(
 )
 Flag = Parameter(negative="")
 Speed = Annotated[
-    str, Parameter(help="Times the speed of the file (1, 10, ...), or max: as fast as the venue takes it.")
+    SpeedText, Parameter(help="Times the speed of the file (1, 10, ...), or max: as fast as the venue takes it.")
 ]
 Into = Annotated[
-    str, Parameter(help="Order door: an address, host:port or port. Default: what the settings say.")
+    Address | None, Parameter(help="Order door: an address, host:port or port. Default: what the settings say.")
 ]
 Settings = Annotated[
     Path | None,
@@ -56,15 +58,15 @@ TICK = "0.0001"  # of instruments that a replay defines, USD
 
 @app.command(name="lobster")
 def lobster(
-    messages: ExistingFile,
+    messages: InputFile,
     *,
-    orderbook: ExistingFile | None = None,
-    levels: int | None = None,
-    into: Into = "",
+    orderbook: InputFile | None = None,
+    levels: Levels | None = None,
+    into: Into = None,
     instrument: str = "",
     speed: Speed = "max",
     seeding: Literal["window", "first", "none"] | None = None,
-    rows: int = 0,
+    rows: Rows = 0,
     config: Settings = None,
     maker: Maker = "replay-maker",
     taker: Taker = "replay-taker",
@@ -115,7 +117,7 @@ def lobster(
     names = {Party.MAKER: maker, Party.TAKER: taker}
     report = carry_out(
         settings,
-        address_of(settings, into),
+        address_of(settings, into or ""),
         names,
         itertools.islice(steps, rows) if rows else steps,
         lambda number: market,
@@ -131,12 +133,12 @@ def lobster(
 
 @app.command(name="itch")
 def itch(
-    file: ExistingFile,
+    file: InputFile,
     *,
     symbols: Annotated[
         str, Parameter(help="Stocks to follow, with commas between; all when not given.")
     ] = "",
-    into: Into = "",
+    into: Into = None,
     speed: Speed = "max",
     define: Annotated[bool, Flag] = False,
     config: Settings = None,
@@ -150,6 +152,8 @@ def itch(
 
     Adds, executions, cancels, deletes and replaces of the followed stocks become commands; every other message is
     counted by type. A message of unknown type or wrong length stops the replay with its offset and a code.
+
+    Exit status 0: the replay was carried out. 1: it was not, or the file has not every stock of --symbols.
 
     Example: tradsys replay itch 20190730.itch --symbols AMZN,AAPL --define --into 127.0.0.1:5555
 
@@ -165,23 +169,33 @@ def itch(
     settings = load(find_settings(config))
     wanted = tuple(symbol for symbol in symbols.split(",") if symbol)
     known = {item.symbol for item in settings.instruments}
+    if not (wanted or known or define):
+        raise ConfigError("the settings have no instruments to follow; give --symbols and --define, or --config")
     plan = ItchPlan(symbols=wanted or (() if define else tuple(known)), operate=define)
     names = {Party.MAKER: maker, Party.TAKER: taker} | ({Party.OPERATOR: operator} if define else {})
     markets = itch_markets(settings, plan, define=define)
     report = carry_out(
         settings,
-        address_of(settings, into),
+        address_of(settings, into or ""),
         names,
         (plan.step(message) for message in read_itch(file)),
         markets,
         (speed, 0, keep, as_json),
     )
+    missing = sorted(set(wanted) - set(plan.stocks.values()))
+    if not plan.counts:
+        raise InputError(f"{file.name} must hold ITCH 5.0 messages, has none")
+    if not plan.stocks:
+        looked_for = ", ".join(wanted or sorted(known)) or "any"
+        raise UsageError(f"--symbols must name stocks of {file.name}, has none of: {looked_for}")
     if as_json:
         figures = itch_figures(report, plan)
-        print(json.dumps({"command": "replay itch", "holds": True} | figures))
+        print(json.dumps({"command": "replay itch", "holds": not missing, "missing": missing} | figures))
     else:
         print_itch(report, plan, file.name)
-    return 0
+    if missing:
+        print(f"tradsys replay itch: {file.name} has no stock {', '.join(missing)}", file=sys.stderr)
+    return 1 if missing else 0
 
 
 app.command(
@@ -207,6 +221,7 @@ def carry_out(
     """Log on, clear what an earlier replay has left, drive the steps, clear the book again unless it is kept."""
     speed, total, keep, quiet = how
     pace = speed_of(speed)
+    refuse_one_participant(settings, names)
     with OrderLinks(address, settings, names.values()) as links, Progress(total, quiet=quiet) as progress:
         by_party = {party: links[name] for party, name in names.items()}
         driver = ReplayDriver(by_party, markets, pace, progress.show)
@@ -215,6 +230,14 @@ def carry_out(
         if not keep:
             clear(by_party[Party.MAKER])
     return report
+
+
+def refuse_one_participant(settings: Config, names: Mapping[Party, str]) -> None:
+    """Raise UsageError when both sides of the replay's matches would be of one participant, who trades not with himself."""
+    owners = {session.name: participant.name for participant, session in sessions_of(settings)}
+    maker, taker = (owners.get(names[party]) for party in (Party.MAKER, Party.TAKER))
+    if maker is not None and maker == taker:
+        raise UsageError(f"--maker and --taker must be sessions of two participants, are both of {maker}")
 
 
 def clear(link: OrderLink) -> int:
@@ -227,19 +250,6 @@ def clear(link: OrderLink) -> int:
         done = reports[reports["report_type"] == ReportType.MASS_CANCELED]
         if len(done):
             return int(done["qty_lots"][-1])
-
-
-def speed_of(text: str) -> float | None:
-    """A speed factor; None for max."""
-    if text == "max":
-        return None
-    try:
-        factor = float(text)
-    except ValueError:
-        factor = 0.0
-    if not 0 < factor < float("inf"):
-        raise ConfigError(f"--speed must be max or a number above 0, was {text!r}")
-    return factor
 
 
 def market_of(settings: Config, symbol: str) -> Market:

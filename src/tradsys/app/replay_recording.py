@@ -11,26 +11,29 @@ from typing import Annotated
 
 import zmq
 from cyclopts import Parameter
-from cyclopts.types import ExistingDirectory
 
+from tradsys.app.arguments import Address, AddressOrNone, RecordingDirectory, Speed, StreamId, speed_of
+from tradsys.app.doors import full_address
 from tradsys.app.record import stop_on_signals
-from tradsys.errors import InputError
+from tradsys.errors import UsageError
 from tradsys.recorder import read, streams
 from tradsys.recorder.errors import RecordingError
 from tradsys.recorder.republish import Progress, Republisher
 from tradsys.recorder.server import RecordingServer
 
+LINES_MAX = 2
+
 
 def recording(
-    directory: ExistingDirectory,
+    directory: RecordingDirectory,
     *,
-    bind: Annotated[tuple[str, ...], Parameter(negative="")] = (
+    bind: Annotated[tuple[Address, ...], Parameter(negative="")] = (
         "tcp://127.0.0.1:5556",
         "tcp://127.0.0.1:5557",
     ),
-    recovery: str = "tcp://127.0.0.1:5558",
-    speed: str = "1",
-    stream: int | None = None,
+    recovery: AddressOrNone = "tcp://127.0.0.1:5558",
+    speed: Speed = "1",
+    stream: StreamId | None = None,
     wait: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
@@ -58,7 +61,9 @@ def recording(
     as_json
         One JSON object on the last line.
     """
-    factor = speed_factor(speed)
+    factor = speed_of(speed) or 0.0  # 0: as fast as readers take it
+    if len(bind) > LINES_MAX:
+        raise UsageError(f"--bind must be given at most {LINES_MAX} times, for lines A and B, was {len(bind)} times")
     found = streams(directory)
     chosen = found if stream is None else [stream]
     if not chosen or not set(chosen) <= set(found):
@@ -66,7 +71,7 @@ def recording(
     stop = threading.Event()
     stop_on_signals(stop)
     began = time.perf_counter()
-    progress = replay(directory, list(bind), recovery, factor, chosen, wait, stop, quiet=as_json)
+    progress = replay(directory, [full_address(line) for line in bind], recovery, factor, chosen, wait, stop, quiet=as_json)
     seconds = time.perf_counter() - began
     result = {
         "command": "replay recording",
@@ -85,19 +90,6 @@ def recording(
     return 0 if result["whole"] else 1
 
 
-def speed_factor(speed: str) -> float:
-    """Read a speed; 0 means as fast as readers take it."""
-    if speed == "max":
-        return 0.0
-    try:
-        factor = float(speed)
-    except ValueError:
-        factor = -1.0
-    if not 0 < factor < float("inf"):
-        raise InputError(f"speed must be a factor above 0 or max, was {speed!r}")
-    return factor
-
-
 def replay(
     directory: Path,
     lines: list[str],
@@ -112,9 +104,9 @@ def replay(
     with zmq.Context() as context:
         publisher = Republisher(lines, context)
         server = None
-        if recovery != "none":
-            server = RecordingServer(directory, recovery, context, publisher.progress)
         try:
+            if recovery != "none":
+                server = RecordingServer(directory, full_address(recovery), context, publisher.progress)
             if not quiet:
                 print(f"replaying on {', '.join(publisher.addresses)}; Ctrl-C stops", file=sys.stderr)
             if wait:

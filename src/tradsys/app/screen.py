@@ -48,6 +48,8 @@ def _header(state: MarketState, wide: bool) -> Text:
     text = Text(no_wrap=True, overflow="crop")
     text.append(f" {state.title} ", style="bold reverse")
     text.append(f"  {clock(time.monotonic() - state.started_s)}  ", style=TITLE)
+    if state.silent:
+        text.append(f"{state.silent}  ", style="yellow")
     if state.book_stale:
         text.append("book stale, healing  ", style="yellow")
     text.append(state.where if wide else state.where.split("  ")[0], style=DIM)
@@ -273,6 +275,8 @@ def status_line(state: MarketState) -> str:
     trades = sum(instrument.trade_count for instrument in state.instruments.values())
     parts.append(f"trades {trades:,} ({rates.trades:,.0f}/s)")
     parts.append(f"feed {rates.feed_messages:,.0f}/s, gaps {_gaps(state)}")
+    if state.silent:
+        parts.append(state.silent)
     if state.recorded_rows is not None:
         parts.append(f"recorded {state.recorded_rows:,}")
     if state.journal_bytes is not None:

@@ -18,7 +18,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from tradsys.app.children import Child, memory_bytes
+from tradsys.app.arguments import ListenPort, OutputDirectory, OwnAddress, Rate, Seconds
+from tradsys.app.children import Child, last_words, memory_bytes
 from tradsys.app.demo_world import write_settings
 from tradsys.app.doors import DEFAULT_DATA_DIR
 from tradsys.app.live_view import LiveView, figures
@@ -32,19 +33,19 @@ READY_SECONDS = 120.0  # a venue may have a long journal to recover from
 STOP_SECONDS = 30.0
 SETTLE_SECONDS = 0.3  # the recorder hears the last of the demo before it stops
 Flag = Parameter(negative="")
-PortOption = Annotated[int, Parameter(help="0 takes any free port.")]
+PortOption = Annotated[ListenPort, Parameter(help="0 takes any free port.")]
 
 
 def up(
     *,
-    data_dir: Path = Path(DEFAULT_DATA_DIR),
+    data_dir: OutputDirectory = Path(DEFAULT_DATA_DIR),
     headless: Annotated[bool, Flag] = False,
     demo: bool = True,
     record: bool = True,
-    rate: float = 1000.0,
+    rate: Rate = 1000.0,
     seed: int = 844,
-    seconds: float = 0.0,
-    bind: str = "127.0.0.1",
+    seconds: Seconds = 0.0,
+    bind: OwnAddress = "127.0.0.1",
     orders_port: PortOption = 5555,
     feed_a_port: PortOption = 5556,
     feed_b_port: PortOption = 5557,
@@ -181,6 +182,7 @@ class House:
 
     def stop(self) -> None:
         """Stop in order: first who sends, then who listens, the venue last."""
+        self._measure_memory()
         for child in (self._demo, self._recorder, self._venue):
             if child is not None:
                 if child is self._recorder and self._venue is not None and self._venue.running():
@@ -188,10 +190,10 @@ class House:
                 status = child.stop(STOP_SECONDS)
                 if status not in (0, -signal.SIGTERM) and self.failed is None:
                     self.failed = (
-                        f"the {child.name} ended with status {status}: {' | '.join(list(child.lines)[-3:])}"
+                        f"the {child.name} ended with status {status}: {last_words(child.lines)}"
                     )
         if self._follower is not None:
-            self._measure()
+            self._measure_disk()
             self._follower.close()
 
     def say_goodbye(self, *, as_json: bool) -> None:
@@ -222,19 +224,26 @@ class House:
     def _has_failed(self) -> bool:
         for child in (self._venue, self._recorder, self._demo):
             if child is not None and not child.running():
-                last = " | ".join(list(child.lines)[-3:])
-                self.failed = f"the {child.name} ended on its own with status {child.wait(1.0)}: {last}"
+                status = child.wait(1.0)
+                self.failed = f"the {child.name} ended on its own with status {status}: {last_words(child.lines)}"
                 return True
         return False
 
     def _measure(self) -> None:
         """Sizes on disk and in memory."""
+        self._measure_disk()
+        self._measure_memory()
+
+    def _measure_memory(self) -> None:
+        """Memory of the processes; one that has ended keeps what it had."""
+        for name, pid in {"up": os.getpid(), **self.state.processes}.items():
+            self.state.memory_by_process[name] = memory_bytes(pid) or self.state.memory_by_process.get(name, 0)
+        self.state.memory_bytes = sum(self.state.memory_by_process.values())
+
+    def _measure_disk(self) -> None:
         data_dir = Path(self.settings.venue.data_dir)
         self.state.journal_bytes = tree_bytes(data_dir / "journal")
         self.state.events_bytes = tree_bytes(data_dir / "events")
-        pids = {"up": os.getpid(), **self.state.processes}
-        self.state.memory_by_process = {name: memory_bytes(pid) for name, pid in pids.items()}
-        self.state.memory_bytes = sum(self.state.memory_by_process.values())
 
     def _hear_recorder(self, line: str) -> None:
         """A status line of the recorder, or its report at the end."""

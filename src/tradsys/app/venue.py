@@ -21,9 +21,10 @@ import zmq
 from cyclopts import Parameter
 
 from tradsys import config
+from tradsys.app.arguments import OutputDirectory
 from tradsys.app.bootstrap import credentials_of, define_what_is_missing, fix_sessions_of
 from tradsys.engine.sequencer import Sequencer
-from tradsys.errors import EngineStoppedError, InUseError
+from tradsys.errors import EngineStoppedError, listen_error
 from tradsys.gateways.door import CurveKeys, admit_curve_clients, open_order_socket
 from tradsys.gateways.fix_gateway import FixGateway
 from tradsys.gateways.fix_limits import FixLimits
@@ -43,7 +44,7 @@ LINGER_MS = 500
 def venue(
     *,
     settings: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
-    data_dir: Path | None = None,
+    data_dir: OutputDirectory | None = None,
     durability: Literal["none", "batch", "fsync"] | None = None,
     poll: Literal["spin", "sleep"] | None = None,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
@@ -166,7 +167,7 @@ class VenueProcess:
         try:
             listener = socket.create_server(place, backlog=256)
         except OSError as error:
-            raise InUseError(f"{place[0]}:{place[1]} (fix_port) cannot be listened on: {error.strerror}") from error
+            raise listen_error(f"{place[0]}:{place[1]} (fix_port)", error.errno, error.strerror) from error
         self._stack.callback(listener.close)
         limits = FixLimits(**msgspec.structs.asdict(self.settings.fix))
         self.fix = FixGateway(self.sequencer, listener, sessions, limits)
@@ -224,9 +225,7 @@ class VenueProcess:
         try:
             socket.bind(address)
         except zmq.ZMQError as error:
-            if error.errno != zmq.EADDRINUSE:
-                raise
-            raise InUseError(f"{address} ({port_name}) is in use by another process") from error
+            raise listen_error(f"{address} ({port_name})", error.errno, error.strerror) from error
         return socket
 
     def _address(self, port_name: str) -> str:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from cyclopts.types import ExistingFile
 
 import tradsys
+from tradsys.app.arguments import InputFile, Levels
 from tradsys.connectors.engine_replay import EngineReplay
 from tradsys.connectors.lobster import MessageType, read_day, read_messages
 from tradsys.connectors.lobster_plan import LobsterPlan, Seeding
@@ -58,11 +58,11 @@ class LobsterVerdict:
 
 @app.command(name="lobster")
 def lobster(
-    messages: ExistingFile,
-    book: ExistingFile,
+    messages: InputFile,
+    book: InputFile,
     *,
-    levels: Annotated[int, Parameter(name=["--levels", "-l"])],
-    against: ExistingFile | None = None,
+    levels: Annotated[Levels, Parameter(name=["--levels", "-l"])],
+    against: InputFile | None = None,
     engine: bool = True,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:

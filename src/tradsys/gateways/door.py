@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
-from tradsys.errors import InUseError
+from tradsys.errors import listen_error
 from tradsys.gateways.limits import DoorLimits
 
 
@@ -48,6 +48,8 @@ def open_order_socket(
     ------
     InUseError
         Another process listens there.
+    ConfigError
+        This machine cannot listen there.
     """
     limits = limits or DoorLimits()
     socket = context.socket(zmq.ROUTER)
@@ -64,9 +66,7 @@ def open_order_socket(
         socket.bind(address)
     except zmq.ZMQError as error:
         socket.close(linger=0)
-        if error.errno == zmq.EADDRINUSE:
-            raise InUseError(f"order door: {address} is taken by another process") from error
-        raise
+        raise listen_error(f"order door: {address}", error.errno, error.strerror) from error
     return socket
 
 

@@ -11,6 +11,7 @@ from tradsys.recorder.errors import RecordingError
 
 _NAME = re.compile(r"^(?P<table>[a-z0-9_]+)-(?P<first_seq>\d{20})-(?P<n>\d{6,})\.(?P<kind>arrows|parquet)$")
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_LOCK = ".lock"
 LIVE, COMPACTED, TEMPORARY = ".arrows", ".parquet", ".parquet.tmp"
 
 
@@ -90,6 +91,14 @@ def segments(directory: Path, table: str | None = None, group: str | None = None
     return sorted(found.values())
 
 
+def require_recording(directory: str | Path) -> None:
+    """Raise RecordingError NO_RECORDING unless a folder has a recording's files, or a recorder has been there."""
+    if not Path(directory).is_dir():
+        raise RecordingError("NO_RECORDING", f"{directory} is not a directory")
+    if not Path(directory, _LOCK).exists() and not segments(Path(directory)):
+        raise RecordingError("NO_RECORDING", f"{directory} must be a recording, the parent of its days, has no day's files")
+
+
 def live_files(directory: Path) -> list[Segment]:
     """List every .arrows file, also those that have a Parquet file beside them."""
     found = (segment_at(path) for path in _files(Path(directory)) if path.suffix == LIVE)
@@ -112,7 +121,7 @@ class DirectoryLock:
 
     def __init__(self, directory: Path):
         directory.mkdir(parents=True, exist_ok=True)
-        self._handle = os.open(directory / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+        self._handle = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import zmq
 
+from tradsys.errors import listen_error
 from tradsys.recorder.catalog import segments
 from tradsys.recorder.reader import RowStream, Selection, read
 from tradsys.recorder.tables import CHANNEL_TABLES, Table, records_of
@@ -182,8 +183,12 @@ class Republisher:
             socket.setsockopt(zmq.SNDHWM, send_hwm)
             socket.setsockopt(zmq.SNDTIMEO, 100)
             socket.setsockopt(zmq.LINGER, 5000)
-            socket.bind(address)
             self._sockets.append(socket)
+            try:
+                socket.bind(address)
+            except zmq.ZMQError as error:
+                self.close()
+                raise listen_error(address, error.errno, error.strerror) from error
 
     @property
     def addresses(self) -> list[str]:

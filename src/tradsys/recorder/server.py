@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import zmq
 
+from tradsys.errors import listen_error
 from tradsys.recorder.checkpoint import rebuild
 from tradsys.recorder.reader import read
 from tradsys.recorder.republish import ChannelMessages, Progress, make_frame
@@ -41,7 +42,11 @@ class RecordingServer:
         self._progress = progress
         self._socket = context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.bind(address)
+        try:
+            self._socket.bind(address)
+        except zmq.ZMQError as error:
+            self._socket.close()
+            raise listen_error(address, error.errno, error.strerror) from error
         self.address = self._socket.getsockopt(zmq.LAST_ENDPOINT).decode()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="recording-server")
