@@ -26,6 +26,7 @@ from msgspec import Meta, Struct
 
 from tradsys import limits
 from tradsys.errors import ConfigError
+from tradsys.units import InstrumentUnits
 from tradsys.wire.enums import AssetClass, Permission, StpMode
 
 ENV_PREFIX = "TRADSYS_"
@@ -36,6 +37,9 @@ MASK = "********"
 
 Port = Annotated[int, Meta(ge=0, le=65535)]  # 0 binds to any free port
 Count = Annotated[int, Meta(ge=1)]
+Frames = Annotated[int, Meta(ge=1, le=2**31 - 1)]  # high-water marks of sockets
+Identifier = Annotated[int, Meta(ge=1, le=2**32 - 1)]
+Place = Annotated[str, Meta(pattern="^[^\\x00]*$")]  # of a folder
 Milliseconds = Annotated[int, Meta(ge=0)]
 Name = Annotated[str, Meta(min_length=1, max_length=16, pattern="^[!-~]+$")]
 
@@ -55,12 +59,15 @@ class Curve(Section, frozen=True):
     def __post_init__(self) -> None:
         if self.enabled and not (len(self.public_key) == 40 and len(self.secret_key) == 40):
             raise ValueError("an enabled curve needs public_key and secret_key of 40 characters each")
+        for key in (self.public_key, self.secret_key, *self.client_keys):
+            if not key.isascii():
+                raise ValueError("keys of a curve must be ASCII, in ZeroMQ's Z85 form")
 
 
 class Venue(Section, frozen=True):
     """The venue process: where it listens, where it keeps its files, how durable and how eager it is."""
 
-    data_dir: str = "tradsys-data"
+    data_dir: Place = "tradsys-data"
     bind: str = "127.0.0.1"  # address of all doors
     orders_port: Port = 5555
     feed_a_port: Port = 5556
@@ -96,7 +103,7 @@ class Orders(Section, frozen=True):
     flood_multiple: Count = 10
     refusals_per_second: Count = 1_000
     resend_reports_per_turn: Count = 2_048
-    send_queue_frames: Count = limits.SEND_QUEUE_FRAMES
+    send_queue_frames: Frames = limits.SEND_QUEUE_FRAMES
     slow_reports_max: Count = limits.SLOW_REPORTS_MAX
 
 
@@ -114,7 +121,7 @@ class Feed(Section, frozen=True):
     requests_per_peer_max: Count = 16
     gap_fill_messages_max: Count = limits.GAP_FILL_MESSAGES_MAX  # of one request
     peer_timeout_ms: Count = 2_000  # a reader that takes no answer so long loses it
-    send_hwm: Count = limits.FEED_SEND_FRAMES  # frames kept for a slow reader before it loses some
+    send_hwm: Frames = limits.FEED_SEND_FRAMES  # frames kept for a slow reader before it loses some
 
 
 class Journal(Section, frozen=True):
@@ -158,7 +165,7 @@ class FixSession(Section, frozen=True):
     target_comp_id: CompId = "TRADSYS"  # ours
     username: str = ""  # 553; empty: not looked at
     password: str = ""  # 554; empty: a signature with the session's secret, if it has one
-    accounts: tuple[Count, ...] = ()  # it may name; empty: all of its participant's
+    accounts: tuple[Identifier, ...] = ()  # it may name; empty: all of its participant's
     default_account: Annotated[int, Meta(ge=0)] = 0
     cod: Literal["none", "disconnect", "logout", "both"] = "none"  # cancel on disconnect
     cod_grace_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
@@ -179,7 +186,7 @@ class FixSession(Section, frozen=True):
 class Session(Section, frozen=True):
     """A session of a participant and the key it logs on with, or its FIX settings: a session has one door."""
 
-    session_id: Count
+    session_id: Identifier
     name: Name
     api_key: Annotated[str, Meta(max_length=32, pattern="^[!-~]*$")] = ""
     secret: str = ""
@@ -200,11 +207,11 @@ class Session(Section, frozen=True):
 class Participant(Section, frozen=True):
     """Who may trade: permissions, accounts, sessions."""
 
-    participant_id: Count
+    participant_id: Identifier
     name: Name
     permissions: tuple[str, ...] = ("TRADE",)  # names of Permission
     stp_mode: str = "CANCEL_NEWEST"  # name of StpMode: default of its orders
-    accounts: tuple[Count, ...] = ()
+    accounts: tuple[Identifier, ...] = ()
     sessions: tuple[Session, ...] = ()
     enabled: bool = True
 
@@ -221,7 +228,7 @@ class Participant(Section, frozen=True):
 class Instrument(Section, frozen=True):
     """An instrument in readable terms; prices and quantities are decimals in quotes."""
 
-    instrument_id: Count
+    instrument_id: Identifier
     symbol: Name
     currency: Annotated[str, Meta(min_length=1, max_length=8, pattern="^[!-~]+$")] = "USD"
     asset_class: str = "STOCK"  # name of AssetClass
@@ -237,16 +244,17 @@ class Instrument(Section, frozen=True):
 
     def __post_init__(self) -> None:
         one_of("asset_class", self.asset_class, AssetClass.__members__)
+        InstrumentUnits.parse(self.tick, self.lot)
 
 
 class Recorder(Section, frozen=True):
     """The recorder process: what it listens to, what it writes (protocols/recording.md)."""
 
-    directory: str = ""  # empty: recording/ in the venue's data_dir
+    directory: Place = ""  # empty: recording/ in the venue's data_dir
     line_a: str = ""  # ZeroMQ address; empty: the venue's
     line_b: str = ""  # likewise; "none": there is no line B
     recovery: str = ""  # gap fills and snapshots; likewise
-    receive_hwm: Count = 4096  # frames a socket keeps while the recorder is busy
+    receive_hwm: Frames = 4096  # frames a socket keeps while the recorder is busy
     batch_rows: Annotated[int, Meta(ge=1024, le=1 << 22)] = 1 << 16  # messages of a buffer
     queue_batches: Annotated[int, Meta(ge=8)] = 16  # buffers: one a channel and some that wait for the disk
     flush_seconds: Annotated[float, Meta(gt=0)] = 1.0  # a buffer is written after this time even if not full
@@ -347,8 +355,10 @@ def read_file(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -
     file = Path(named or FILE_NAME)
     try:
         settings = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file}: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{file} must be a file of settings, cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no UTF-8, or a date that is none
+        raise ConfigError(f"{file} must be settings in YAML, is not: {' '.join(str(error).split())}") from None
     if settings is not None and not isinstance(settings, dict):
         raise ConfigError(f"{file}: expected sections, was {type(settings).__name__}")
     return str(file), settings or {}

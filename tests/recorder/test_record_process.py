@@ -45,7 +45,8 @@ def test_an_address_that_is_none_is_refused_and_the_process_ends(tmp_path):
     assert "--line-a must be a port in [1, 65535], host:port or an address" in done.stderr
     assert done.stderr.count("\n") == 1
     environ["TRADSYS_RECORDER__LINE_A"] = "junk"
-    done = subprocess.run([*words[:4], *words[6:]], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    words = [*words[:4], *words[6:]]
+    done = subprocess.run(words, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "expected ZeroMQ addresses" in done.stderr
     assert "Traceback" not in done.stderr

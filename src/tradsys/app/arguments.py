@@ -11,9 +11,9 @@ import os
 import re
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 from cyclopts import Parameter
@@ -21,12 +21,16 @@ from cyclopts import Parameter
 from tradsys.app.doors import full_address
 from tradsys.errors import UsageError
 
+if TYPE_CHECKING:
+    from cyclopts import Token
+
 INT64_MAX: Final = 2**63 - 1
 SECONDS_MAX: Final = 1e9
 RATE_MAX: Final = 1e6
 LEVELS_MAX: Final = 200  # of a LOBSTER file
 IPC_BYTES_MAX: Final = 107  # longest path of a Unix socket
 TCP_ADDRESS: Final = re.compile(r"tcp://(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
+WHOLE: Final = re.compile(r"[-+]?[0-9]{1,40}")
 COMP_ID: Final = re.compile(r"[!-~]{1,64}")
 
 
@@ -52,6 +56,18 @@ def number(unit: str, low: float = 0, high: float = INT64_MAX, *, above: bool = 
             raise ValueError(f"must be {wanted}, was {value}")
 
     return checked(check)
+
+
+def whole(unit: str, low: int = 0, high: int = INT64_MAX) -> Parameter:
+    """Make the annotation of a whole number; the parser's own rounds 1.5 to 2."""
+
+    def convert(kind: object, tokens: Sequence[Token]) -> int:
+        (token,) = tokens
+        if WHOLE.fullmatch(token.value) is None:
+            raise ValueError(f"must be a whole number, {low} or more {unit}, was {token.value!r}")
+        return int(token.value)
+
+    return Parameter.combine(number(unit, low, high), Parameter(converter=convert))
 
 
 def _file(path: Path) -> None:
@@ -170,18 +186,18 @@ def _template(name: str) -> None:
         raise ValueError(f"must be one of {', '.join(COMMAND_TEMPLATES)}, was {name!r}")
 
 
-Rows = Annotated[int, number("rows")]
-RowCount = Annotated[int, number("rows", 1)]
-CommandCount = Annotated[int, number("commands")]
-CommandSeq = Annotated[int, number("as the number of a command", 1)]
-Levels = Annotated[int, number("levels", 1, LEVELS_MAX)]
-EntityId = Annotated[int, number("as an id", 1, 2**32 - 1)]
-StreamId = Annotated[int, number("as the id of a stream", 1, 2**64 - 1)]
+Rows = Annotated[int, whole("rows")]
+RowCount = Annotated[int, whole("rows", 1)]
+CommandCount = Annotated[int, whole("commands")]
+CommandSeq = Annotated[int, whole("as number of a command", 1)]
+Levels = Annotated[int, whole("levels", 1, LEVELS_MAX)]
+EntityId = Annotated[int, whole("as an id", 1, 2**32 - 1)]
+StreamId = Annotated[int, whole("as id of a stream", 1, 2**64 - 1)]
 Seconds = Annotated[float, number("seconds", 0, SECONDS_MAX)]
 Interval = Annotated[float, number("seconds", 0, SECONDS_MAX, above=True)]
 Rate = Annotated[float, number("orders a second", 0, RATE_MAX, above=True)]
-ListenPort = Annotated[int, number("as a TCP port; 0 takes any free one", 0, 65535)]
-Port = Annotated[int, number("as a TCP port", 1, 65535)]
+ListenPort = Annotated[int, whole("as a TCP port; 0 takes any free one", 0, 65535)]
+Port = Annotated[int, whole("as a TCP port", 1, 65535)]
 InputFile = Annotated[Path, checked(_file)]
 InputDirectory = Annotated[Path, checked(_directory)]
 OutputDirectory = Annotated[Path, checked(_out_directory)]
@@ -218,3 +234,4 @@ def speed_of(text: str) -> float | None:
 Speed = Annotated[str, checked(speed_of)]
 Tables = Annotated[tuple[str, ...], checked(_table)]
 Templates = Annotated[tuple[str, ...], checked(_template)]
+Seed = Annotated[int, whole("as seed", -INT64_MAX)]

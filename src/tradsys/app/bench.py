@@ -20,7 +20,7 @@ from cyclopts import Parameter
 
 import tradsys
 from tradsys.app.arguments import InputDirectory
-from tradsys.errors import ConfigError
+from tradsys.errors import ConfigError, InputError
 
 Flag = Parameter(negative="")
 
@@ -52,6 +52,8 @@ def bench(
     home = folder or find_benchmarks()
     found = {path.stem: path for path in sorted(home.glob("*.py")) if has_main(path)}
     unknown = [name for name in names if name not in found]
+    if not found:
+        raise ConfigError(f"{home} must have benchmarks, Python files with a function main, has none")
     if unknown:
         raise ConfigError(f"no benchmark {', '.join(unknown)} in {home}; there are: {', '.join(found)}")
     chosen = {name: path for name, path in found.items() if not names or name in names}
@@ -92,7 +94,10 @@ def find_benchmarks() -> Path:
 
 def has_main(path: Path) -> bool:
     """Whether the file has a function main; read, not imported."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError) as error:
+        raise InputError(f"{path} must be Python, is not: {error}") from None
     return any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tradsys import config
 from tradsys.engine.sequencer import Sequencer
-from tradsys.errors import ConfigError, reject_text
+from tradsys.errors import ConfigError, UnitError, reject_text
 from tradsys.fix.settings import SessionSettings
 from tradsys.gateways.definitions import defined_ids
 from tradsys.gateways.fix_sessions import FixSessionConfig
@@ -125,7 +125,14 @@ def _instruments(settings: config.Config, known: dict[str, set[int]]) -> Iterato
     for instrument in settings.instruments:
         if instrument.instrument_id in known["instruments"]:
             continue
-        yield commands.define_instrument(
+        yield _definition(instrument)
+        if instrument.open:
+            yield commands.set_instrument_state(instrument.instrument_id, InstrumentState.OPEN)
+
+
+def _definition(instrument: config.Instrument) -> np.ndarray:
+    try:
+        return commands.define_instrument(
             instrument.instrument_id,
             instrument.symbol,
             currency=instrument.currency,
@@ -139,8 +146,8 @@ def _instruments(settings: config.Config, known: dict[str, set[int]]) -> Iterato
             qty_min=instrument.qty_min,
             qty_max=instrument.qty_max,
         )
-        if instrument.open:
-            yield commands.set_instrument_state(instrument.instrument_id, InstrumentState.OPEN)
+    except UnitError as error:
+        raise ConfigError(f"the settings' instrument {instrument.symbol}: {error}") from None
 
 
 def _raise_if_refused(events: np.ndarray) -> None:

@@ -16,7 +16,7 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
-from tradsys.app.arguments import Address, Interval, Rate, Seconds
+from tradsys.app.arguments import Address, Interval, Rate, Seconds, Seed
 from tradsys.app.demo_traders import Fundamental, MarketMaker, MomentumTrader, NoiseTrader, Trader, Whale
 from tradsys.app.demo_world import INSTRUMENTS, TRADERS
 from tradsys.app.doors import address_of, find_settings
@@ -45,7 +45,7 @@ def demo(
     into: Address | None = None,
     config: Path | None = None,
     rate: Annotated[Rate, Parameter(name=["--rate", "-r"])] = 1000.0,
-    seed: int = 844,
+    seed: Seed = 844,
     seconds: Seconds = 0.0,
     interval: Interval = 1.0,
 ) -> int:

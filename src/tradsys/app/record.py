@@ -18,7 +18,7 @@ from tradsys import config
 from tradsys.app.arguments import AddressOrNone, OutputDirectory, Seconds
 from tradsys.app.doors import full_address
 from tradsys.app.query import recording_directory
-from tradsys.errors import ConfigError, RecordingError
+from tradsys.errors import ConfigError, RecordingError, UsageError
 from tradsys.recorder.recorder import Recorder
 from tradsys.recorder.session import Addresses, FeedSession
 
@@ -60,6 +60,9 @@ def record(
     """
     loaded = config.load(settings)
     where = directory or recording_directory(loaded)
+    addresses = feed_addresses(loaded, line_a, line_b, recovery)
+    if not (addresses.line_a or addresses.line_b or recover_only):
+        raise UsageError("one of line A and line B must have an address, are both none")
     stop = threading.Event()
     stop_on_signals(stop)
     recorder = Recorder(where, loaded.recorder)
@@ -67,7 +70,6 @@ def record(
         report = recorder.close()
         report["recovered"] = vars(recorder.recovery)
     else:
-        addresses = feed_addresses(loaded, line_a, line_b, recovery)
         if not (as_json or quiet):
             print(
                 f"recording {addresses.line_a} {addresses.line_b} to {where}; Ctrl-C stops", file=sys.stderr

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from tradsys.app.arguments import ListenPort, OutputDirectory, OwnAddress, Rate, Seconds
+from tradsys.app.arguments import ListenPort, OutputDirectory, OwnAddress, Rate, Seconds, Seed
 from tradsys.app.children import Child, last_words, memory_bytes
 from tradsys.app.demo_world import write_settings
 from tradsys.app.doors import DEFAULT_DATA_DIR
@@ -43,7 +43,7 @@ def up(
     demo: bool = True,
     record: bool = True,
     rate: Rate = 1000.0,
-    seed: int = 844,
+    seed: Seed = 844,
     seconds: Seconds = 0.0,
     bind: OwnAddress = "127.0.0.1",
     orders_port: PortOption = 5555,

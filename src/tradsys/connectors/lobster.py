@@ -148,7 +148,8 @@ def read_day(messages: Path, orderbook: Path, levels: int) -> Iterator[tuple[Mes
 def count_rows(path: Path) -> int:
     """Rows of a file, for a progress bar: exact for Parquet, lines for CSV."""
     if is_parquet(path):
-        return int(pa_parquet.read_metadata(path).num_rows)
+        with _parquet(path) as file:
+            return int(file.metadata.num_rows)
     count, last = 0, b"\n"
     with pa.input_stream(str(path)) as stream:
         while chunk := stream.read(CSV_BLOCK_BYTES):
@@ -165,7 +166,8 @@ def count_levels(path: Path) -> int:
         The number of columns is not four times a number of levels.
     """
     if is_parquet(path):
-        columns = len([name for name in pa_parquet.read_schema(path).names if name != "row"])
+        with _parquet(path) as file:
+            columns = len([name for name in file.schema_arrow.names if name != "row"])
     else:
         with pa.input_stream(str(path)) as stream:
             columns = next(_lines(stream), "").count(",") + 1
@@ -193,11 +195,7 @@ def is_parquet(path: Path) -> bool:
 
 def _parquet_columns(path: Path, names: tuple[str, ...], batch_rows: int) -> Iterator[list[Int64Array]]:
     """Batches of the named columns as int64, by name; a ``row`` column is left out."""
-    try:
-        file = pa_parquet.ParquetFile(path)
-    except pa.ArrowException as error:
-        raise FileFormatError(BAD_FILE, path.name, str(error), "a readable Parquet file") from error
-    with file:
+    with _parquet(path) as file:
         present = file.schema_arrow.names
         missing = [name for name in names if name not in present]
         extra = [name for name in present if name not in names and name != "row"]
@@ -209,6 +207,13 @@ def _parquet_columns(path: Path, names: tuple[str, ...], batch_rows: int) -> Ite
         for batch in file.iter_batches(batch_size=batch_rows, columns=list(names)):
             yield [_integers(path, batch.column(name), name, row) for name in names]
             row += batch.num_rows
+
+
+def _parquet(path: Path) -> pa_parquet.ParquetFile:
+    try:
+        return pa_parquet.ParquetFile(path)
+    except pa.ArrowException as error:
+        raise FileFormatError(BAD_FILE, path.name, str(error), "a readable Parquet file") from error
 
 
 def _integers(path: Path, column: pa.Array, name: str, first_row: int) -> Int64Array:
