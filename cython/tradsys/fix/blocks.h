@@ -64,8 +64,23 @@ static uint32_t fix_blocks_avx2(const uint8_t* data, int64_t size, uint64_t* mas
 }
 #endif
 
+/* Sum of all bytes. */
+__attribute__((unused)) static uint32_t fix_sum(const uint8_t* data, int64_t size) {
+    uint32_t sum = 0;
+    int64_t at = 0;
+#if defined(__x86_64__)
+    const __m128i zero = _mm_setzero_si128();
+    __m128i sums = zero;
+    for (; at + 16 <= size; at += 16)
+        sums = _mm_add_epi64(sums, _mm_sad_epu8(_mm_loadu_si128((const __m128i*)(data + at)), zero));
+    sum = (uint32_t)_mm_cvtsi128_si64(sums) + (uint32_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(sums, sums));
+#endif
+    for (; at < size; at++) sum += data[at];
+    return sum;
+}
+
 /* kind 0: the best this processor has; 1 plain C, 2 SSE2, 3 AVX2; NULL where it is not there. */
-static fix_blocks_t fix_choose_blocks(int kind) {
+__attribute__((unused)) static fix_blocks_t fix_choose_blocks(int kind) {
 #if defined(__x86_64__)
     if (kind == 2) return fix_blocks_sse2;
     __builtin_cpu_init();

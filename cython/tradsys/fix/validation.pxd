@@ -61,7 +61,6 @@ cdef class Validator:
     cdef int32_t count
     cdef uint64_t round_           # three a message, so that `present` need not be cleared
     cdef uint64_t* present         # by field_id: the part of a message it was last seen in
-    cdef uint8_t day[8]            # the last date that was one
 
     # Reads `size` bytes and nothing else. With NO_MESSAGE and reason 11 `fault_tag` says nothing; else it may be 0 or below.
     cdef int validate(self, const uint8_t* message, int64_t size, int* fault_tag) noexcept nogil

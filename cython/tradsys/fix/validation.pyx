@@ -9,6 +9,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 cimport cython
 
+from tradsys.fix.digits cimport date_of, second_of_day
 from tradsys.fix.fields cimport FIELDS_MAX, GARBLED, FixField, read_fields
 
 from tradsys.fix import rules
@@ -89,33 +90,18 @@ cdef bint _is_decimal(const uint8_t* text, int32_t size) noexcept nogil:
     return digits > 0 and points <= 1
 
 
-cdef bint _is_date(const uint8_t* text) noexcept nogil:
-    """Eight bytes: YYYYMMDD."""
-    cdef int32_t month = _pair(text + 4), day = _pair(text + 6), year
-    if not _are_digits(text, 0, 4) or not 1 <= month <= 12 or not 1 <= day <= 31:
-        return False
-    year = _pair(text) * 100 + _pair(text + 2)
-    if year < 1:
-        return False
-    if month == 2:
-        return day <= (29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28)
-    return day <= 30 or not (month == 4 or month == 6 or month == 9 or month == 11)
-
-
-cdef bint _is_time_of_day(const uint8_t* text, int32_t size) noexcept nogil:
+cdef inline bint _is_time_of_day(const uint8_t* text, int32_t size) noexcept nogil:
     """HH:MM:SS and 0, 3, 6 or 9 digits; the second may be 60."""
-    if size < 8 or _pair(text) > 23 or _pair(text + 3) > 59 or _pair(text + 6) > 60:
-        return False
-    if text[2] != c":" or text[5] != c":":
+    if size < 8 or second_of_day(text) < 0:
         return False
     if size == 8:
         return True
-    return (size == 12 or size == 15 or size == 18) and text[8] == c"." and _are_digits(text, 9, size)
+    return (size == 15 or size == 12 or size == 18) and text[8] == c"." and _are_digits(text, 9, size)
 
 
 cdef bint _is_month(const uint8_t* text, int32_t size) noexcept nogil:
     if size == 8 and text[6] != c"w":
-        return _is_date(text)
+        return date_of(text) != 0
     if size != 6 and (size != 8 or not c"1" <= text[7] <= c"5"):
         return False
     return _are_digits(text, 0, 4) and 1 <= _pair(text + 4) <= 12
@@ -385,7 +371,7 @@ cdef inline int _check_value(Validator self, const uint8_t* message, const FixFi
 
 cdef bint _has_form(Validator self, int form, const uint8_t* text, int32_t size) noexcept nogil:
     if form == FORM_TIMESTAMP:
-        return (size >= 17 and _is_day(self, text) and text[8] == c"-" and _is_time_of_day(text + 9, size - 9))
+        return size >= 17 and date_of(text) != 0 and text[8] == c"-" and _is_time_of_day(text + 9, size - 9)
     if form == FORM_DECIMAL:
         return _is_decimal(text, size)
     if form == FORM_WHOLE or form == FORM_COUNTED:
@@ -395,22 +381,12 @@ cdef bint _has_form(Validator self, int form, const uint8_t* text, int32_t size)
     if form == FORM_BOOLEAN:
         return size == 1 and (text[0] == c"Y" or text[0] == c"N")
     if form == FORM_DATE:
-        return size == 8 and _is_date(text)
+        return size == 8 and date_of(text) != 0
     if form == FORM_TIME_OF_DAY:
         return _is_time_of_day(text, size)
     if form == FORM_MONTH:
         return _is_month(text, size)
     return _is_day_of_month(text, size)
-
-
-cdef inline bint _is_day(Validator self, const uint8_t* text) noexcept nogil:
-    """Whether eight bytes are a date; the last one that was is known."""
-    if memcmp(text, self.day, 8) == 0:
-        return True
-    if not _is_date(text):
-        return False
-    memcpy(self.day, text, 8)
-    return True
 
 
 cdef bint _is_listed(Validator self, const FieldRule* rule, const uint8_t* text, int32_t size) noexcept nogil:

@@ -4,6 +4,7 @@ Views point into the buffer the message lies in and live as long as it is not mo
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
+from tradsys.fix.fields cimport FixField
 from tradsys.gateways.fix_text cimport FixText
 
 cdef enum:
@@ -61,7 +62,9 @@ cdef struct FixRequest:
 cdef int find_message(const uint8_t* data, int64_t available, int64_t* begin, int64_t* size) noexcept nogil
 # Read a whole message; its faults are in `out`.
 cdef void read_request(const uint8_t* message, int64_t size, FixRequest* out) noexcept nogil
-# UTCTimestamp as ns since the epoch; -1 when it is none.
+# The same of a message already cut into fields (a validator's): `count` of them, or GARBLED.
+cdef void request_of(const uint8_t* message, const FixField* fields, int32_t count, FixRequest* out) noexcept nogil
+# UTCTimestamp as ns since the epoch; -1 when it is none, or lies before it; the largest number from 2262 on.
 cdef int64_t parse_time(FixText text) noexcept nogil
 cdef int32_t checksum_of(const uint8_t* data, int64_t size) noexcept nogil
 

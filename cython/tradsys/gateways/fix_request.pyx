@@ -2,6 +2,10 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memchr, memcmp, memset
 
+cimport cython
+
+from tradsys.fix.digits cimport date_of, second_of_day
+from tradsys.fix.fields cimport FIELDS_MAX, GARBLED, FixField, read_fields
 from tradsys.gateways.fix_text cimport SOH, FixText
 
 cdef extern from *:
@@ -11,8 +15,19 @@ cdef extern from *:
     """
     void* memmem(const void* haystack, size_t size, const void* needle, size_t needle_size) noexcept nogil
 
+cdef extern from "tradsys/fix/blocks.h" nogil:
+    uint32_t fix_sum(const uint8_t* data, int64_t size) noexcept nogil
+
 cdef enum:
     BEGIN_STRING_MAX = 17   # 8=FIX and 12 characters
+    NEAR_TAGS = 1024        # of others nothing is done with the value
+    KIND_OTHER = 64         # below: the place of the value behind FixRequest.sender
+    KIND_SEQ = 65
+    KIND_NOT_PLAIN = 66
+    KIND_UNSUPPORTED = 67
+
+cdef int64_t TIME_MAX = 9223372036854775807  # stands for all that do not fit: from 2262 on
+cdef uint8_t kinds[NEAR_TAGS]
 
 
 cdef inline int64_t _find(const uint8_t* data, int64_t begin, int64_t end, const char* needle, int size) noexcept nogil:
@@ -24,7 +39,7 @@ cdef inline int64_t _find(const uint8_t* data, int64_t begin, int64_t end, const
 
 
 cdef int find_message(const uint8_t* data, int64_t available, int64_t* begin, int64_t* size) noexcept nogil:
-    cdef int64_t start = _find(data, 0, available, b"8=FIX", 5)
+    cdef int64_t start = 0 if available >= 5 and memcmp(data, b"8=FIX", 5) == 0 else _find(data, 0, available, b"8=FIX", 5)
     cdef int64_t kept = 0, at, body, body_end, trailer, end
     if start != 0:
         if start > 0:
@@ -64,6 +79,11 @@ cdef int find_message(const uint8_t* data, int64_t available, int64_t* begin, in
     begin[0] = at
     if body_end + 7 > MESSAGE_BYTES_MAX:
         return FRAME_GARBLED
+    if available >= body_end + 7 and memcmp(data + body_end - 1, b"\x0110=", 4) == 0 and memchr(
+            data + body_end + 3, SOH, 4) == data + body_end + 6:
+        begin[0] = 0
+        size[0] = body_end + 7
+        return FRAME_WHOLE
     trailer = _find(data, body_end - 1, available, b"\x0110=", 4)
     end = 0
     if trailer >= 0:
@@ -76,11 +96,7 @@ cdef int find_message(const uint8_t* data, int64_t available, int64_t* begin, in
 
 
 cdef int32_t checksum_of(const uint8_t* data, int64_t size) noexcept nogil:
-    cdef uint32_t total = 0
-    cdef int64_t i
-    for i in range(size):
-        total += data[i]
-    return <int32_t> (total & 255)
+    return <int32_t> (fix_sum(data, size) & 255)
 
 
 cdef inline int64_t _digits(const uint8_t* text, int32_t count) noexcept nogil:
@@ -94,32 +110,31 @@ cdef inline int64_t _digits(const uint8_t* text, int32_t count) noexcept nogil:
 
 
 cdef int64_t parse_time(FixText text) noexcept nogil:
-    cdef int64_t year, month, day, hour, minute, second, era, fraction = 0
+    cdef int64_t year, month, day, era, fraction, seconds
     cdef int32_t _i, digits = text.size - 18
+    cdef uint32_t date
     if text.size != 17 and not (digits == 3 or digits == 6 or digits == 9):
         return -1
-    year, month, day = _digits(text.data, 4), _digits(text.data + 4, 2), _digits(text.data + 6, 2)
-    hour, minute, second = _digits(text.data + 9, 2), _digits(text.data + 12, 2), _digits(text.data + 15, 2)
-    if text.data[8] != c"-" or text.data[11] != c":" or text.data[14] != c":":
+    date, seconds = date_of(text.data), second_of_day(text.data + 9)
+    if date < 19700101 or seconds < 0 or text.data[8] != c"-":
         return -1
-    if year < 1970 or not 1 <= month <= 12 or not 1 <= day <= 31 or not 0 <= hour <= 23 or not 0 <= minute <= 59:
-        return -1
-    if not 0 <= second <= 60:
-        return -1
+    fraction = 0
     if text.size > 17:
         fraction = _digits(text.data + 18, digits)
         if text.data[17] != c"." or fraction < 0:
             return -1
-        for _i in range(9 - digits):
-            fraction *= 10
+        if digits < 9:
+            fraction *= 1000 if digits == 6 else 1_000_000
+    if date >= 22620101:
+        return TIME_MAX
+    year, month, day = date // 10000, date // 100 % 100, date % 100
     if month <= 2:
         year -= 1
     era = year // 400
-    fraction += 1_000_000_000 * (hour * 3600 + minute * 60 + second)
     month = month - 3 if month > 2 else month + 9
     year -= era * 400
     day += era * 146097 + year * 365 + year // 4 - year // 100 + (153 * month + 2) // 5 - 1 - 719468
-    return day * <int64_t> 86400 * 1_000_000_000 + fraction
+    return (day * <int64_t> 86400 + seconds) * 1_000_000_000 + fraction
 
 
 cdef FixText* _place_of(FixRequest* out, int64_t tag) noexcept nogil:
@@ -175,93 +190,76 @@ cdef inline void _set_fault(FixRequest* out, int32_t reason, int64_t tag) noexce
         out.fault_tag = <int32_t> tag
 
 
-cdef inline int64_t _data_behind(int64_t tag) noexcept nogil:
-    """The DATA field that a field of type LENGTH stands before; 0: none."""
-    if 348 <= tag <= 364 and tag % 2 == 0:
-        return tag + 1
-    if tag == 90 or tag == 95 or tag == 212 or tag == 618 or tag == 621:
-        return tag + 1
-    return 89 if tag == 93 else 446 if tag == 445 else 0
-
-
-cdef inline int64_t _digits_of(const uint8_t* text, const uint8_t* end) noexcept nogil:
-    """The digits there as a number, ten at most."""
-    cdef int64_t value = 0
-    cdef int32_t _i
-    for _i in range(10):
-        if end == NULL or text >= end or not c"0" <= text[0] <= c"9":
-            break
-        value = value * 10 + text[0] - c"0"
-        text += 1
-    return value
-
-
 cdef void read_request(const uint8_t* message, int64_t size, FixRequest* out) noexcept nogil:
-    cdef int64_t at = 0, tag, begin, count = 0
-    cdef int64_t data_tag = 0, data_bytes = -1  # the DATA field that may come next, and its length
-    cdef FixText value
-    cdef const uint8_t* end
+    cdef FixField fields[FIELDS_MAX]
+    request_of(message, fields, read_fields(message, size, fields), out)
+
+
+cdef void request_of(const uint8_t* message, const FixField* fields, int32_t count, FixRequest* out) noexcept nogil:
+    cdef int32_t index, tag
+    cdef uint8_t kind
+    cdef const FixField* field
+    cdef FixText* place
     memset(out, 0, sizeof(FixRequest))
     out.seq = -1
     out.fault = FAULT_NONE
     out.is_plain = 1
-    if size < 7 or _digits(message + size - 4, 3) != checksum_of(message, size - 7):
+    if count == GARBLED:
         _set_fault(out, FAULT_GARBLED, 10)
         return
-    while at < size:
-        tag = 0
-        begin = at
-        while at < size and c"0" <= message[at] <= c"9" and at - begin < 10:
-            tag = tag * 10 + message[at] - c"0"
-            at += 1
-        end = <const uint8_t*> memchr(message + at, SOH, size - at)
-        if end == NULL or at == begin or message[at] != c"=" or tag > 2147483647:
-            # a negative tag, or none at all: what lies behind is not read, so the message is not used
+    if fields[2].size == 1:
+        out.msg_type = message[fields[2].offset]
+    elif fields[2].size == 2:
+        out.msg_type = (message[fields[2].offset] << 8) | message[fields[2].offset + 1]
+    for index in range(count):
+        field = &fields[index]
+        tag = field.tag
+        if tag < 1:
             out.is_plain = 0
-            _set_fault(out, FAULT_BAD_TAG, -_digits_of(message + at + 1, end) if message[at] == c"-" else 0)
-            return
-        at += 1
-        if data_bytes >= 0 and data_tag == tag:
-            if data_bytes >= size - at or message[at + data_bytes] != SOH:
-                _set_fault(out, FAULT_GARBLED, tag)
-                return
-            end = message + at + data_bytes
-        value.data = message + at
-        value.size = <int32_t> (end - value.data)
-        at = end - message + 1
-        count += 1
-        data_tag = _data_behind(tag)
-        data_bytes = _digits(value.data, value.size) if data_tag and 1 <= value.size <= 18 else -1
-        if tag == 0:
             _set_fault(out, FAULT_BAD_TAG, tag)
-        elif value.size == 0:
-            _set_fault(out, FAULT_NO_VALUE, tag)
-        if count == 3:
-            if tag != 35:
-                _set_fault(out, FAULT_GARBLED, 35)
-            if 1 <= value.size <= 2:
-                out.msg_type = value.data[0] if value.size == 1 else (value.data[0] << 8) | value.data[1]
             continue
-        _take_field(out, tag, value)
+        if field.size == 0:
+            _set_fault(out, FAULT_NO_VALUE, tag)
+        kind = kinds[tag] if tag < NEAR_TAGS else KIND_OTHER
+        if kind < KIND_OTHER:
+            place = &out.sender + kind
+            if place.data != NULL:
+                _set_fault(out, FAULT_TWICE, tag)
+            place.data, place.size = message + field.offset, field.size
+        elif kind == KIND_SEQ:
+            out.seq = _digits(message + field.offset, field.size) if 1 <= field.size <= 18 else -1
+        elif kind == KIND_NOT_PLAIN:
+            out.is_plain = 0
+        elif kind == KIND_UNSUPPORTED:
+            out.unsupported_tag = tag
     _check_required(out)
 
 
-cdef void _take_field(FixRequest* out, int64_t tag, FixText value) noexcept nogil:
-    cdef FixText* place = _header_place(out, tag)
-    if place == NULL:
-        place = _place_of(out, tag)
-    if place != NULL:
-        if place.data != NULL:
-            _set_fault(out, FAULT_TWICE, tag)
-        place[0] = value
-    elif tag == 34:
-        out.seq = _digits(value.data, value.size) if 1 <= value.size <= 18 else -1
-    elif tag == 43 or tag == 97 or tag == 122 or 115 <= tag <= 116 or 128 <= tag <= 129 or 144 <= tag <= 145:
-        out.is_plain = 0
-    elif tag == 90 or tag == 91 or tag == 95 or tag == 96 or 347 <= tag <= 365:
-        out.is_plain = 0  # data may hold SOH: the plain parser knows how
-    elif tag == 99 or tag == 110 or tag == 111 or tag == 126 or tag == 432 or tag == 152 or tag == 386:
-        out.unsupported_tag = <int32_t> tag
+@cython.overflowcheck(False)  # differences of pointers
+cdef void _fill_kinds() noexcept:
+    """What is done with the tags: the values of `_place_of` and `_header_place` lie one behind the other."""
+    cdef FixRequest probe
+    cdef FixText* place
+    cdef int32_t tag
+    for tag in range(NEAR_TAGS):
+        place = _header_place(&probe, tag)
+        if place == NULL:
+            place = _place_of(&probe, tag)
+        if place != NULL:
+            kinds[tag] = <uint8_t> (place - &probe.sender)
+        elif tag == 34:
+            kinds[tag] = KIND_SEQ
+        elif tag in (43, 97, 122, 115, 116, 128, 129, 144, 145):
+            kinds[tag] = KIND_NOT_PLAIN
+        elif tag in (90, 91, 95, 96) or 347 <= tag <= 365:
+            kinds[tag] = KIND_NOT_PLAIN  # data may hold SOH: the plain parser knows how
+        elif tag in (99, 110, 111, 126, 432, 152, 386):
+            kinds[tag] = KIND_UNSUPPORTED
+        else:
+            kinds[tag] = KIND_OTHER
+
+
+_fill_kinds()
 
 
 cdef inline bint _one_of(FixText text, const char* allowed) noexcept nogil:

@@ -31,10 +31,32 @@ cdef uint8_t* put_bytes(uint8_t* out, const uint8_t* data, int32_t size) noexcep
 # UTCTimestamp with 0, 3, 6 or 9 digits behind the second.
 cdef uint8_t* put_time(uint8_t* out, int64_t ts_ns, int digits) noexcept nogil
 # Fields: tag, =, value, SOH.
-cdef uint8_t* put_tag(uint8_t* out, uint32_t tag) noexcept nogil
-cdef uint8_t* put_char_field(uint8_t* out, uint32_t tag, uint8_t value) noexcept nogil
 cdef uint8_t* put_whole_field(uint8_t* out, uint32_t tag, uint64_t value) noexcept nogil
 cdef uint8_t* put_text_field(uint8_t* out, uint32_t tag, const uint8_t* data, int32_t size) noexcept nogil
+
+
+cdef inline uint8_t* put_tag(uint8_t* out, uint32_t tag) noexcept nogil:
+    """Tag and =; of a constant tag the compiler makes one store."""
+    if tag > 999:
+        out = put_whole(out, tag)
+    else:
+        if tag > 99:
+            out[0] = <uint8_t> (c"0" + tag // 100)
+            out += 1
+        if tag > 9:
+            out[0] = <uint8_t> (c"0" + tag // 10 % 10)
+            out += 1
+        out[0] = <uint8_t> (c"0" + tag % 10)
+        out += 1
+    out[0] = c"="
+    return out + 1
+
+
+cdef inline uint8_t* put_char_field(uint8_t* out, uint32_t tag, uint8_t value) noexcept nogil:
+    out = put_tag(out, tag)
+    out[0] = value
+    out[1] = SOH
+    return out + 2
 
 
 cdef inline bint is_text(FixText text, bytes expected) noexcept:

@@ -10,8 +10,21 @@ cdef extern from * nogil:
     """
     ctypedef long long int128 "tradsys_int128"
 
+cdef extern from * nogil:
+    """
+    #include <stdint.h>
+    static const char tradsys_pairs[201] =
+        "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748"
+        "49505152535455565758596061626364656667686970717273747576777879808182838485868788899091929394959697"
+        "9899";
+    """
+    const uint8_t* DIGIT_PAIRS "((const uint8_t*)tradsys_pairs)"   # 00 to 99
+    int64_t NEAR_LIMIT "INT64_C(90000000000)"                      # times AVERAGE_SCALE it fits into 63 bits
+    int64_t TOTAL_LIMIT "INT64_C(9000000000000000000)"
+
 cdef enum:
     AVERAGE_DIGITS = 8     # behind the unit's
+    AVERAGE_SCALE = 100_000_000
 
 
 @cython.overflowcheck(False)  # at most 38 digits
@@ -81,6 +94,8 @@ cdef int64_t parse_whole(FixText text) noexcept nogil:
 
 @cython.overflowcheck(False)  # 128 bits hold 63 + 63 bits and eight digits
 cdef uint8_t* put_units(uint8_t* out, int64_t count, int64_t mantissa, int8_t exponent) noexcept nogil:
+    if -EXPONENT_MIN >= -exponent >= 0 and -1_000_000_000 < count < 1_000_000_000 and 0 < mantissa < 1_000_000_000:
+        return _put_near(out, count * mantissa, -exponent)
     return _put_scaled(out, <int128> count * mantissa, -exponent)
 
 
@@ -91,12 +106,16 @@ cdef uint8_t* put_average(uint8_t* out, int64_t total, int64_t count, int64_t ma
     if count <= 0:
         out[0] = c"0"
         return out + 1
+    if -EXPONENT_MIN - AVERAGE_DIGITS >= -exponent >= 0 and count < NEAR_LIMIT and 1 <= mantissa < NEAR_LIMIT:
+        if -(TOTAL_LIMIT // mantissa) < total < TOTAL_LIMIT // mantissa:
+            if -NEAR_LIMIT < total * mantissa // count < NEAR_LIMIT:
+                return _put_near_average(out, total * mantissa, count, -exponent)
     # whole units first: the product of all three would not fit
     quotient = (-<int128> total if negative else <int128> total)
-    dividend = quotient // count * mantissa * 100_000_000
+    dividend = quotient // count * mantissa * AVERAGE_SCALE
     rest = (quotient - quotient // count * count) * mantissa
-    quotient = dividend + rest // count * 100_000_000
-    rest = (rest - rest // count * count) * 100_000_000
+    quotient = dividend + rest // count * AVERAGE_SCALE
+    rest = (rest - rest // count * count) * AVERAGE_SCALE
     quotient += rest // count
     rest = (rest - rest // count * count) * 2
     if rest > count or (rest == count and (quotient & 1)):
@@ -105,8 +124,65 @@ cdef uint8_t* put_average(uint8_t* out, int64_t total, int64_t count, int64_t ma
 
 
 @cython.overflowcheck(False)
+cdef uint8_t* _put_near_average(uint8_t* out, int64_t total, int64_t count, int scale) noexcept nogil:
+    """The same in 64 bits: most averages are no longer."""
+    cdef uint64_t size = -<uint64_t> total if total < 0 else <uint64_t> total
+    cdef uint64_t whole = size // <uint64_t> count
+    cdef uint64_t rest = size - whole * <uint64_t> count
+    cdef int64_t behind
+    if rest == 0:
+        return _put_near(out, -<int64_t> whole if total < 0 else <int64_t> whole, scale)
+    rest *= AVERAGE_SCALE
+    behind = <int64_t> (rest // <uint64_t> count)
+    rest = (rest - <uint64_t> behind * <uint64_t> count) * 2
+    behind += <int64_t> whole * AVERAGE_SCALE
+    if rest > <uint64_t> count or (rest == <uint64_t> count and behind & 1):
+        behind += 1
+    return _put_near(out, -behind if total < 0 else behind, scale + AVERAGE_DIGITS)
+
+
+@cython.overflowcheck(False)
+cdef uint8_t* _put_near(uint8_t* out, int64_t signed_value, int scale) noexcept nogil:
+    """value x 10^-scale without needless zeros; scale is 0 to 18."""
+    cdef uint8_t digits[40]
+    cdef uint8_t* first = digits + 40
+    cdef uint8_t* point
+    cdef uint64_t value = -<uint64_t> signed_value if signed_value < 0 else <uint64_t> signed_value
+    cdef int size
+    if signed_value < 0:
+        out[0] = c"-"
+        out += 1
+    if value == 0:
+        scale = 0
+    while scale > 0 and value % 10 == 0:
+        value //= 10
+        scale -= 1
+    point = first - scale
+    while value >= 100:
+        first -= 2
+        memcpy(first, DIGIT_PAIRS + value % 100 * 2, 2)
+        value //= 100
+    if value >= 10:
+        first -= 2
+        memcpy(first, DIGIT_PAIRS + value * 2, 2)
+    else:
+        first -= 1
+        first[0] = <uint8_t> (c"0" + value)
+    while first >= point and scale > 0:  # 0.05: one zero before the point, others behind it
+        first -= 1
+        first[0] = c"0"
+    size = <int> (point - first)
+    memcpy(out, first, size)
+    if scale == 0:
+        return out + size
+    out[size] = c"."
+    memcpy(out + size + 1, point, scale)
+    return out + size + 1 + scale
+
+
+@cython.overflowcheck(False)
 cdef uint8_t* _put_scaled(uint8_t* out, int128 value, int scale) noexcept nogil:
-    """value x 10^-scale without needless zeros."""
+    """The same of any value and scale."""
     cdef uint8_t digits[DECIMAL_BYTES_MAX]
     cdef int count = 0, i
     if value < 0:
@@ -131,20 +207,22 @@ cdef uint8_t* _put_scaled(uint8_t* out, int128 value, int scale) noexcept nogil:
     return out
 
 
+@cython.overflowcheck(False)
 cdef uint8_t* put_whole(uint8_t* out, uint64_t value) noexcept nogil:
     cdef uint8_t digits[20]
-    cdef int count = 0
-    while True:
-        digits[count] = <uint8_t> (c"0" + value % 10)
-        value //= 10
-        count += 1
-        if value == 0:
-            break
-    while count > 0:
-        count -= 1
-        out[0] = digits[count]
-        out += 1
-    return out
+    cdef uint8_t* first = digits + 20
+    while value >= 100:
+        first -= 2
+        memcpy(first, DIGIT_PAIRS + value % 100 * 2, 2)
+        value //= 100
+    if value >= 10:
+        first -= 2
+        memcpy(first, DIGIT_PAIRS + value * 2, 2)
+    else:
+        first -= 1
+        first[0] = <uint8_t> (c"0" + value)
+    memcpy(out, first, digits + 20 - first)
+    return out + (digits + 20 - first)
 
 
 cdef uint8_t* put_bytes(uint8_t* out, const uint8_t* data, int32_t size) noexcept nogil:
@@ -202,19 +280,6 @@ cdef uint8_t* put_time(uint8_t* out, int64_t ts_ns, int digits) noexcept nogil:
     out[0] = c"."
     _put_padded(out + 1, nanos, digits)
     return out + 1 + digits
-
-
-cdef uint8_t* put_tag(uint8_t* out, uint32_t tag) noexcept nogil:
-    out = put_whole(out, tag)
-    out[0] = c"="
-    return out + 1
-
-
-cdef uint8_t* put_char_field(uint8_t* out, uint32_t tag, uint8_t value) noexcept nogil:
-    out = put_tag(out, tag)
-    out[0] = value
-    out[1] = SOH
-    return out + 2
 
 
 cdef uint8_t* put_whole_field(uint8_t* out, uint32_t tag, uint64_t value) noexcept nogil:
