@@ -134,6 +134,15 @@ def test_a_tag_twice():
     both(f"{ORDER}|386=1|336=a|386=1|336=b", Fault(13, 386))
 
 
+def test_a_tag_twice_counts_before_one_that_is_missing():
+    assert "|40=1" in ORDER
+    order = "|".join(piece for piece in ORDER.split("|") if not piece.startswith("60="))
+    both(f"{order}|40=2", Fault(13, 40))
+    both(f"{order}|453=2|448=a|447=D|448=b|447=D", Fault(1, 60))
+    assert STRICT.check(message_of(f"{order}|5000=a|5000=b")) == Fault(1, 60)
+    assert STRICT.check(message_of(f"{ORDER}|5000=a|5000=b")) == Fault(0, 5000)
+
+
 def test_fields_of_header_body_and_trailer_are_apart():
     for body in (f"{ORDER}|34=2|49=TW44", f"55=a|34=2|{ORDER}"):
         both(body, Fault(14, 34), "D", "8=FIX.4.4|9=100|35={}|52=20260901-12:00:00|56=ISLD|")

@@ -40,7 +40,7 @@ class Section:
         Of a tag that is named twice the first place holds.
     """
 
-    __slots__ = ("all_tags", "by_tag", "members", "place", "required")
+    __slots__ = ("all_tags", "by_tag", "group_tags", "members", "place", "required")
 
     def __init__(self, members: tuple[Member, ...]) -> None:
         self.by_tag: dict[int, Member] = {}
@@ -49,9 +49,10 @@ class Section:
         self.members = tuple(self.by_tag.values())
         self.place = {tag: place for place, tag in enumerate(self.by_tag)}  # 0 for the first
         self.required = sorted(member.tag for member in self.members if member.is_required)
-        self.all_tags: frozenset[int] = frozenset(self.by_tag).union(
+        self.group_tags: frozenset[int] = frozenset().union(
             *(member.group.all_tags for member in self.members if member.group is not None)
-        )  # those in groups included
+        )
+        self.all_tags = self.group_tags.union(self.by_tag)
 
     @property
     def delimiter(self) -> int:

@@ -6,8 +6,9 @@ first kind found counts, in this order, and of one kind the first field of the m
 1. a tag below 1 (reason 0), a field without value (4);
 2. a field of the header behind one of the body or trailer, or one of the body behind the trailer (14);
 3. a MsgType the dictionary does not have (11);
-4. a required field of header, trailer or body that is missing (1), the lowest tag first;
-5. field by field, groups with their entries: a tag twice in one place (13), a value of the wrong form (6) or not among
+4. a tag twice in header, trailer or body, outside its groups (13);
+5. a required field of header, trailer or body that is missing (1), the lowest tag first;
+6. field by field, groups with their entries: a tag twice in an entry (13), a value of the wrong form (6) or not among
    those listed (5), a tag the dictionary does not have (0) or not there (2), an entry that does not begin with its
    delimiter, or whose fields are not in the dictionary's order (15), without a required field (1), and a count that
    is not the number of entries (16).
@@ -77,6 +78,10 @@ class Rules:
             (self.dictionary.trailer, message.fields[body_end:]),
             (body, self._wanted(message.fields[header_end:body_end], body)),
         )
+        for section, fields in parts:
+            fault = repeated_fault(section, fields)
+            if fault is not None:
+                return fault
         for section, fields in parts:
             fault = missing_fault(section, {tag for tag, _ in fields})
             if fault is not None:
@@ -188,6 +193,16 @@ def syntax_fault(fields: Iterable[Field]) -> Fault | None:
             return Fault(INVALID_TAG, tag)
         if not value:
             return Fault(NO_VALUE, tag)
+    return None
+
+
+def repeated_fault(section: Section, fields: Iterable[Field]) -> Fault | None:
+    """Find a tag of the section that is there twice; those of groups are looked at entry by entry."""
+    seen: set[int] = set()
+    for tag, _ in fields:
+        if tag in seen and tag in section.by_tag and tag not in section.group_tags:
+            return Fault(REPEATED_TAG, tag)
+        seen.add(tag)
     return None
 
 
