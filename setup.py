@@ -18,6 +18,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 SOURCE = Path("cython")
+FIX_DICTIONARIES = (Path("fix_specs", "TRADSYS-FIX44.xml"), Path("fix_specs", "CONFORMANCE-FIX44.xml"))
 BUILD = os.environ.get("TRADSYS_BUILD", "release")
 MARCH = os.environ.get("TRADSYS_MARCH", "x86-64")
 ONLY = tuple(prefix for prefix in os.environ.get("TRADSYS_ONLY", "").split(",") if prefix)
@@ -40,15 +41,24 @@ CHECKS, FLAGS, MACROS = BUILDS[BUILD]
 
 
 class BuildPy(build_py):
-    """Ship the C and Cython headers with the package, so that others can cimport the compiled core."""
+    """Ship with the package what lies outside of it.
+
+    The C and Cython headers, so that others can cimport the compiled core; the FIX dictionaries.
+    """
 
     def run(self) -> None:
-        """Copy the sources, then the headers."""
+        """Copy the sources, then the rest."""
         super().run()
         for header in [*SOURCE.rglob("*.pxd"), *SOURCE.rglob("*.h")]:
-            target = Path(self.build_lib, header.relative_to(SOURCE))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(header, target)
+            self.ship(header, header.relative_to(SOURCE))
+        for dictionary in FIX_DICTIONARIES:
+            self.ship(dictionary, Path("tradsys", "fix", dictionary.name))
+
+    def ship(self, source: Path, place: Path) -> None:
+        """Copy one file to its place in the package."""
+        target = Path(self.build_lib, place)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
 
 
 def extension(path: Path) -> Extension:

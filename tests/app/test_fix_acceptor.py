@@ -15,7 +15,7 @@ from acceptor_thread import AcceptorThread
 
 from tradsys.app import fix_acceptor
 from tradsys.app.fix_acceptor import EchoAcceptor
-from tradsys.app.fix_rules import load_dictionary
+from tradsys.app.fix_rules import CONFORMANCE, load_dictionary
 from tradsys.fix.message import format_time, frame_of, parse, split
 from tradsys.fix.settings import conformance
 
@@ -70,9 +70,7 @@ class Peer:
 
 @pytest.fixture(scope="module")
 def dictionary():
-    found = load_dictionary()
-    assert found is not None
-    return found
+    return load_dictionary(None, CONFORMANCE)
 
 
 @pytest.fixture
@@ -115,6 +113,14 @@ def test_entries_of_a_group_stay_behind_their_count(dictionary):
         (11, b"i"),
     ]
     assert [tag for tag, _ in fix_acceptor.by_tag(body, section)] == [11, 55, 453, 448, 447, 452, 448, 452]
+
+
+def test_a_group_without_entries_comes_back(peer):
+    definition = ((320, b"r"), (322, b"a"), (323, b"6"), (55, b"INTC"), (58, b"nothing"), (454, b"0"))
+    peer.log_on().send(peer.frame(b"d", 2, *definition), peer.frame(b"d", 3, *definition[:-1], (454, b"1")))
+    assert tags(peer.receive()) == [8, 9, 35, 34, 49, 52, 56, 55, 58, 320, 322, 323, 454, 10]
+    fault = peer.receive()
+    assert (fault.msg_type, fault.get(371), fault.get(373)) == ("3", b"454", b"16")
 
 
 def test_the_route_is_turned_round(peer):

@@ -194,3 +194,21 @@ def test_a_table_that_contradicts_itself_is_refused(tmp_path, old, new, message)
     spoiled.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(gen_fix_spec.TableError, match=message):
         gen_fix_spec.read_table(spoiled)
+
+
+MORE = """<fix><messages><message name="Other" msgtype="D"><field name="Absent"/></message>
+<message name="News" msgtype="B" msgcat="app"><component name="Lines" required="Y"/><field name="Text" required="N"/></message>
+</messages><components><component name="Lines"><field name="Headline" required="Y"/></component></components>
+<fields><field number="58" name="Different" type="INT"/><field number="148" name="Headline" type="STRING"/></fields></fix>"""
+
+
+def test_a_supplement_adds_what_is_not_there(tmp_path):
+    paths = tmp_path / "dictionary.xml", tmp_path / "more.xml"
+    paths[0].write_text(SMALL)
+    paths[1].write_text(MORE)
+    both = load(*paths)
+    assert {kind: message.name for kind, message in both.messages.items()} == {"D": "Order", "B": "News"}
+    assert both.messages["B"].body.required == [148]
+    assert (both.name_of(58), both.name_of(148)) == ("Text", "Headline")
+    with pytest.raises(InputError, match="no FIX dictionary"):
+        load(paths[0], tmp_path / "absent.xml")

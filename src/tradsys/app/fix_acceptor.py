@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from tradsys.app.arguments import CompId, Host, InputFile, ListenPort, Seconds
-from tradsys.app.fix_rules import load_dictionary
+from tradsys.app.fix_rules import CONFORMANCE, load_dictionary
 from tradsys.app.stopping import stopping
 from tradsys.client.fix_link import Check, FixLink
 from tradsys.client.fix_outbox import Outbox
@@ -75,7 +75,7 @@ def fix_acceptor(
         if is_conformance
         else SessionSettings(sender_comp_id=sender, target_comp_id="DEMO")
     )
-    acceptor = EchoAcceptor(base, targets, load_dictionary(dictionary), is_strict=is_conformance)
+    acceptor = EchoAcceptor(base, targets, load_dictionary(dictionary, CONFORMANCE), is_strict=is_conformance)
     with stopping(seconds) as stop:
         asyncio.run(serve(acceptor, host, port, stop.is_set))
     return 0

@@ -52,7 +52,7 @@ class Section:
         self.group_tags: frozenset[int] = frozenset().union(
             *(member.group.all_tags for member in self.members if member.group is not None)
         )
-        self.all_tags = self.group_tags.union(self.by_tag)
+        self.all_tags: frozenset[int] = self.group_tags.union(self.by_tag)
 
     @property
     def delimiter(self) -> int:
@@ -87,27 +87,44 @@ class Dictionary(Struct, frozen=True):
         return self.fields[tag].values.get(value, "") if tag in self.fields else ""
 
 
-def load(path: str | Path) -> Dictionary:
+def load(path: str | Path, *supplements: str | Path) -> Dictionary:
     """Read a dictionary.
 
     Parameters
     ----------
     path : str or Path
         XML file in QuickFIX's form.
+    *supplements : str or Path
+        Files in the same form with messages, components and fields for it; what is there before holds.
 
     Raises
     ------
     InputError
-        The file cannot be read, is no XML, or contradicts itself; the text says where.
+        A file cannot be read, is no XML, or contradicts itself; the text says where.
     """
-    try:
-        root = ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError) as error:
-        raise InputError(f"{path}: no FIX dictionary: {error}") from None
+    root = root_of(path)
+    for supplement in supplements:
+        add(root, root_of(supplement))
     try:
         return Reader(root).read()
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def root_of(path: str | Path) -> ElementTree.Element:
+    """Read a file's root element."""
+    try:
+        return ElementTree.parse(path).getroot()
+    except (OSError, ElementTree.ParseError) as error:
+        raise InputError(f"{path}: no FIX dictionary: {error}") from None
+
+
+def add(root: ElementTree.Element, more: ElementTree.Element) -> None:
+    """Add the elements of another dictionary that this one does not have."""
+    for part, key in (("messages", "msgtype"), ("components", "name"), ("fields", "number")):
+        into, known = root.find(part), {element.get(key) for element in root.iterfind(f"{part}/*")}
+        if into is not None:
+            into.extend(element for element in more.iterfind(f"{part}/*") if element.get(key) not in known)
 
 
 class Reader:
