@@ -16,11 +16,11 @@ PYTEST = $(PYTHON) -m pytest -q -n $(JOBS)
 RELEASE = PYTHONPATH=src
 DEBUG = PYTHONPATH=build/debug
 
-.PHONY: help env build debug test test-release test-debug test-heavy test-all run bench sim lint fmt clean
+.PHONY: help env build debug test test-release test-debug test-heavy test-all interop run bench sim lint fmt clean
 
 help:
 	@sed -n 's/^#  *make/make/p' Makefile
-	@echo "also: build test-all bench sim lint fmt clean"
+	@echo "also: build test-all interop bench sim lint fmt clean"
 
 ifeq ($(PYTHON),$(VENV)/bin/python)
 env: $(VENV)/ready
@@ -53,6 +53,10 @@ test-heavy: build debug
 	$(RELEASE) $(PYTEST) -m heavy $(ARGS)
 
 test-all: test test-heavy
+
+# What the tests with real FIX clients of others need (tests/interop skips without); compiles QuickFIX once, bounded.
+interop: env
+	timeout 1200 $(PYTHON) tools/install.py interop
 
 run: build
 	$(RELEASE) $(PYTHON) -m tradsys up $(ARGS)
