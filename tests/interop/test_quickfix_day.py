@@ -118,20 +118,22 @@ def test_what_the_client_asks_for_again_is_resent(client):
     client.take("8", t584="gap", t912="Y")
     last = client.received[-1].seq
     client.do("expect", next_in=1)
-    late = client.order(1, 20)
-    client.take("8", t11=late)
+    client.take("8", t11=client.order(1, 20))
     again = [m for m in client.received if m.flag(43)]
-    assert [m.text(11) for m in again if m.text(150) == "0"] == names
-    for original, copy in zip(originals, (m for m in again if m.text(150) == "0"), strict=True):
+    asked = [m.number(7) for m in client.sent if m.msg_type == "2"]
+    # the engine counts a message after it has told the application: it may be one ahead of what we set
+    assert asked in ([1], [2]), asked
+    # each number once, the Logon's as a gap fill
+    covered = [n for m in again for n in range(m.seq, m.number(36) if m.msg_type == "4" else m.seq + 1)]
+    assert covered[: last + 1 - asked[0]] == list(range(asked[0], last + 1))
+    assert [(m.seq, m.number(36), m.flag(123)) for m in again if m.msg_type == "4"] == [(1, 2, True)][
+        asked[0] - 1 :
+    ]
+    copies = [m for m in again if m.text(150) == "0" and m.seq <= last]
+    assert [m.text(11) for m in copies] == names
+    for original, copy in zip(originals, copies, strict=True):
         assert copy.get(122) == original.get(52)
         assert copy.text(17) == original.text(17)
-    fills = [m for m in again if m.msg_type == "4"]
-    assert fills
-    assert all(m.flag(123) for m in fills)
-    # each number once: from 1 to what was the last
-    covered = [n for m in again for n in range(m.seq, m.number(36) if m.msg_type == "4" else m.seq + 1)]
-    assert covered[:last] == list(range(1, last + 1))
-    assert any(m.msg_type == "2" and m.number(7) == 1 for m in client.sent)
 
 
 def test_the_numbers_go_on_after_logout(client_of):
