@@ -1,6 +1,7 @@
 """A FIX acceptor of ours behind a real socket, in a thread of its own, for tests of both ends."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,15 +12,15 @@ from tradsys.app.fix_acceptor import EchoAcceptor
 class AcceptorThread:
     """Runs an acceptor until it is left; `call` runs a function between its steps."""
 
-    def __init__(self, acceptor: EchoAcceptor) -> None:
-        self.acceptor = acceptor
+    def __init__(self, acceptor: EchoAcceptor, tls: ssl.SSLContext | None = None) -> None:
+        self.acceptor, self.tls = acceptor, tls
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> "AcceptorThread":
         self._thread.start()
-        start = self.acceptor.start("127.0.0.1", 0)
+        start = self.acceptor.start("127.0.0.1", 0, self.tls)
         self.port = asyncio.run_coroutine_threadsafe(start, self._loop).result(10)
         return self
 

@@ -6,6 +6,7 @@ It has no engine: an application message comes back to its sender. Sessions live
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ from tradsys.app.fix_rules import CONFORMANCE, load_dictionary
 from tradsys.app.stopping import stopping
 from tradsys.client.fix_link import Check, FixLink
 from tradsys.client.fix_outbox import Outbox
-from tradsys.errors import listen_error
+from tradsys.errors import InputError, listen_error
 from tradsys.fix.message import MESSAGE_BYTES_MAX, Field, GarbledError, Message, parse, split
 from tradsys.fix.rules import Rules
 from tradsys.fix.session import REVERSE_ROUTE
@@ -45,6 +46,7 @@ def fix_acceptor(
     sender: CompId | None = None,
     target: tuple[CompId, ...] = (),
     dictionary: InputFile | None = None,
+    certificate: InputFile | None = None,
     seconds: Seconds = 0.0,
 ) -> int:
     """Run a FIX 4.4 acceptor without a venue: orders (D) and security definitions (d) come back to their sender.
@@ -65,6 +67,8 @@ def fix_acceptor(
         CompIDs that may log on, one session each; TW44 and TW for conformance, else DEMO.
     dictionary
         The rules in QuickFIX's form; ours if not given.
+    certificate
+        Speak TLS with the certificate and the key in this PEM file.
     seconds
         Stop after this time; 0: not before Ctrl-C.
     """
@@ -76,15 +80,29 @@ def fix_acceptor(
         else SessionSettings(sender_comp_id=sender, target_comp_id="DEMO")
     )
     acceptor = EchoAcceptor(base, targets, load_dictionary(dictionary, CONFORMANCE), is_strict=is_conformance)
+    tls = None if certificate is None else server_tls(certificate)
     with stopping(seconds) as stop:
-        asyncio.run(serve(acceptor, host, port, stop.is_set))
+        asyncio.run(serve(acceptor, host, port, stop.is_set, tls))
     return 0
 
 
-async def serve(acceptor: EchoAcceptor, host: str, port: int, is_over: object) -> None:
+def server_tls(certificate: Path) -> ssl.SSLContext:
+    """Make the TLS side of a listener from a PEM file with its certificate and key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate)
+    except OSError as error:
+        raise InputError(f"{certificate} must hold a certificate and its key: {error}") from None
+    return context
+
+
+async def serve(
+    acceptor: EchoAcceptor, host: str, port: int, is_over: object, tls: ssl.SSLContext | None = None
+) -> None:
     """Run an acceptor until it is over; the first line printed says where it listens."""
     assert callable(is_over)
-    port = await acceptor.start(host, port)
+    port = await acceptor.start(host, port, tls)
     print(
         f"listening at {host}:{port} as {acceptor.base.sender_comp_id} for {', '.join(acceptor.targets)}",
         flush=True,
@@ -130,11 +148,11 @@ class EchoAcceptor:
         self._server: asyncio.Server | None = None
         self._ticking: asyncio.Task[None] | None = None
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port."""
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Listen, plain or with TLS, and return the port."""
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: Connection(self), host, port)
+            self._server = await loop.create_server(lambda: Connection(self), host, port, ssl=tls)
         except OSError as error:
             raise listen_error(f"{host}:{port}", error.errno, error.strerror) from None
         self._ticking = asyncio.create_task(self._tick())
