@@ -1,12 +1,15 @@
 """Runs the scripts of fix_specs/sessions against a session without sockets. Their form: fix_specs/sessions/README.md."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 from session_owner import Disk, SessionOwner
 
 from tradsys.fix.actions import Fault
+from tradsys.fix.dictionary import load
 from tradsys.fix.message import Field, Message, checksum, format_time, frame_of, parse, parse_time
+from tradsys.fix.rules import Rules
 from tradsys.fix.schedule import Schedule
 from tradsys.fix.settings import SessionSettings, changed, conformance
 
@@ -14,6 +17,7 @@ START = b"20240102-12:00:00.000"  # a Tuesday
 TICK_NS = 100 * 10**6
 UNITS = {"ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
 TIME = re.compile(r"<now(?:([+-][0-9.]+)(ms|s|min|h))?>")
+SPECS = Path(__file__).resolve().parents[2] / "fix_specs"
 IMPLIED = (8, 9, 49, 52, 56, 10)
 
 
@@ -34,6 +38,7 @@ class ScriptRun:
         self.now_ns = parse_time(START)
         self.owner: SessionOwner | None = None
         self.fault: Fault | None = None
+        self.rules: Rules | None = None
         self.seen = 0  # deliveries asked about
 
     def run(self) -> None:
@@ -70,6 +75,8 @@ class ScriptRun:
                 self.is_initiator = value == "yes"
             elif name == "accept":
                 self.accepts_at_once = value != "later"
+            elif name == "rules":
+                self.rules = rules_of(value)
             elif name in ("next_in", "next_out"):
                 setattr(self.disk, name, int(value))
             else:
@@ -82,9 +89,9 @@ class ScriptRun:
         self.owner.now_ns = self.now_ns
         self.seen = 0
 
-    def check(self, _: Message) -> Fault | None:
+    def check(self, message: Message) -> Fault | None:
         fault, self.fault = self.fault, None
-        return fault
+        return self.rules.check(message) if fault is None and self.rules is not None else fault
 
     @property
     def live(self) -> SessionOwner:
@@ -222,6 +229,14 @@ class ScriptRun:
             return format_time(self.now_ns + shift, "ms").decode()
 
         return TIME.sub(moment, text)
+
+
+@cache
+def rules_of(name: str) -> Rules:
+    """Make the rules of our dictionary: strict or liberal."""
+    assert name in ("strict", "liberal"), name
+    dictionary = load(SPECS / "TRADSYS-FIX44.xml", SPECS / "CONFORMANCE-FIX44.xml")
+    return Rules(dictionary, strict=name == "strict")
 
 
 def same(found: Field, expected: Field) -> bool:
