@@ -24,6 +24,8 @@ from tradsys.fix.session import REVERSE_ROUTE
 from tradsys.fix.settings import SECOND_NS, SessionSettings, changed, conformance
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tradsys.fix.dictionary import Dictionary, Section
 
 CONNECTIONS_MAX = 1_000
