@@ -24,6 +24,7 @@ from tradsys.fix.actions import (
 from tradsys.fix.gap import Early, Gap
 from tradsys.fix.message import Field, Message, parse_time
 from tradsys.fix.numbers import SessionNumbers
+from tradsys.fix.schedule import Hours
 from tradsys.fix.settings import SECOND_NS, SessionSettings
 
 HEARTBEAT, TEST_REQUEST, RESEND_REQUEST, REJECT, SEQUENCE_RESET, LOGOUT, LOGON = (
@@ -120,6 +121,7 @@ class FixSession:
         self._test_ns = 0  # when the TestRequest unanswered yet was sent; 0: none
         self._end_reason = EndReason.CONNECTION_LOST
         self._reset_when_closed: tuple[int, int] | None = None
+        self._hours: Hours | None = None  # the schedule's period looked at last
 
     # --------------------------------------------------------------------------------------- the connection
 
@@ -274,7 +276,8 @@ class FixSession:
             return "MsgSeqNum(34) must be 1 with ResetSeqNumFlag(141)"
         if logon.flag(141) and not settings.reset_by_logon:
             return "ResetSeqNumFlag(141) is not allowed for this session"
-        if settings.schedule is not None and not settings.schedule.is_open(now_ns):
+        hours = self._hours_at(now_ns)
+        if hours is not None and now_ns >= hours.end_ns:
             return "outside the session's hours"
         return ""
 
@@ -562,13 +565,22 @@ class FixSession:
 
     def _keep_hours(self, now_ns: int) -> None:
         """End the session when its hours or its period do."""
-        schedule = self.settings.schedule
-        if schedule is not None and (not schedule.is_open(now_ns) or self._is_new_period(now_ns)):
+        hours = self._hours_at(now_ns)
+        if hours is not None and (now_ns >= hours.end_ns or self._is_new_period(now_ns)):
             self._send_logout("the session's hours have ended", now_ns)
 
     def _is_new_period(self, now_ns: int) -> bool:
-        schedule = self.settings.schedule
-        return schedule is not None and schedule.period_of(now_ns) != self.period_ns
+        """Tell whether the numbers are those of a period before: they begin again once, whatever the clock does."""
+        schedule, hours = self.settings.schedule, self._hours_at(now_ns)
+        return schedule is not None and hours is not None and schedule.resets and hours.begin_ns > self.period_ns
+
+    def _hours_at(self, now_ns: int) -> Hours | None:
+        """Tell the schedule's period of a moment; None: there is no schedule."""
+        if self.settings.schedule is None:
+            return None
+        if self._hours is None or not self._hours.begin_ns <= now_ns < self._hours.next_ns:
+            self._hours = self.settings.schedule.hours_of(now_ns)
+        return self._hours
 
     def _is_timely(self, message: Message, now_ns: int) -> bool:
         """Tell whether SendingTime is there and near our clock."""
@@ -640,8 +652,8 @@ class FixSession:
             self._do(Ended(reason))
 
     def _reset(self, next_in: int, next_out: int, now_ns: int) -> None:
-        schedule = self.settings.schedule
-        self.period_ns = schedule.period_of(now_ns) if schedule is not None else 0
+        hours = self._hours_at(now_ns)
+        self.period_ns = hours.begin_ns if hours is not None else 0
         self.numbers.next_in, self.numbers.next_out = next_in, next_out
         self.gap.clear()
         self._do(ResetNumbers(next_in, next_out, self.period_ns))
