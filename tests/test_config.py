@@ -136,3 +136,52 @@ def test_a_session_nobody_could_be_kept_from_is_refused(tmp_path, session, messa
     path.write_text(f"participants: [{{participant_id: 1, name: p, sessions: [{session}]}}]")
     with pytest.raises(ConfigError, match=message):
         config.load(path, {})
+
+
+def desk(**fix):
+    """Settings with one FIX session."""
+    session = {"session_id": 2, "name": "desk", "fix": {"sender_comp_id": "DESK", "password": "pw"} | fix}
+    return {"participants": [PARTICIPANT | {"sessions": [session]}]}
+
+
+def test_every_choice_of_a_fix_session_is_read(tmp_path):
+    """Times of day are text in YAML too, where 17:30 would be a number."""
+    (tmp_path / "tradsys.yaml").write_text("""
+participants:
+- participant_id: 1
+  name: ALPHA
+  sessions:
+  - session_id: 2
+    name: desk
+    fix: {sender_comp_id: DESK, password: pw, validation: strict, instruments: [AMZN], cancel_multiple: 8,
+          allowed_addresses: [10.0.0.0/8, "::1"], precision: ns,
+          schedule: {start: 17:30, end: 17:00:00, zone: Europe/Berlin, first_day: SUN, last_day: FRI, resets: false}}
+""")
+    fix = config.load(tmp_path / "tradsys.yaml", {}).participants[0].sessions[0].fix
+    assert (fix.schedule.start, fix.schedule.end, fix.schedule.resets) == ("17:30", "17:00:00", False)
+    assert (fix.validation, fix.instruments, fix.allowed_addresses) == ("strict", ("AMZN",), ("10.0.0.0/8", "::1"))
+
+
+@pytest.mark.parametrize(
+    ("fix", "said"),
+    [
+        ({"validation": "lax"}, "Invalid enum value 'lax'"),
+        ({"cod_grace_ms": 90_000}, "<= 60000 .*cod_grace_ms`, was 90000"),
+        ({"precision": 6}, "precision`, was 6"),
+        ({"schedule": {"start": "25:00"}}, "schedule.start`, was '25:00'"),
+        ({"allowed_addresses": ["10.0.0.1/8"]}, "like 10.1.2.3 or 10.1.0.0/16, was '10.0.0.1/8'"),
+        ({"heartbeat_s_min": 90}, "must not exceed heartbeat_s_max, were 90 and 60"),
+        ({"public_key": "k"}, "a password or a public_key, not both"),
+        ({"password": ""}, "needs a password or a public_key"),
+        ({"password": "", "public_key": "k", "latency_s": 0}, "a signature needs latency_s"),
+    ],
+)
+def test_a_wrong_fix_setting_is_said_with_what_was_found(tmp_path, fix, said):
+    with pytest.raises(ConfigError, match=said):
+        load(tmp_path, desk(**fix))
+
+
+def test_a_secret_of_the_wrong_type_is_not_printed(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, desk(password=123456))
+    assert "123456" not in str(caught.value)

@@ -14,7 +14,9 @@ instruments:
      price_min: "0.01", price_max: "100000", qty_max: "1000000"}
 """
 
+import ipaddress
 import os
+import re
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,6 +36,7 @@ ENV_SEPARATOR = "__"
 FILE_NAME = "tradsys.yaml"
 SECRET_NAMES = ("secret", "secret_key", "password")
 MASK = "********"
+PLACE = re.compile(r"at `\$\.?(.*)`")
 
 Port = Annotated[int, Meta(ge=0, le=65535)]  # 0 binds to any free port
 Count = Annotated[int, Meta(ge=1)]
@@ -156,31 +159,64 @@ class FixDoor(Section, frozen=True):
     refusal_delay_ms: Milliseconds = 1_000
     slow_ms: Count = 10_000
     catch_up_reports_per_turn: Count = 2_048
+    dictionary: str = ""  # of sessions with strict validation, in QuickFIX's form; empty: ours
+
+
+Day = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
+TimeOfDay = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$")]
+
+
+class FixSchedule(Section, frozen=True):
+    """Hours of a FIX session (tradsys.fix.schedule): logons are refused outside of them, at their end it is logged out."""
+
+    start: TimeOfDay = "00:00"
+    end: TimeOfDay = "00:00"  # not after start: on a later day
+    zone: str = "UTC"  # as Europe/Berlin
+    days: tuple[Day, ...] = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")  # daily: a period begins on
+    first_day: Day | None = None  # weekly: from start on this day ...
+    last_day: Day | None = None  # ... to end on this one
+    resets: bool = True  # both numbers begin at 1 with a period
 
 
 class FixSession(Section, frozen=True):
-    """The FIX side of a session: names, credentials, choices (fix_specs/RULES_OF_ENGAGEMENT.md)."""
+    """The FIX side of a session: names, credentials, choices (fix_specs/RULES_OF_ENGAGEMENT.md section 9)."""
 
     sender_comp_id: CompId  # the client's name: 49 of what it sends
     target_comp_id: CompId = "TRADSYS"  # ours
     username: str = ""  # 553; empty: not looked at
-    password: str = ""  # 554; empty: a signature with the session's secret, if it has one
+    password: str = ""  # 554; empty: a signature, with public_key or with the session's secret
+    public_key: str = ""  # the client's Ed25519 key: PEM, or base64 of its 32 bytes
     accounts: tuple[Identifier, ...] = ()  # it may name; empty: all of its participant's
     default_account: Annotated[int, Meta(ge=0)] = 0
+    instruments: tuple[Name, ...] = ()  # symbols it may enter orders in; empty: all its participant may
+    cancel_multiple: Annotated[int, Meta(ge=1, le=1_000)] = 4  # cancels have so many times the session's throttle
     cod: Literal["none", "disconnect", "logout", "both"] = "none"  # cancel on disconnect
     cod_grace_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
     heartbeat_s_min: Count = 1
     heartbeat_s_max: Count = 60
     reset_by_logon: bool = True  # 141=Y is followed
     reset_on_logon: bool = False
+    schedule: FixSchedule | None = None  # hours, and whether numbers begin at 1 with them; else always open
+    validation: Literal["liberal", "strict"] = "liberal"  # strict: everything the dictionary says
     precision: Literal["s", "ms", "us", "ns"] = "us"  # of the times sent
     latency_s: Annotated[int, Meta(ge=0)] = 120  # largest difference of SendingTime and clock; 0: not looked at
-    allowed_addresses: tuple[str, ...] = ()  # empty: all
+    allowed_addresses: tuple[str, ...] = ()  # 10.1.2.3 or 10.1.0.0/16; empty: all
     orders_max: Annotated[int, Meta(ge=1 << 10, le=1 << 24)] = 1 << 18  # ClOrdIDs remembered; a power of two
 
     def __post_init__(self) -> None:
         if self.orders_max & (self.orders_max - 1):
             raise ValueError(f"orders_max must be a power of two, was {self.orders_max}")
+        if self.heartbeat_s_min > self.heartbeat_s_max:
+            raise ValueError(
+                f"heartbeat_s_min must not exceed heartbeat_s_max, were {self.heartbeat_s_min} and {self.heartbeat_s_max}"
+            )
+        if self.password and self.public_key:
+            raise ValueError("a session has a password or a public_key, not both")
+        for text in self.allowed_addresses:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError as error:
+                raise ValueError(f"allowed_addresses are like 10.1.2.3 or 10.1.0.0/16, was {text!r}: {error}") from None
 
 
 class Session(Section, frozen=True):
@@ -198,8 +234,12 @@ class Session(Section, frozen=True):
     def __post_init__(self) -> None:
         if self.fix is None and not self.api_key:
             raise ValueError(f"session {self.session_id} needs an api_key, or fix settings")
-        if self.fix is not None and not (self.fix.password or self.secret):
-            raise ValueError(f"session {self.session_id}: fix needs a password, or the session a secret to sign with")
+        if self.fix is not None and not (self.fix.password or self.fix.public_key or self.secret):
+            raise ValueError(
+                f"session {self.session_id}: fix needs a password or a public_key, or the session a secret to sign with"
+            )
+        if self.fix is not None and not (self.fix.password or self.fix.latency_s):
+            raise ValueError(f"session {self.session_id}: a signature needs latency_s, or it could be used again")
         if (self.fix is None or self.secret) and len(self.secret) < 16:
             raise ValueError(f"secret must have at least 16 characters, session {self.session_id}'s has {len(self.secret)}")
 
@@ -344,7 +384,33 @@ def load(
     try:
         return msgspec.convert(settings, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{source}: {error}") from None
+        raise ConfigError(f"{source}: {error}{found_at(settings, str(error))}") from None
+
+
+class YamlLoader(yaml.SafeLoader):
+    """YAML without numbers to the base of 60: 17:30 is a time of day, not 1050."""
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | str:
+        """Read a whole number."""
+        return node.value if ":" in node.value else int(self.construct_yaml_int(node))
+
+
+YamlLoader.add_constructor("tag:yaml.org,2002:int", YamlLoader.construct_number)
+
+
+def found_at(settings: dict[str, Any], complaint: str) -> str:
+    """Say what stands where msgspec complains of something else, ``at `$.venue.poll```; secrets are not said."""
+    place = PLACE.search(complaint)
+    value: Any = settings
+    names = re.findall(r"[^.\[\]]+", place[1]) if place else []
+    if not names or names[-1] in SECRET_NAMES:
+        return ""
+    try:
+        for name in names:
+            value = value[int(name)] if isinstance(value, list) else value[name]
+    except (KeyError, IndexError, TypeError, ValueError):
+        return ""
+    return "" if isinstance(value, (dict, list)) else f", was {value!r}"
 
 
 def read_file(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
@@ -354,7 +420,7 @@ def read_file(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -
         return "settings", {}
     file = Path(named or FILE_NAME)
     try:
-        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+        settings = yaml.load(file.read_text(encoding="utf-8"), YamlLoader)
     except OSError as error:
         raise ConfigError(f"{file} must be a file of settings, cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no UTF-8, or a date that is none

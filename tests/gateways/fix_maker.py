@@ -41,7 +41,7 @@ class FixClient:
             "sender_comp_id": self.name.encode(),
             "target_comp_id": b"TRADSYS",
             "seq": seq,
-            "sending_time": format_time(time.time_ns(), "us"),
+            "sending_time": format_time(time.time_ns() + self.door.offset_ns, "us"),
         }
         return build(msg_type, [(tag, str(value).encode()) for tag, value in fields], Header(**(head | header)))
 

@@ -10,6 +10,7 @@ from tradsys.gateways.fix_symbols cimport FixSymbols
 cdef class FixEntry(FixOutgoing):
     cdef FixSymbols symbols
     cdef readonly FixOrders orders
+    cdef frozenset permitted           # symbols it may enter and change orders in; empty: all
     cdef readonly int64_t refused
 
     cdef int terms_of(self, FixOrder* terms, const FixRequest* request, const char** sentence) except -1

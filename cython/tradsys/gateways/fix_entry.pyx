@@ -29,6 +29,7 @@ cdef class FixEntry(FixOutgoing):
     def __cinit__(self, config, symbols, *_others):
         self.symbols = symbols
         self.orders = FixOrders(config.orders_max)
+        self.permitted = frozenset(symbol.encode("ascii") for symbol in config.instruments)
 
     cdef int terms_of(self, FixOrder* terms, const FixRequest* request, const char** sentence) except -1:
         """What a D or G asks for, in the engine's units. 0, or RejectReason and the sentence why not."""
@@ -44,6 +45,9 @@ cdef class FixEntry(FixOutgoing):
             terms.account_id = <uint32_t> account
         else:
             terms.account_id = self.config.default_account
+        if self.permitted and (<const char*> request.symbol.data)[:request.symbol.size] not in self.permitted:
+            sentence[0] = b"this session may not trade the instrument"
+            return OTHER
         return 0
 
     cdef FixOrder* enter(self, FixRequest* request, uint64_t seq, uint64_t client_ref) except? NULL:

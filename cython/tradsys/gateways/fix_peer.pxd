@@ -29,6 +29,8 @@ cdef class FixPeer(FixEntry):
     # turn
     cdef int64_t stored_next_in        # as the store has it
     cdef Session throttle
+    cdef Session cancel_throttle       # of F and q
+    cdef Session admin_throttle        # of administrative messages
     cdef readonly int64_t banned_until_ns  # monotonic
     # waiting work
     cdef readonly object delayed       # messages that found no room in the batch
@@ -45,3 +47,4 @@ cdef class FixPeer(FixEntry):
     cdef int take_order(self, FixRequest* request, const uint8_t* message, int64_t size) except -1
     cdef bint is_next(self, const FixRequest* request) noexcept
     cdef int refuse_rate(self, const FixRequest* request) except -1
+    cdef int count_flood(self) except -1

@@ -207,15 +207,27 @@ cdef class FixPeer(FixEntry):
     cdef int take(self, const uint8_t* message, int64_t size) except -1:
         """Take one message off the stream; NO_ROOM: not now."""
         cdef FixRequest request
+        cdef object fault = None
         read_request(message, size, &request)
-        if self.numbers.fast and self.is_next(&request):
+        if self.config.rules is not None and request.fault != FAULT_GARBLED:
+            fault = self._strict_fault((<const char*> message)[:size])
+        if fault is None and self.numbers.fast and self.is_next(&request):
             if self.take_order(&request, message, size) == NO_ROOM:
                 return NO_ROOM
             self.numbers.next_in += 1
             self.numbers.heard_ns = self.now_ns
             return TAKEN
-        self._take_slowly((<const char*> message)[:size], request.fault, request.fault_tag)
+        if fault is None and request.fault != FAULT_NONE and request.fault != FAULT_GARBLED:
+            fault = Fault(request.fault, request.fault_tag)
+        self._take_slowly((<const char*> message)[:size], request.fault == FAULT_GARBLED, fault)
         return TAKEN
+
+    def _strict_fault(self, bytes message):
+        """What the dictionary's rules find in a message; None: nothing, or it is none."""
+        try:
+            return self.config.rules.check(parse(message))
+        except GarbledError:
+            return None
 
     cdef bint is_next(self, const FixRequest* request) noexcept:
         """Whether it is an order message that may be used without asking the session."""
@@ -232,10 +244,10 @@ cdef class FixPeer(FixEntry):
         return self.numbers.latency_ns == 0 or (
             -self.numbers.latency_ns <= sent_ns - self.now_ns <= self.numbers.latency_ns)
 
-    def _take_slowly(self, bytes message, int fault, int fault_tag):
+    def _take_slowly(self, bytes message, bint is_garbled, fault):
         """Whatever the session has to look at."""
         try:
-            parsed = None if fault == FAULT_GARBLED else parse(message)
+            parsed = None if is_garbled else parse(message)
         except GarbledError:
             parsed = None
         if parsed is None:  # both readers have to hold it for a message: the order path reads with the other
@@ -245,8 +257,10 @@ cdef class FixPeer(FixEntry):
         if parsed.msg_type in ADMIN_TYPES:
             logged = masked(parsed) if parsed.msg_type == "A" else message
             self.note_in(logged, len(logged), max(parsed.seq, 0), 0, FLAG_ADMIN)
-        if fault != FAULT_NONE:
-            self.session.on_fault(parsed, Fault(fault, fault_tag), self.now_ns)
+            if self.live and not take_token(&self.admin_throttle, self.mono_ns):
+                self.count_flood()
+        if fault is not None:
+            self.session.on_fault(parsed, fault, self.now_ns)
         else:
             self.session.on_message(parsed, self.now_ns)
         self.drain()
@@ -290,9 +304,11 @@ cdef class FixPeer(FixEntry):
         cdef uint8_t* target = self.sequencer.reserve(SIZE_NEW_ORDER)
         cdef uint64_t client_ref = self.orders.next_ref
         cdef int is_pushed = 0
+        cdef bint is_cancel
         if target == NULL:
             return NO_ROOM
-        if not take_token(&self.throttle, self.mono_ns):
+        is_cancel = request.msg_type == TYPE_CANCEL or request.msg_type == TYPE_MASS_CANCEL
+        if not take_token(&self.cancel_throttle if is_cancel else &self.throttle, self.mono_ns):
             self.note_in(message, size, request.seq, 0, 0)
             self.refuse_rate(request)
             return TAKEN
@@ -321,13 +337,17 @@ cdef class FixPeer(FixEntry):
 
     cdef int refuse_rate(self, const FixRequest* request) except -1:
         """Refuse what is over the session's rate; too much of it ends the session."""
-        self.throttled += 1
         if request.msg_type in (TYPE_NEW_ORDER, TYPE_CANCEL, TYPE_REPLACE, TYPE_MASS_CANCEL):
             self.refuse(request, REJECT_REASON_THROTTLED, b"THROTTLED: more messages than this session's rate allows")
         else:
             refused = (<object> request.msg_type).to_bytes(1 + (request.msg_type > 255), "big")
             self.send_fields("j", ((45, b"%d" % request.seq), (372, refused), (380, b"0"),
                                    (58, b"THROTTLED: more messages than this session's rate allows")))
+        return self.count_flood()
+
+    cdef int count_flood(self) except -1:
+        """Count a message over the session's rate."""
+        self.throttled += 1
         if count_useless(&self.throttle, 1, FLOOD_MULTIPLE, self.mono_ns) and self.numbers.active:
             self.banned_until_ns = self.mono_ns + <int64_t> BAN_S * 1_000_000_000
             self.session.logout("FLOOD: twice the session's rate was exceeded", self.now_ns)
@@ -477,9 +497,16 @@ cdef class FixPeer(FixEntry):
         self.resends.clear()
         self.resend_offset = -1
         if self.throttle.throttle_window_ns == 0:  # filled once: a new connection is no new allowance
-            reset_throttle(&self.throttle, self.config.throttle_messages, self.config.throttle_window_ms * 1_000_000, mono_ns)
+            self._fill_throttles()
         self.session.on_connect(now_ns)
         self.drain()
+
+    def _fill_throttles(self):
+        cdef int64_t window_ns = self.config.throttle_window_ms * 1_000_000
+        cdef int64_t messages = self.config.throttle_messages
+        reset_throttle(&self.throttle, messages, window_ns, self.mono_ns)
+        reset_throttle(&self.cancel_throttle, messages * self.config.cancel_multiple, window_ns, self.mono_ns)
+        reset_throttle(&self.admin_throttle, messages * self.config.cancel_multiple, window_ns, self.mono_ns)
 
     def figures(self):
         """Numbers and counters, as a dict."""

@@ -2,15 +2,21 @@
 
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from tradsys import config
+from tradsys.app.fix_rules import load_dictionary
 from tradsys.engine.sequencer import Sequencer
 from tradsys.errors import ConfigError, UnitError, reject_text
+from tradsys.fix.rules import Rules
+from tradsys.fix.schedule import Schedule
 from tradsys.fix.settings import SessionSettings
 from tradsys.gateways.definitions import defined_ids
+from tradsys.gateways.fix_logon import read_public_key
 from tradsys.gateways.fix_sessions import FixSessionConfig
 from tradsys.gateways.logon import Credential
 from tradsys.wire import commands, records
@@ -68,6 +74,11 @@ def fix_sessions_of(settings: config.Config) -> list[FixSessionConfig]:
 def _fix_session(
     settings: config.Config, participant: config.Participant, session: config.Session, fix: config.FixSession
 ) -> FixSessionConfig:
+    try:
+        schedule = Schedule(**msgspec.structs.asdict(fix.schedule)) if fix.schedule is not None else None
+        public_key = read_public_key(fix.public_key) if fix.public_key else b""
+    except ValueError as error:
+        raise ConfigError(f"session {session.session_id}: {error}") from None
     rules = SessionSettings(
         sender_comp_id=fix.target_comp_id,
         target_comp_id=fix.sender_comp_id,
@@ -77,6 +88,7 @@ def _fix_session(
         reset_by_logon=fix.reset_by_logon,
         reset_on_logon=fix.reset_on_logon,
         latency_ns=fix.latency_s * 10**9,
+        schedule=schedule,
     )
     return FixSessionConfig(
         session.session_id,
@@ -86,16 +98,29 @@ def _fix_session(
         username=fix.username,
         password=fix.password,
         secret=session.secret.encode("utf-8"),
+        public_key=public_key,
         accounts=fix.accounts,
         default_account=fix.default_account,
         cod=fix.cod,
         cod_grace_ms=fix.cod_grace_ms,
         throttle_messages=session.throttle_messages,
         throttle_window_ms=session.throttle_window_ms,
+        cancel_multiple=fix.cancel_multiple,
+        instruments=fix.instruments,
         allowed_addresses=fix.allowed_addresses,
+        rules=strict_rules(settings.fix.dictionary) if fix.validation == "strict" else None,
         orders_max=fix.orders_max,
         is_durable=settings.venue.durability == "fsync",
     )
+
+
+@cache
+def strict_rules(path: str) -> Rules:
+    """Make the rules of a dictionary, once for all sessions; ours if no path is given."""
+    dictionary = load_dictionary(Path(path) if path else None)
+    if dictionary is None:
+        raise ConfigError("validation: strict needs a dictionary, and ours is not here: name one in fix.dictionary")
+    return Rules(dictionary, strict=True)
 
 
 def _participants(settings: config.Config, known: dict[str, set[int]]) -> Iterator[np.ndarray]:

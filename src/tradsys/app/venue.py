@@ -169,7 +169,9 @@ class VenueProcess:
         except OSError as error:
             raise listen_error(f"{place[0]}:{place[1]} (fix_port)", error.errno, error.strerror) from error
         self._stack.callback(listener.close)
-        limits = FixLimits(**msgspec.structs.asdict(self.settings.fix))
+        names = {field.name for field in fields(FixLimits)}
+        given = msgspec.structs.asdict(self.settings.fix)
+        limits = FixLimits(**{name: value for name, value in given.items() if name in names})
         self.fix = FixGateway(self.sequencer, listener, sessions, limits)
         self._stack.callback(self.fix.close)
         self._wake_fds = (self.fix.fileno(),)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from tradsys.fix.rules import Rules
 from tradsys.fix.settings import SessionSettings
 from tradsys.wire.enums import CloseReason
 
@@ -27,7 +28,9 @@ class FixSessionConfig:
         Tags 553 and 554 of its Logon; an empty password asks for a signature (95, 96) with `secret`, and no secret
         either lets anybody in who knows the CompIDs.
     secret : bytes
-        Key of the signature.
+        Key of a HMAC signature.
+    public_key : bytes
+        The client's Ed25519 key, 32 bytes: the signature is its own, not the secret's.
     accounts : tuple of int
         Accounts it may name; empty: all of its participant's.
     default_account : int
@@ -38,8 +41,14 @@ class FixSessionConfig:
         How long a lost connection may come back before its orders are cancelled.
     throttle_messages, throttle_window_ms : int
         Rate of its messages; 0: no limit.
+    cancel_multiple : int
+        Cancels (F, q) have a rate of their own, so many times that of the others; so have administrative messages.
+    instruments : tuple of str
+        Symbols it may enter and change orders in; empty: all its participant may trade. Cancels are always taken.
     allowed_addresses : tuple of str
-        Addresses it may connect from; empty: all.
+        Addresses and networks it may connect from; empty: all.
+    rules : Rules, optional
+        What every message in is held against beside what the venue needs.
     orders_max : int
         ClOrdIDs remembered, a power of two.
     is_durable : bool
@@ -53,13 +62,17 @@ class FixSessionConfig:
     username: str = ""
     password: str = ""
     secret: bytes = b""
+    public_key: bytes = b""
     accounts: tuple[int, ...] = ()
     default_account: int = 0
     cod: str = "none"
     cod_grace_ms: int = 0
     throttle_messages: int = 0
     throttle_window_ms: int = 1_000
+    cancel_multiple: int = 4
+    instruments: tuple[str, ...] = ()
     allowed_addresses: tuple[str, ...] = ()
+    rules: Rules | None = None
     orders_max: int = 1 << 18
     is_durable: bool = False
 
