@@ -77,6 +77,7 @@ class Venue(Section, frozen=True):
     feed_b_port: Port = 5557
     snapshot_port: Port = 5558  # snapshots and gap fill
     fix_port: Port = 9878  # FIX 4.4; listens only when a session has `fix` settings
+    fix_tls_port: Port = 9879  # the same over TLS; listens only with fix.tls
     durability: Literal["none", "batch", "fsync"] = "batch"
     poll: Literal["spin", "sleep"] = "sleep"
     snapshot_commands: Annotated[int, Meta(ge=0)] = (
@@ -85,7 +86,8 @@ class Venue(Section, frozen=True):
     curve: Curve = Curve()
 
     def __post_init__(self) -> None:
-        ports = [self.orders_port, self.feed_a_port, self.feed_b_port, self.snapshot_port, self.fix_port]
+        ports = [self.orders_port, self.feed_a_port, self.feed_b_port, self.snapshot_port]
+        ports += [self.fix_port, self.fix_tls_port]
         taken = [port for port in ports if port]
         if len(set(taken)) < len(taken):
             raise ValueError(f"the venue's ports must differ, were {ports}")
@@ -148,6 +150,14 @@ class Capacities(Section, frozen=True):
 CompId = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[!-~]+$")]
 
 
+class FixTls(Section, frozen=True):
+    """TLS of the FIX door; files in PEM."""
+
+    certificate: str = ""  # ours, with the chain behind it; empty: no TLS
+    key: str = ""  # its private key, without a passphrase; empty: in the same file
+    client_ca: str = ""  # who signs clients' certificates; empty: clients need none
+
+
 class FixDoor(Section, frozen=True):
     """Bounds of the FIX door; each is explained in fix_specs/RULES_OF_ENGAGEMENT.md."""
 
@@ -159,7 +169,13 @@ class FixDoor(Section, frozen=True):
     refusal_delay_ms: Milliseconds = 1_000
     slow_ms: Count = 10_000
     catch_up_reports_per_turn: Count = 2_048
+    plain: bool = True  # listens at fix_port; false: over TLS only
+    tls: FixTls = FixTls()
     dictionary: str = ""  # of sessions with strict validation, in QuickFIX's form; empty: ours
+
+    def __post_init__(self) -> None:
+        if not (self.plain or self.tls.certificate):
+            raise ValueError("a FIX door that is not plain needs tls.certificate")
 
 
 Day = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]

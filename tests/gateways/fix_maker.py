@@ -1,6 +1,7 @@
 """A FIX door with its sequencer, and clients on real sockets, turned by hand."""
 
 import socket
+import ssl
 import time
 
 from tradsys.engine.sequencer import Sequencer
@@ -19,12 +20,14 @@ NOW = object()
 class FixClient:
     """A client that counts its own numbers and keeps what it is sent."""
 
-    def __init__(self, door, name="CLIENT1", *, next_out=1):
+    def __init__(self, door, name="CLIENT1", *, next_out=1, tls=None):
         self.door = door
         self.name = name
         self.next_out = next_out
-        self.socket = socket.create_connection(door.address)
+        self.socket = socket.create_connection(door.tls_address if tls else door.address)
         self.socket.setblocking(False)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost", do_handshake_on_connect=False)
         self.rest = b""
         self.received = []
         self.unread = []
@@ -33,6 +36,23 @@ class FixClient:
 
     def raw(self, data):
         self.socket.sendall(data)
+
+    def secure(self):
+        """Go through the TLS handshake."""
+
+        def is_done():
+            try:
+                self.socket.do_handshake()
+            except ssl.SSLWantReadError:
+                return False
+            return True
+
+        self.door.clients.remove(self)
+        try:
+            self.door.until(is_done)
+        finally:
+            self.door.clients.append(self)
+        return self
 
     def message(self, msg_type, *fields, seq=None, **header):
         if seq is None:
@@ -52,7 +72,7 @@ class FixClient:
         while not self.closed:
             try:
                 data = self.socket.recv(1 << 20)
-            except BlockingIOError:
+            except (BlockingIOError, ssl.SSLWantReadError):
                 break
             except OSError:
                 data = b""
@@ -105,7 +125,7 @@ class FixClient:
 class FixDoor:
     """Sequencer and FIX gateway. Sessions 1 and 2 are CLIENT1 and CLIENT2 of participants 1 and 2."""
 
-    def __init__(self, path, *, configs=None, limits=None, define=True, sequencer=None, **changes):
+    def __init__(self, path, *, configs=None, limits=None, define=True, sequencer=None, tls=None, **changes):
         self.path = path
         self.offset_ns = 0
         self.sequencer = Sequencer.open(path, durability="batch", **SMALL, **(sequencer or {}))
@@ -114,7 +134,11 @@ class FixDoor:
             self.define()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.address = self.listener.getsockname()
-        self.gateway = FixGateway(self.sequencer, self.listener, configs or self.configs(**changes), limits)
+        self.tls_listener = socket.create_server(("127.0.0.1", 0), backlog=64) if tls else None
+        self.tls_address = self.tls_listener.getsockname() if tls else None
+        self.gateway = FixGateway(
+            self.sequencer, self.listener, configs or self.configs(**changes), limits, self.tls_listener, tls
+        )
 
     def configs(self, settings=None, **changes):
         return [
@@ -173,6 +197,8 @@ class FixDoor:
         for client in self.clients:
             client.close()
         self.listener.close()
+        if self.tls_listener is not None:
+            self.tls_listener.close()
         self.sequencer.close()
 
     def close(self):
@@ -180,4 +206,6 @@ class FixDoor:
             client.close()
         self.gateway.close()
         self.listener.close()
+        if self.tls_listener is not None:
+            self.tls_listener.close()
         self.sequencer.close()

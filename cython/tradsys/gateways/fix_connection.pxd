@@ -1,4 +1,4 @@
-"""One TCP connection of the FIX door: a socket that never blocks and two bounded buffers."""
+"""One TCP connection of the FIX door: a socket that never blocks and two bounded buffers, with TLS if wished."""
 from libc.stdint cimport int64_t, uint8_t
 
 
@@ -19,6 +19,15 @@ cdef class FixConnection:
     cdef int64_t out_end
     cdef int64_t out_capacity
     cdef int64_t out_bytes_max
+    # TLS: what is sent waits encrypted in [sealed_begin, sealed_end) of sealed, one piece of the outbox at a time
+    cdef object tls                     # ssl.SSLObject; None: plain
+    cdef object tls_in                  # ssl.MemoryBIO
+    cdef object tls_out
+    cdef bytes sealed
+    cdef int64_t sealed_begin
+    cdef int64_t sealed_end
+    cdef readonly bint is_secured       # its handshake is done, or there is none
+    cdef bint has_more                  # decrypted bytes wait for room in the inbox
     # state
     cdef public int64_t since_ns        # when it was made, monotonic
     cdef public int64_t close_at_ns     # monotonic; 0: it stays
@@ -34,3 +43,9 @@ cdef class FixConnection:
     cdef int put(self, const uint8_t* data, int64_t size) except -1
     cdef int send(self, int64_t now_ns) except -1
     cdef int64_t waiting_bytes(self) noexcept nogil
+
+    cdef int make_room(self) noexcept nogil
+    cdef int64_t receive_sealed(self) except -1
+    cdef int shake_hands(self) except -1
+    cdef int take_sealed(self) except -1
+    cdef int64_t push(self, const uint8_t* data, int64_t size, int64_t now_ns) except -2

@@ -12,6 +12,8 @@ cdef class FixGateway:
     cdef Sequencer sequencer
     cdef FixSymbols symbols
     cdef object listener               # socket.socket
+    cdef object tls_listener           # likewise, or None
+    cdef object tls_context            # ssl.SSLContext
     cdef readonly object limits        # tradsys.gateways.fix_limits.FixLimits
     cdef object logon_check
     cdef dict by_names                 # (SenderCompID, TargetCompID) of the client -> FixPeer
@@ -24,6 +26,7 @@ cdef class FixGateway:
     cdef readonly int64_t connections_max
     cdef readonly int connection_count
     cdef list unread                   # connections with whole messages left over
+    cdef dict strangers                # connections not logged on, the oldest first
     cdef object session_commands       # deque of (FixPeer, kind, argument) waiting for room
     # time
     cdef int64_t now_ns                # wall clock of this turn
@@ -38,6 +41,7 @@ cdef class FixGateway:
     cdef readonly int64_t messages_in
     cdef readonly int64_t connections_made
     cdef readonly int64_t connections_refused
+    cdef readonly int64_t connections_displaced
     cdef readonly int64_t garbled_bytes
     cdef readonly int64_t logons_refused
 

@@ -54,6 +54,8 @@ cdef enum:
     LISTEN_NS = 1_000_000          # the sockets are looked at this often while nobody is connected
     SWEEP_NS = 50_000_000          # timers
     LISTENER = 2147483647
+    TLS_LISTENER = 2147483646
+    HANDSHAKES_A_TURN = 1          # steps of them: each may take a millisecond from everybody logged on
     DESCRIPTORS_KEPT = 256         # of the process's, for everything but connections
     LIVE_BYTES = 1048576           # waiting for a client before its reports stay in the event log
 
@@ -71,20 +73,23 @@ cdef class FixGateway:
         Listening; the caller closes it.
     configs : iterable of FixSessionConfig
     limits : FixLimits, optional
+    tls_listener : socket.socket, optional
+        A second one, whose connections begin with a TLS handshake.
+    tls_context : ssl.SSLContext, optional
     """
 
-    def __cinit__(self, Sequencer sequencer not None, listener, configs, limits=None):
+    def __cinit__(self, Sequencer sequencer not None, listener, configs, limits=None, tls_listener=None, tls_context=None):
         configs = list(configs)
         self.limits = limits or FixLimits()
         self.sequencer = sequencer
-        self.listener = listener
+        self.listener, self.tls_listener, self.tls_context = listener, tls_listener, tls_context
         # the rest is for journal and stores: without a descriptor for them the venue has to stop
         self.connections_max = min(self.limits.connections_max, max(
             resource.getrlimit(resource.RLIMIT_NOFILE)[0] - DESCRIPTORS_KEPT - 2 * len(configs), 1))
         self.symbols = FixSymbols(sequencer.engine)
         self.logon_check = FixLogonCheck(self.limits.logon_failures_max, self.limits.logon_failure_window_ms)
         self.epoll = epoll_create1(0)
-        self.connections, self.free_slots, self.unread = [], [], []
+        self.connections, self.free_slots, self.unread, self.strangers = [], [], [], {}
         self.session_commands = deque()
         self.by_names, self.peers = {}, []
         self.by_session = [None] * sequencer.engine.state.sessions_max
@@ -92,8 +97,10 @@ cdef class FixGateway:
         self.mono_ns = machine_ns()
         for config in configs:
             self._add_peer(config)
-        listener.setblocking(False)
-        self._watch(listener.fileno(), EPOLL_CTL_ADD, EPOLLIN, LISTENER)
+        for one, slot in ((listener, LISTENER), (tls_listener, TLS_LISTENER)):
+            if one is not None:
+                one.setblocking(False)
+                self._watch(one.fileno(), EPOLL_CTL_ADD, EPOLLIN, slot)
 
     def __dealloc__(self):
         if self.epoll >= 0:
@@ -125,6 +132,7 @@ cdef class FixGateway:
         """Take messages from the sockets into the sequencer's batch. Returns how many."""
         cdef epoll_event ready[EVENTS_A_WAIT]
         cdef int count, i
+        cdef int handshakes = HANDSHAKES_A_TURN
         cdef int64_t before = self.messages_in
         cdef FixConnection connection
         cdef FixPeer peer
@@ -136,11 +144,16 @@ cdef class FixGateway:
         self._push_session_commands()
         left_over, self.unread = self.unread, []
         for connection in left_over:
+            if connection.has_more:
+                connection.receive()
             self.read(connection)
         count = epoll_wait(self.epoll, ready, EVENTS_A_WAIT, 0)
         for i in range(count):
             if ready[i].data.u32 == LISTENER:
-                self._accept()
+                self._accept(self.listener, None)
+                continue
+            if ready[i].data.u32 == TLS_LISTENER:
+                self._accept(self.tls_listener, self.tls_context)
                 continue
             connection = self.connections[ready[i].data.u32]
             if connection is None:
@@ -148,6 +161,10 @@ cdef class FixGateway:
             if ready[i].events & EPOLLOUT:
                 connection.is_blocked = False
                 self._watch(connection.fd, EPOLL_CTL_MOD, EPOLLIN, connection.slot)
+            if not connection.is_secured:
+                if handshakes == 0:
+                    continue  # the socket stays readable
+                handshakes -= 1
             connection.receive()
             if connection not in self.unread:
                 self.read(connection)
@@ -173,6 +190,8 @@ cdef class FixGateway:
             outcome = find_message(
                 connection.inbox + connection.in_begin, connection.in_end - connection.in_begin, &begin, &size)
             if outcome == FRAME_NEEDS_MORE:
+                if connection.has_more:
+                    break
                 return 0
             if outcome == FRAME_GARBLED:
                 connection.in_begin += begin
@@ -196,18 +215,23 @@ cdef class FixGateway:
         self.unread.append(connection)
         return 0
 
-    def _accept(self):
+    def _accept(self, listener, context):
+        """Take connections; when there is no room for one, the oldest that has not logged on makes way."""
         cdef FixConnection connection
         for _ in range(64):
             try:
-                socket, address = self.listener.accept()
+                socket, address = listener.accept()
             except OSError:
                 return
+            if self.connection_count >= self.connections_max and self.strangers:
+                self.connections_displaced += 1
+                self.close_connection(next(iter(self.strangers)))
             if self.closing or self.connection_count >= self.connections_max:
                 self.connections_refused += 1
                 socket.close()
                 continue
-            connection = FixConnection(socket, address[0], self.limits.out_bytes_max, self.mono_ns)
+            connection = FixConnection(socket, address[0], self.limits.out_bytes_max, self.mono_ns, context)
+            self.strangers[connection] = True
             if self.free_slots:
                 connection.slot = self.free_slots.pop()
                 self.connections[connection.slot] = connection
@@ -238,6 +262,7 @@ cdef class FixGateway:
         elif peer.delayed and not peer.take_delayed():
             return False  # what the last connection brought comes first
         else:
+            self.strangers.pop(connection, None)
             connection.peer = peer
             peer.connection = connection
             peer.begin(self.now_ns, self.mono_ns)
@@ -288,6 +313,7 @@ cdef class FixGateway:
         if delay_ns:
             # a refused Logon: its session is free for its owner while the Logout is on its way
             connection.peer = peer.connection = None
+            self.strangers[connection] = True
             peer.session.on_disconnect(self.now_ns)
             peer.drain()
 
@@ -306,6 +332,7 @@ cdef class FixGateway:
             return
         self._watch(connection.fd, EPOLL_CTL_DEL, 0, 0)
         connection.close()
+        self.strangers.pop(connection, None)
         self.connections[connection.slot] = None
         self.free_slots.append(connection.slot)
         connection.slot = -1
@@ -545,4 +572,5 @@ cdef class FixGateway:
         return {"connections": self.connection_count, "connections_made": self.connections_made,
                 "messages_in": self.messages_in, "garbled_bytes": self.garbled_bytes,
                 "logons_refused": self.logons_refused, "connections_refused": self.connections_refused,
+                "connections_displaced": self.connections_displaced,
                 "sessions": [(<FixPeer> peer).figures() for peer in self.peers]}

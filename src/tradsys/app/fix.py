@@ -40,6 +40,8 @@ def console(
     username: Printable = "",
     password: Printable = "",
     tls: Annotated[bool, Parameter(negative="")] = False,
+    ca: InputFile | None = None,
+    certificate: InputFile | None = None,
     directory: Annotated[OutputDirectory | None, Parameter(name=["--dir", "-d"])] = None,
     dictionary: InputFile | None = None,
     wait: Seconds = 1.0,
@@ -66,7 +68,11 @@ def console(
     password
         Password, tag 554. Better in TRADSYS_FIX_PASSWORD, or typed when asked: others can see command lines.
     tls
-        Speak TLS.
+        Speak TLS; the venue's port for it is 9879.
+    ca
+        Certificates (PEM) to trust instead of the system's.
+    certificate
+        Our certificate and its key in one PEM file, for a venue that asks for one.
     directory
         Keep sequence numbers and sent messages there; without, every start asks for a reset of the numbers.
     dictionary
@@ -84,11 +90,22 @@ def console(
     write = text.json if as_json else text.line
     client = FixClient(
         host, port, sender, target, username=username, password=password, directory=directory,
-        ask_reset=directory is None, tls=ssl.create_default_context() if tls else None,
+        ask_reset=directory is None, tls=context_of(ca, certificate) if tls or ca or certificate else None,
         trace=lambda direction, message: print(write(direction, message), flush=True),
     )  # fmt: skip
     with client:
         return Console(client, wait).run(sys.stdin.fileno(), is_terminal=sys.stdin.isatty())
+
+
+def context_of(ca: Path | None, certificate: Path | None) -> ssl.SSLContext:
+    """TLS as a client: whom to trust, and who we are."""
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        if certificate is not None:
+            context.load_cert_chain(certificate)
+    except OSError as error:
+        raise InputError(f"{ca or certificate}: {error}") from None
+    return context
 
 
 class Console:

@@ -28,6 +28,7 @@ from tradsys.errors import EngineStoppedError, listen_error
 from tradsys.gateways.door import CurveKeys, admit_curve_clients, open_order_socket
 from tradsys.gateways.fix_gateway import FixGateway
 from tradsys.gateways.fix_limits import FixLimits
+from tradsys.gateways.fix_tls import server_context
 from tradsys.gateways.limits import DoorLimits
 from tradsys.gateways.logon import LogonCheck, LogonLimits
 from tradsys.gateways.order_gateway import OrderGateway
@@ -163,19 +164,30 @@ class VenueProcess:
         sessions = fix_sessions_of(self.settings)
         if not sessions:
             return
-        place = (self.settings.venue.bind, self.settings.venue.fix_port)
+        fix = self.settings.fix
+        names = {field.name for field in fields(FixLimits)}
+        given = msgspec.structs.asdict(fix)
+        limits = FixLimits(**{name: value for name, value in given.items() if name in names})
+        listener = self._listen("fix_port") if fix.plain else None
+        tls_listener, context = None, None
+        if fix.tls.certificate:
+            context = server_context(fix.tls.certificate, fix.tls.key, fix.tls.client_ca)
+            tls_listener = self._listen("fix_tls_port")
+        self.fix = FixGateway(self.sequencer, listener, sessions, limits, tls_listener, context)
+        self._stack.callback(self.fix.close)
+        self._wake_fds = (self.fix.fileno(),)
+        for name, scheme, one in (("fix", "tcp", listener), ("fix_tls", "tls", tls_listener)):
+            if one is not None:
+                self.addresses[name] = "{}://{}:{}".format(scheme, *one.getsockname()[:2])
+
+    def _listen(self, port_name: str) -> socket.socket:
+        place = (self.settings.venue.bind, getattr(self.settings.venue, port_name))
         try:
             listener = socket.create_server(place, backlog=256)
         except OSError as error:
-            raise listen_error(f"{place[0]}:{place[1]} (fix_port)", error.errno, error.strerror) from error
+            raise listen_error(f"{place[0]}:{place[1]} ({port_name})", error.errno, error.strerror) from error
         self._stack.callback(listener.close)
-        names = {field.name for field in fields(FixLimits)}
-        given = msgspec.structs.asdict(self.settings.fix)
-        limits = FixLimits(**{name: value for name, value in given.items() if name in names})
-        self.fix = FixGateway(self.sequencer, listener, sessions, limits)
-        self._stack.callback(self.fix.close)
-        self._wake_fds = (self.fix.fileno(),)
-        self.addresses["fix"] = "tcp://{}:{}".format(*listener.getsockname()[:2])
+        return listener
 
     def _open_orders(self) -> None:
         orders, curve = self.settings.orders, self.settings.venue.curve
@@ -238,7 +250,7 @@ class VenueProcess:
 
     def ready_line(self) -> str:
         """The line scripts wait for: READY and the doors' addresses."""
-        order = ("orders", "feed_a", "feed_b", "snapshots", "fix")
+        order = ("orders", "feed_a", "feed_b", "snapshots", "fix", "fix_tls")
         return "READY " + " ".join(
             f"{name}={self.addresses[name]}" for name in order if name in self.addresses
         )

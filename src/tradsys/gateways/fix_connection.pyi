@@ -1,4 +1,5 @@
 import socket as sockets
+import ssl
 from typing import Any
 
 class FixConnection:
@@ -11,5 +12,13 @@ class FixConnection:
     is_lost: bool
     bytes_in: int
     bytes_out: int
-    def __init__(self, socket: sockets.socket, address: str, out_bytes_max: int, now_ns: int) -> None: ...
+    is_secured: bool
+    def __init__(
+        self,
+        socket: sockets.socket,
+        address: str,
+        out_bytes_max: int,
+        now_ns: int,
+        context: ssl.SSLContext | None = None,
+    ) -> None: ...
     def close(self) -> None: ...

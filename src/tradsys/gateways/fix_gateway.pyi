@@ -1,5 +1,6 @@
 from collections.abc import Iterable
 from socket import socket
+from ssl import SSLContext
 from typing import Any
 
 from tradsys.engine.sequencer import Sequencer
@@ -13,9 +14,11 @@ class FixGateway:
     def __init__(
         self,
         sequencer: Sequencer,
-        listener: socket,
+        listener: socket | None,
         configs: Iterable[FixSessionConfig],
         limits: FixLimits | None = None,
+        tls_listener: socket | None = None,
+        tls_context: SSLContext | None = None,
     ) -> None: ...
     def fileno(self) -> int: ...
     def poll(self, now_ns: int) -> int: ...
