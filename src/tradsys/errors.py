@@ -96,6 +96,16 @@ class InputError(TradSysError, ValueError):
     code = "INPUT"
 
 
+class RiskError(TradSysError, ValueError):
+    """A figure of risk cannot be given for these numbers; ``problem`` is a name of ``tradsys.risk.inputs.Problem``."""
+
+    code = "RISK"
+
+    def __init__(self, sentence: str, problem: str = "") -> None:
+        super().__init__(sentence)
+        self.problem = problem
+
+
 class Reject(NamedTuple):
     """What the doors say for one ``RejectReason``."""
 
