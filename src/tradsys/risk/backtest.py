@@ -318,4 +318,3 @@ def _share(found: int, misses: int) -> float:
 def _ratio(statistic: float, dof: int) -> LikelihoodRatio:
     positive = max(statistic, 0.0)  # a maximum less itself may round below zero
     return LikelihoodRatio(positive, float(chi_square_survival(positive, dof)))
-
