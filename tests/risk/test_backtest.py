@@ -8,6 +8,7 @@ import pytest
 
 from tradsys.errors import RiskError
 from tradsys.risk import backtest as b
+from tradsys.risk.covariance import ewma_volatilities
 from tradsys.risk.inputs import Problem
 from tradsys.risk.parametric import normal_var_es
 
@@ -153,3 +154,23 @@ def test_refusals():
     refused(Problem.NOT_FINITE, b.hits, [1.0, np.nan], 1.0)
     refused(Problem.OUT_OF_RANGE, b.acerbi_szekely, [1.0], [1.0], [0.0], 0.975)
     refused(Problem.SHAPE, b.simulated_p_values, b.ShortfallTest(0, 0, 0, 0), [1.0], [1.0], 0.9, [[1.0, 2.0]])
+
+
+def test_var_holds_on_real_indices_where_it_should(market_data):
+    """The S&P 500 since 1990: yesterday's 500 days do not see volatility coming, filtered returns do better."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(market_data / "daily" / "skfolio_sp500_index_1990_2022.parquet")
+    closes = table["SP500"].to_numpy()
+    returns = closes[1:] / closes[:-1] - 1.0
+    plain = b.backtest(returns[500:], b.rolling_forecasts(returns, 500, 0.99), 0.99)
+    assert 0.008 < plain.exceptions / plain.observations < 0.02
+    assert plain.independence.p_value < 0.01  # hits come in clusters
+    volatilities = ewma_volatilities(returns)
+    shocks = returns / volatilities[:-1]
+    filtered = b.rolling_forecasts(shocks, 500, 0.99) * volatilities[500:-1]
+    scaled = b.backtest(returns[500:], filtered, 0.99)
+    assert scaled.pof.p_value > 0.05
+    assert scaled.independence.p_value > 100 * plain.independence.p_value
+    normal = b.backtest(returns[500:], 2.3263478740408408 * volatilities[500:-1], 0.99)
+    assert normal.pof.p_value < 1e-6  # tails are not normal

@@ -13,6 +13,7 @@ from tradsys.errors import RiskError
 from tradsys.risk import monte_carlo as m
 from tradsys.risk import random_numbers as r
 from tradsys.risk import simulation, sobol
+from tradsys.risk.decomposition import normal_contributions
 from tradsys.risk.historical import es_standard_error, historical_var_es
 from tradsys.risk.inputs import Problem
 from tradsys.risk.parametric import normal_var_es, student_var_es
@@ -80,6 +81,7 @@ def test_gaussian_is_plain_numpy_on_the_same_draws():
             assert found.component_es == pytest.approx(rough, rel=0.05, abs=0.05)
             assert found.component_es.sum() == pytest.approx(found.es, rel=1e-9)
             assert found.component_es[3] == 0.0
+            assert HELD @ found.marginal_var == pytest.approx(found.var, rel=1e-9)
 
 
 @pytest.mark.parametrize(("dof", "mirror"), [(None, False), (None, True), (4.0, False), (4.0, True)])
@@ -96,6 +98,15 @@ def test_simulated_is_the_closed_form_within_its_error(dof, mirror):
     assert abs(found.es - exact.es) < 4 * found.es_error
     assert 0 < found.var_error < 0.02 * exact.var
     assert 0 < found.es_error < 0.05 * exact.es
+
+
+def test_marginals_are_the_closed_form_of_the_normal():
+    found = m.simulate_gaussian(HELD, COVARIANCE, 0.95, settings=MANY._replace(paths=400_000))
+    exact = normal_contributions(HELD, COVARIANCE, 0.95)
+    assert found.marginal_var == pytest.approx(exact.marginal, abs=1e-3)
+    assert found.marginal_es == pytest.approx(
+        normal_contributions(HELD, COVARIANCE, 0.95, es=True).marginal, abs=3e-4
+    )
 
 
 def test_standard_errors_are_the_spread_of_seeds():

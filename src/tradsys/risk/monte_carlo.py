@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tradsys.risk import sobol
 from tradsys.risk.covariance import factor
@@ -34,7 +34,7 @@ from tradsys.risk.random_numbers import (
     next_normal,
     path_state,
 )
-from tradsys.risk.simulation import Simulation, chunk_of, measured, simulate, tail_paths
+from tradsys.risk.simulation import Simulation, chunk_of, measured, paths_near_var, simulate, tail_paths
 
 Progress = Callable[[float], None]
 Revalue = Callable[[Floats], Floats]  # (paths, assets) returns -> (paths,) P&L
@@ -91,7 +91,7 @@ def simulate_gaussian(
     dof
         Degrees of freedom, above 2, of Student's t with this covariance; None: normal.
     components
-        Say what each asset adds to the ES.
+        Say what each asset adds to the ES and to the VaR.
     settings
         Paths, seed, antithetic, threads, progress.
 
@@ -119,12 +119,28 @@ def simulate_gaussian(
     found = measured(pnl, level, batches=_BATCHES if mirror else 0)
     if not components:
         return found
-    paths, weights = tail_paths(pnl, found.var, level)
-    mean_tail = np.zeros(root.shape[1])
+    tail, weights = tail_paths(pnl, found.var, level)
+    marginal_es = -(root @ _mean_factors(settings, tail, weights, root.shape[1], dof) + drift)
+    near = paths_near_var(pnl, found.var, level)
+    around = np.full(len(near), 1.0 / len(near))
+    marginal_var = -(root @ _mean_factors(settings, near, around, root.shape[1], dof) + drift)
+    summed = float(held @ marginal_var)
+    if summed != 0.0:
+        marginal_var *= found.var / summed  # the paths around the VaR lose it on average only
+    return found._replace(
+        component_es=held * marginal_es + 0.0, marginal_es=marginal_es, marginal_var=marginal_var
+    )
+
+
+def _mean_factors(
+    settings: Settings, paths: NDArray[np.int64], weights: Floats, factors: int, dof: float | None
+) -> Floats:
+    """Weighted mean (factors,) of the draws of the given paths."""
+    total = np.zeros(factors)
     for first in range(0, len(paths), 4096):
         part = slice(first, first + 4096)
-        mean_tail += weights[part] @ gaussian_factors(settings, paths[part], root.shape[1], dof)
-    return found._replace(component_es=-held * (root @ mean_tail + drift) + 0.0)
+        total += weights[part] @ gaussian_factors(settings, paths[part], factors, dof)
+    return total
 
 
 def gaussian_factors(settings: Settings, paths: ArrayLike, factors: int, dof: float | None = None) -> Floats:

@@ -1,0 +1,137 @@
+"""How ``tradsys risk`` shows what it found: tables for people, Arrow for programs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tradsys.app.risk_var import Answer
+    from tradsys.risk.inputs import Floats
+
+POSITIONS_SHOWN = 40
+
+
+def print_answer(found: Answer) -> None:
+    """Print the figures, the positions by what they add, and the groups."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    book, q = found.book, found.question
+    console.print(
+        f"[bold]{q.method}[/] at {q.level:.4g} over {q.days} day{'s' if q.days > 1 else ''}, {book.base}; "
+        f"{len(book.returns.values)} returns from {book.dates[0]} to {book.dates[-1]}"
+    )
+    gross = float(np.abs(book.exposures).sum())
+    console.print(f"{len(book.positions)} positions, net {book.exposures.sum():,.2f}, gross {gross:,.2f}\n")
+    for name, figure, error in (("VaR", found.var, found.var_error), ("ES", found.es, found.es_error)):
+        line = f"{name:<4}[bold]{figure:>18,.2f}[/]  {_share(figure, gross)} of gross"
+        console.print(line + (f"  standard error {error:,.2f}" if error is not None else ""))
+    if found.interval:
+        low, high = found.interval
+        console.print(f"VaR lies in {low:,.2f} .. {high:,.2f} with {q.confidence:.0%} confidence")
+    if found.component_es is not None:
+        console.print()
+        console.print(_positions(found))
+    for label, parts in found.groups.items():
+        console.print(_group(label, parts, found.es))
+    for note in _notes(found):
+        console.print(f"[bright_black]{note}[/]")
+
+
+def write_arrow(found: Answer, path: Path) -> None:
+    """Write one row a position with its figures; the totals are in the schema's metadata."""
+    import pyarrow as pa
+    import pyarrow.feather
+
+    book = found.book
+    columns = {
+        "symbol": pa.array([p.symbol for p in book.positions]),
+        **{
+            label: pa.array([p.labels.get(label, "") for p in book.positions])
+            for label in ("account", "asset_class", "sector", "currency")
+        },
+        "quantity": pa.array([p.quantity for p in book.positions], pa.float64()),
+        "exposure": pa.array(book.exposures),
+    }
+    for name in ("component_var", "component_es", "incremental_var"):
+        figures = getattr(found, name)
+        columns[name] = pa.nulls(len(book.positions), pa.float64()) if figures is None else pa.array(figures)
+    q = found.question
+    metadata = {
+        "method": q.method,
+        "level": q.level,
+        "horizon_days": q.days,
+        "var": found.var,
+        "es": found.es,
+    }
+    table = pa.table(columns).replace_schema_metadata(
+        {key: repr(value).strip("'") for key, value in metadata.items()}
+    )
+    pyarrow.feather.write_feather(table, str(path))
+
+
+def _positions(found: Answer) -> Table:
+    from rich.table import Table
+
+    book = found.book
+    assert found.component_es is not None
+    table = Table(title="what each position adds", title_justify="left")
+    table.add_column("symbol")
+    heads = ["exposure", "component VaR", "component ES", "share of ES", "incremental VaR"]
+    for head in heads:
+        table.add_column(head, justify="right")
+    order = np.argsort(-np.abs(found.component_es), kind="stable")
+    for i in order[:POSITIONS_SHOWN]:
+        table.add_row(
+            book.positions[i].symbol, f"{book.exposures[i]:,.0f}", _amount(found.component_var, i),
+            _amount(found.component_es, i), _share(found.component_es[i], found.es), _amount(found.incremental_var, i),
+        )  # fmt: skip
+    if len(order) > POSITIONS_SHOWN:
+        rest = float(found.component_es[order[POSITIONS_SHOWN:]].sum())
+        table.add_row(
+            f"{len(order) - POSITIONS_SHOWN} more", "", "", f"{rest:,.2f}", _share(rest, found.es), ""
+        )
+    table.add_section()
+    sum_var = None if found.component_var is None else found.component_var.sum()
+    table.add_row(
+        "sum", f"{book.exposures.sum():,.0f}", "" if sum_var is None else f"{sum_var:,.2f}",
+        f"{found.component_es.sum():,.2f}", "", "",
+    )  # fmt: skip
+    return table
+
+
+def _group(label: str, parts: dict[str, float], total: float) -> Table:
+    from rich.table import Table
+
+    table = Table(title=f"ES by {label.replace('_', ' ')}", title_justify="left")
+    table.add_column(label)
+    table.add_column("component ES", justify="right")
+    table.add_column("share", justify="right")
+    for name, amount in sorted(parts.items(), key=lambda item: -abs(item[1])):
+        table.add_row(name or "-", f"{amount:,.2f}", _share(amount, total))
+    return table
+
+
+def _notes(found: Answer) -> list[str]:
+    returns = found.book.returns
+    notes = list(found.notes)
+    if returns.cells_missing:
+        what = (
+            f"{returns.cells_missing} prices are missing in the history: {returns.rows_dropped} days left out"
+        )
+        notes.append(f"{what}, {returns.cells_carried} prices carried forward")
+    return notes
+
+
+def _amount(figures: Floats | None, i: int) -> str:
+    return "" if figures is None else f"{figures[i]:,.2f}"
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part / whole:.2%}" if whole else "-"

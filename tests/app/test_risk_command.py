@@ -1,0 +1,186 @@
+"""Goal: ``tradsys risk`` answers what it is asked, alike for people and programs, and refuses in a sentence.
+
+Method: the example portfolio over the example's invented prices, and files that are wrong in one way each.
+"""
+
+import json
+import runpy
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
+import pytest
+
+from tradsys.app import cli
+from tradsys.app.risk_files import horizon_days, read_history
+from tradsys.app.risk_var import METHODS
+from tradsys.errors import InputError
+from tradsys.risk.historical import historical_var_es
+
+EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
+PORTFOLIO = str(EXAMPLES / "portfolio.csv")
+
+
+@pytest.fixture(scope="module")
+def prices(tmp_path_factory):
+    made = runpy.run_path(str(EXAMPLES / "made_up_prices.py"))
+    path = tmp_path_factory.mktemp("history") / "prices.parquet"
+    pq.write_table(made["prices"](days=600), path)
+    return str(path)
+
+
+def asked(capsys, *words, status=0):
+    assert cli.main(["risk", "var", *words]) == status
+    return capsys.readouterr()
+
+
+def asked_json(capsys, *words):
+    return json.loads(asked(capsys, *words, "--json").out.splitlines()[-1])
+
+
+def test_made_up_prices_are_the_same_every_time():
+    made = runpy.run_path(str(EXAMPLES / "made_up_prices.py"))["prices"]
+    assert made(days=50).equals(made(days=50))
+    assert made(days=900)["EFA"].null_count > 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_answers_and_its_components_add_up(capsys, prices, method):
+    found = asked_json(
+        capsys, PORTFOLIO, "--history", prices, "--method", method, "--paths", "4000", "--horizon", "2d"
+    )
+    assert 0 < found["var"] < found["es"] < found["gross"]
+    assert found["value"] == pytest.approx(sum(p["exposure"] for p in found["positions"]))
+    assert (found["var_error"] is not None) == (method in {"mc", "sobol", "copula", "bootstrap", "brownian"})
+    for name, total in (("component_var", "var"), ("component_es", "es")):
+        parts = [p[name] for p in found["positions"]]
+        if parts[0] is not None:
+            assert sum(parts) == pytest.approx(found[total], rel=1e-6)
+    for parts in found["groups"].values():
+        assert sum(parts.values()) == pytest.approx(found["es"], rel=1e-6)
+    shown = asked(capsys, PORTFOLIO, "--history", prices, "--method", method, "--paths", "4000").out
+    assert "VaR" in shown
+
+
+def test_historical_is_the_quantile_of_the_pnl(capsys, prices, tmp_path):
+    portfolio = tmp_path / "p.csv"
+    portfolio.write_text("symbol,quantity\nSPY,2\nSPY,1\nTLT,-5\n")
+    found = asked_json(capsys, str(portfolio), "--history", prices, "--level", "0.95")
+    table = pq.read_table(prices)
+    spy, tlt = (table[name].to_numpy() for name in ("SPY", "TLT"))
+    pnl = 3 * spy[-1] * (spy[1:] / spy[:-1] - 1) - 5 * tlt[-1] * (tlt[1:] / tlt[:-1] - 1)
+    assert (found["var"], found["es"]) == pytest.approx(historical_var_es(pnl, 0.95), rel=1e-9)
+    assert found["positions"][0]["component_es"] == pytest.approx(2 * found["positions"][1]["component_es"])
+
+
+def test_another_currency_moves_with_its_rate(capsys, tmp_path):
+    days = [date(2024, 1, 1) + timedelta(i) for i in range(80)]
+    rng = np.random.default_rng(1)
+    share, rate = 50 * np.exp(np.cumsum(rng.normal(0, 0.01, 80))), np.exp(np.cumsum(rng.normal(0, 0.01, 80)))
+    history = tmp_path / "h.csv"
+    lines = [f"{d},{a},{b}" for d, a, b in zip(days, share, rate, strict=True)]
+    history.write_text("\n".join(["date,SAP,EUR/USD", *reversed(lines)]))  # any order
+    portfolio = tmp_path / "p.csv"
+    portfolio.write_text("symbol,quantity,currency\nSAP,10,EUR\n")
+    found = asked_json(capsys, str(portfolio), "--history", str(history), "--level", "0.9")
+    dollars = share * rate
+    pnl = 10 * dollars[-1] * (dollars[1:] / dollars[:-1] - 1)
+    assert found["var"] == pytest.approx(historical_var_es(pnl, 0.9).var, rel=1e-9)
+    assert found["value"] == pytest.approx(10 * dollars[-1])
+    wrong = asked(capsys, str(portfolio), "--history", str(history), "--base", "GBP", status=1)
+    assert "the history has no EUR/GBP" in wrong.err
+
+
+def test_the_seed_is_the_answer(capsys, prices):
+    words = (PORTFOLIO, "--history", prices, "--method", "mc", "--paths", "5000")
+    one, two = asked_json(capsys, *words), asked_json(capsys, *words, "--threads", "1")
+    assert one == two
+    assert asked_json(capsys, *words, "--seed", "2")["var"] != one["var"]
+
+
+def test_long_tables_and_gaps(capsys, prices, tmp_path):
+    wide = pq.read_table(prices)
+    rows = [
+        (day, name, value)
+        for name in wide.column_names[1:]
+        for day, value in zip(wide["date"].to_pylist(), wide[name].to_pylist(), strict=True)
+        if value is not None
+    ]
+    long = pa.table(
+        {"date": [r[0] for r in rows], "symbol": [r[1] for r in rows], "adj_close": [r[2] for r in rows]}
+    )
+    path = tmp_path / "long.parquet"
+    pq.write_table(long, path)
+    one = asked_json(capsys, PORTFOLIO, "--history", prices)
+    two = asked_json(capsys, PORTFOLIO, "--history", str(path))
+    assert one == two
+    assert one["rows_dropped"] == one["cells_missing"] > 0
+    carried = asked_json(capsys, PORTFOLIO, "--history", prices, "--missing", "carry")
+    assert carried["cells_carried"] == one["cells_missing"]
+    assert carried["observations"] == one["observations"] + one["rows_dropped"]
+    refused = asked(capsys, PORTFOLIO, "--history", prices, "--missing", "refuse", status=1)
+    assert "EFA has no price on 20" in refused.err
+
+
+def test_arrow_holds_the_positions(capsys, prices, tmp_path):
+    path = tmp_path / "positions.arrow"
+    found = asked_json(capsys, PORTFOLIO, "--history", prices, "--arrow", str(path))
+    table = pyarrow.feather.read_table(path)
+    assert table["component_es"].to_pylist() == [p["component_es"] for p in found["positions"]]
+    assert float(table.schema.metadata[b"var"]) == found["var"]
+
+
+@pytest.mark.parametrize(
+    ("portfolio", "sentence"),
+    [
+        ("symbol,quantity\nNONE,1\n", "the history has no NONE"),
+        ("symbol,quantity\nSPY,many\n", "line 2: quantity must be a number, was 'many'"),
+        ("symbol,quantity\nSPY,nan\n", "quantity must be a number"),
+        ("symbol\nSPY\n", "needs the columns symbol and quantity"),
+        ("symbol,quantity\n", "has no positions"),
+    ],
+)
+def test_wrong_portfolios(capsys, prices, tmp_path, portfolio, sentence):
+    path = tmp_path / "p.csv"
+    path.write_text(portfolio)
+    assert sentence in asked(capsys, str(path), "--history", prices, status=1).err
+
+
+@pytest.mark.parametrize(
+    ("history", "sentence"),
+    [
+        ("day_of,SPY\n2024-01-01,1\n", "needs a column date"),
+        ("date,SPY\n2024-01-01,1.5\n", "a return needs two rows"),
+        ("date,SPY\n2024-01-01,1.5\n2024-01-01,2\n", "has the day 2024-01-01 twice"),
+        ("date,SPY\nsoon,1.5\n", "'soon' is not a date"),
+        ("date,name\n2024-01-01,x\n", "has no prices"),
+        ("date,symbol,price\n2024-01-01,SPY,1\n2024-01-01,SPY,2\n", "has SPY on 2024-01-01 twice"),
+        ("date,symbol\n2024-01-01,SPY\n", "no price or close"),
+        ("date,SPY\n2024-01-01,\n2024-01-02,\n", "two rows with prices of all"),
+    ],
+)
+def test_wrong_histories(capsys, tmp_path, history, sentence):
+    portfolio, path = tmp_path / "p.csv", tmp_path / "h.csv"
+    portfolio.write_text("symbol,quantity\nSPY,1\n")
+    path.write_text(history)
+    assert sentence in asked(capsys, str(portfolio), "--history", str(path), status=1).err
+
+
+def test_wrong_words(capsys, prices, tmp_path):
+    usual = (PORTFOLIO, "--history", prices)
+    assert "no method 'guess'" in asked(capsys, *usual, "--method", "guess", status=2).err
+    assert "no covariance" in asked(capsys, *usual, "--method", "normal", "--covariance", "x", status=2).err
+    assert "missing must be" in asked(capsys, *usual, "--missing", "x", status=2).err
+    assert "level must be in" in asked(capsys, *usual, "--level", "1.5", status=1).err
+    assert "must end with" in asked(capsys, __file__, "--history", prices, status=1).err
+    for text in ("0d", "ten", "-1d", "99999d"):
+        with pytest.raises(InputError, match="horizon"):
+            horizon_days(text)
+    assert [horizon_days(text) for text in ("1d", "10D", "2w", "1m", "7")] == [1, 10, 10, 21, 7]
+    bad = tmp_path / "bad.parquet"
+    bad.write_bytes(b"no parquet")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_history(bad)
