@@ -250,7 +250,9 @@ def tradsys(*words, **options):
     return subprocess.Popen([sys.executable, "-m", "tradsys", *words], env=environ, stderr=subprocess.PIPE, **options)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["journal", "dump", "--help"], ["query", "select range from range(99999)", "--csv"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["journal", "dump", "--help"], ["query", "select range from range(99999)", "--csv"]]
+)
 def test_a_reader_that_goes_ends_it_quietly(place, words):
     # Goal: tradsys ... | head says nothing of its own. Method: a pipe whose reader has gone, for help, rich and print.
     reader, writer = os.pipe()

@@ -11,9 +11,9 @@ from tradsys.gateways.frames cimport write_header
 from tradsys.wire.records cimport (
     BLOCK_CANCEL_ORDER, BLOCK_MASS_CANCEL, BLOCK_NEW_ORDER, BLOCK_REPLACE_ORDER, CancelOrder, MassCancel, NewOrder,
     ORDER_TYPE_LIMIT, REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BAD_SIDE, REJECT_REASON_BOOK_FULL,
-    REJECT_REASON_DUPLICATE_CLIENT_REF, REJECT_REASON_MALFORMED_FRAME, REJECT_REASON_UNKNOWN_ACCOUNT,
-    REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_TEMPLATE, ReplaceOrder, SIDE_BUY, SIDE_SELL, SIZE_NEW_ORDER,
-    TEMPLATE_CANCEL_ORDER, TEMPLATE_MASS_CANCEL, TEMPLATE_NEW_ORDER, TEMPLATE_REPLACE_ORDER,
+    REJECT_REASON_DUPLICATE_CLIENT_REF, REJECT_REASON_MALFORMED_FRAME, REJECT_REASON_NOT_ENTITLED,
+    REJECT_REASON_UNKNOWN_ACCOUNT, REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_TEMPLATE, ReplaceOrder, SIDE_BUY,
+    SIDE_SELL, SIZE_NEW_ORDER, TEMPLATE_CANCEL_ORDER, TEMPLATE_MASS_CANCEL, TEMPLATE_NEW_ORDER, TEMPLATE_REPLACE_ORDER,
 )
 
 
@@ -47,7 +47,7 @@ cdef class FixEntry(FixOutgoing):
             terms.account_id = self.config.default_account
         if self.permitted and (<const char*> request.symbol.data)[:request.symbol.size] not in self.permitted:
             sentence[0] = b"this session may not trade the instrument"
-            return OTHER
+            return REJECT_REASON_NOT_ENTITLED
         return 0
 
     cdef FixOrder* enter(self, FixRequest* request, uint64_t seq, uint64_t client_ref) except? NULL:

@@ -8,6 +8,7 @@ import select
 import ssl
 import sys
 import time
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
