@@ -6,7 +6,7 @@ import pytest
 
 from tradsys.app import children
 from tradsys.app.children import Child, ChildError, memory_bytes
-from tradsys.errors import InUseError
+from tradsys.errors import ConfigError, InUseError
 
 
 def test_a_line_is_waited_for_and_lines_are_passed_on():
@@ -27,6 +27,8 @@ def test_a_child_that_ends_early_says_why():
     with pytest.raises(ChildError, match="the venue ended with status 2") as caught:
         child.wait_line(lambda line: line.startswith("READY"), 30.0)
     assert "no command 'nonsense'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, ConfigError)  # 2 is what a command ends with that refuses its settings
     assert child.stop(10.0) == 2
 
 

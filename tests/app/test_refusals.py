@@ -211,6 +211,53 @@ def record_something(folder):
     recorder.close()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("query", "select 1", "--dir=rec"), ("export", "csv", "rec", "--out=o"), ("replay", "recording", "rec", "--bind=1")],
+)
+def test_a_damaged_recording_is_said(place, capsys, words):
+    # Goal: the file that is none is named, status 1. Method: junk in place of the Parquet files.
+    (place / "rec" / ".lock").unlink()
+    record_something(place / "rec")
+    for path in place.glob("rec/*/*/*.parquet"):
+        path.write_bytes(b"junk")
+    status, line = refused(capsys, *words)
+    assert status == DOES_NOT_HOLD
+    assert "DAMAGED: " in line
+
+
+def test_json_has_no_nan(place, capsys):
+    # Goal: an answer any reader of JSON takes. Method: values that JSON does not know.
+    assert main(["query", "select 'nan'::double, [1.5, 'inf'::double]", "--dir=rec", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["rows"] == [[None, [1.5, None]]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ('venue: {data_dir: "a\\0b"}', "data_dir"),
+        ("venue: {data_dir: 2001-99-99}", "must be settings in YAML, is not: month must be in 1..12"),
+        ("a: " + "[" * 3000, "must be settings in YAML, is not: "),
+        ("instruments: [{instrument_id: 99999999999, symbol: A}]", "<= 4294967295 - at `$.instruments[0].instrument_id`"),
+        ("instruments: [{instrument_id: 1, symbol: A, tick: abc}]", "expected a number, was 'abc' - at `$.instruments[0]`"),
+        ("instruments: [{instrument_id: 1, symbol: A, price_min: abc}]", "the settings' instrument A: expected a number"),
+        ("feed: {send_hwm: 9999999999}", "<= 2147483647 - at `$.feed.send_hwm`"),
+        (
+            f"venue: {{curve: {{enabled: true, public_key: {'é' * 40}, secret_key: {'b' * 40}}}}}",
+            "keys of a curve must be ASCII",
+        ),
+        ("venue: {bind: 9.9.9.9, feed_a_port: 0}", "cannot listen at tcp://9.9.9.9:*"),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_settings_that_cannot_be_are_said(place, capsys, settings, sentence):
+    # Goal: the place and what was expected, status 2. Method: settings one by one, given to the venue.
+    (place / "bad.yaml").write_text(settings)
+    status, line = refused(capsys, "venue", "--config=bad.yaml", "--quiet")
+    assert status == BAD_USAGE
+    assert sentence in line
+
+
 def itch_file(path, *symbols):
     """A file with a stock directory."""
     from tradsys.connectors.itch import encode_message
@@ -283,6 +330,17 @@ def test_exceptions_of_ours_are_no_refusals():
     assert refusal_of(FeedError("lost")) == ("FEED: lost", False)
     assert refusal_of(PermissionError(errno.EACCES, "Permission denied", "x")) == ("EACCES: x: Permission denied", False)
     assert refusal_of(MemoryError()) == ("MEMORY: there is not enough memory for this", False)
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "1e300", "x", "²", ""])
+def test_a_console_waits_for_seconds_only(text):
+    # Goal: what is no time is refused as a command that is none. Method: words that float takes or chokes on.
+    from tradsys.app.fix import seconds_of
+    from tradsys.errors import InputError
+
+    assert seconds_of("1.5") == 1.5
+    with pytest.raises(InputError, match="wait needs seconds from 0 to"):
+        seconds_of(text)
 
 
 def test_a_timer_is_never_too_long(place):

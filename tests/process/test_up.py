@@ -41,6 +41,10 @@ def test_the_demo_trades_is_recorded_and_stops_cleanly(up, tmp_path, capsys):
     assert later["journal_bytes"] > 0
     status, summary = running.stop(signal.SIGINT)
     assert (status, summary["holds"], summary["failed"]) == (0, True, None), running.errors
+    memory = summary["memory_by_process"]
+    assert set(memory) == {"up", "venue", "recorder", "demo market"}
+    assert all(resident > 1 << 20 for resident in memory.values())
+    assert summary["memory_bytes"] == sum(memory.values())
     assert main(["journal", "verify", summary["data_dir"]]) == 0
     capsys.readouterr()
     assert main(["query", "select count(*) as n from trades", f"--dir={summary['recording']}", "--json"]) == 0

@@ -14,13 +14,22 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 import tradsys
-from tradsys.app.arguments import CompId, Host, InputFile, OutputDirectory, Port, Printable, Seconds
+from tradsys.app.arguments import (
+    SECONDS_MAX,
+    CompId,
+    Host,
+    InputFile,
+    OutputDirectory,
+    Port,
+    Printable,
+    Seconds,
+)
 from tradsys.app.fix_log import log
 from tradsys.app.fix_orders import HELP, Orders
 from tradsys.app.fix_rules import load_dictionary
 from tradsys.app.fix_text import FixText
 from tradsys.client.fix_client import FixClient
-from tradsys.errors import InputError, SessionError
+from tradsys.errors import InputError, SessionError, UsageError
 from tradsys.fix.message import Message
 
 PASSWORD_VARIABLE = "TRADSYS_FIX_PASSWORD"
@@ -83,6 +92,8 @@ def console(
     as_json
         One JSON object a message.
     """
+    if sys.stdin is None:
+        raise UsageError("commands must come from a terminal, a pipe or a file, there is no standard input")
     if username and not password:
         password = os.environ.get(PASSWORD_VARIABLE, "")
         if not password and sys.stdin.isatty():
@@ -107,6 +118,17 @@ def context_of(ca: Path | None, certificate: Path | None) -> ssl.SSLContext:
     except OSError as error:
         raise InputError(f"{ca or certificate}: {error}") from None
     return context
+
+
+def seconds_of(text: str) -> float:
+    """Read a time to wait."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= SECONDS_MAX:
+        raise InputError(f"wait needs seconds from 0 to {SECONDS_MAX:,.0f}, was {text!r}")
+    return seconds
 
 
 class Console:
@@ -148,8 +170,8 @@ class Console:
                     return False
                 case ["help"]:
                     print(HELP, file=sys.stderr)
-                case ["wait", seconds] if seconds.replace(".", "", 1).isdigit():
-                    self._take(float(seconds))
+                case ["wait", seconds]:
+                    self._take(seconds_of(seconds))
                 case _:
                     if not line.startswith("#"):
                         self._client.send(*self._orders.message(line, time.time_ns()))

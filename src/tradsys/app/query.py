@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,7 +46,7 @@ def query(
     rows
         Most rows of the table shown; --json and --csv give all.
     as_json
-        One JSON object on the last line: columns, rows.
+        One JSON object on the last line: columns, rows; nan and infinity are null.
     as_csv
         CSV with a header.
     """
@@ -61,12 +62,22 @@ def query(
     result = run(connect(directory), sql)
     columns = [column[0] for column in result.description or []]
     if as_json:
-        print(json.dumps({"columns": columns, "rows": result.fetchall()}, default=str))
+        rows_found = [[finite(value) for value in row] for row in result.fetchall()]
+        print(json.dumps({"columns": columns, "rows": rows_found}, default=str))
     elif as_csv:
         _print_csv(result, columns)
     else:
         _print_table(result, columns, rows)
     return 0
+
+
+def finite(value: Any) -> Any:
+    """Give a value as JSON knows it: there is no nan and no infinity, they become null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): finite(one) for key, one in value.items()}
+    return [finite(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def recording_directory(settings: config.Config) -> Path:

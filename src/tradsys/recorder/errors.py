@@ -11,7 +11,7 @@ class RecordingError(errors.RecordingError):
     Attributes
     ----------
     code : str
-        DISK_FULL, WRITE_FAILED, LOCKED, VERIFY_FAILED, NO_RECORDING, NOT_REPRESENTABLE, BOOK_UNKNOWN or
+        DISK_FULL, WRITE_FAILED, LOCKED, VERIFY_FAILED, NO_RECORDING, DAMAGED, NOT_REPRESENTABLE, BOOK_UNKNOWN or
         BAD_QUERY.
     """
 

@@ -141,7 +141,7 @@ class RowStream:
                 # compacted since it was listed
                 pass
         needed = list(dict.fromkeys([*self._columns, *(name for name, _, _ in self._bounds)]))
-        with pq.ParquetFile(segment.compacted_path) as file:
+        with open_parquet(segment.compacted_path) as file:
             groups = [
                 index
                 for index in range(file.num_row_groups)
@@ -174,6 +174,14 @@ class RowStream:
                     passed = test(column, pa.scalar(bound, column.type))
                     mask = passed if mask is None else pc.and_(mask, passed)
         return batch if mask is None else batch.filter(mask)
+
+
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """Open a closed file of a recording; raises RecordingError DAMAGED when it is none."""
+    try:
+        return pq.ParquetFile(path)
+    except pa.ArrowException as error:
+        raise RecordingError("DAMAGED", f"{path} must be a Parquet file of a recording, is not: {error}") from error
 
 
 def read(
@@ -238,7 +246,11 @@ def streams(directory: str | Path) -> list[int]:
     """List the `stream_id`s (runs of the venue) in a recording, oldest first."""
     found: set[int] = set()
     for segment in segments(Path(directory)):
-        schema = pq.read_schema(segment.path) if segment.compacted else SegmentReader(segment.path).schema
+        if segment.compacted:
+            with open_parquet(segment.path) as file:
+                schema = file.schema_arrow
+        else:
+            schema = SegmentReader(segment.path).schema
         if schema is not None and schema.metadata:
             found.add(int(schema.metadata[b"tradsys.stream_id"]))
     return sorted(found)

@@ -29,7 +29,7 @@ def connect(directory: str | Path) -> duckdb.DuckDBPyConnection:
     Raises
     ------
     RecordingError
-        NO_RECORDING.
+        NO_RECORDING, DAMAGED.
     """
     if not Path(directory).is_dir():
         raise RecordingError("NO_RECORDING", f"{directory} is not a directory")
@@ -44,7 +44,10 @@ def connect(directory: str | Path) -> duckdb.DuckDBPyConnection:
         source = f"select * from live_{name}"
         if compacted:
             source = f"select * from read_parquet({_literal(compacted)}) union all by name {source}"
-        connection.execute(f"create view {name} as {source}")
+        try:
+            connection.execute(f"create view {name} as {source}")
+        except duckdb.Error as error:
+            raise RecordingError("DAMAGED", f"the files of {name} in {directory} cannot be read: {error}") from error
         readable += compacted
     connection.execute(f"set allowed_paths = {_literal(readable)}")
     connection.execute("set enable_external_access = false")
