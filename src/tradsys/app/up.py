@@ -62,7 +62,7 @@ def up(
     the ZeroMQ order door. On a terminal a screen shows books, trades, rates, latency, gaps and what is recorded
     (arrow keys choose the instrument, q quits); elsewhere a status line a second.
 
-    Exit status 0: stopped cleanly. 1: a process ended on its own or a port is taken.
+    Exit status 0: stopped cleanly. 1: a process ended on its own or a port is taken. 2: a process refused the settings.
 
     Example: tradsys up --headless --seconds 30 --json
 
