@@ -7,13 +7,19 @@ emptied, says why, and waits for a snapshot; the others go on.
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from tradsys.core.ladder cimport Ladder, LevelPool, level_at
-from tradsys.core.order cimport SLOT_NONE, Order, slot_of
-from tradsys.core.prefetch cimport prefetch_to_write
+from tradsys.core.ladder cimport CACHE_PAGES, PAGE_BITS, PAGE_LEVELS, Ladder, LevelPool, level_at
+from tradsys.core.order cimport Order, slot_of
+from tradsys.core.prefetch cimport chosen, prefetch_to_write
 from tradsys.wire.records cimport MdOrderAdd
 
 cdef enum:
     FREEZE_BITS = 6                    # orders of a block that is saved as one: 64
+
+cdef enum:                             # messages between a look and the message itself
+    LOOK_ORDER = 20
+    LOOK_LEVEL = 12
+    LOOK_QUEUE = 6
+    LOOK_RING = 16                     # a power of two above LOOK_LEVEL
 
 
 cdef enum BookState:
@@ -92,27 +98,42 @@ cdef class BookSet:
     cdef Book* _book(self, instrument_id) except NULL
 
 
-cdef inline void prefetch_order(BookSet books, uint64_t order_id) noexcept nogil:
-    """Ask for the cache line of an order whose message comes soon."""
+# Looks at messages to come. They read state that messages in between will change and decide nothing but what is fetched
+# into the cache. While the orders lie in the caches only the first pays: the processor, which works on several messages
+# at once, comes to the rest early enough by itself.
+
+cdef inline void look_order(BookSet books, uint64_t order_id) noexcept nogil:
+    """Ask for the cache line of an order."""
     cdef uint32_t slot = slot_of(order_id)
     if slot < books.orders_max:
         prefetch_to_write(&books.orders[slot])
 
 
-cdef inline void prefetch_place(BookSet books, uint64_t order_id) noexcept nogil:
-    """Ask for what a resting order's end touches: its level and its neighbours in the queue. Its own line has come."""
+cdef inline uint32_t look_level(BookSet books, uint64_t order_id, uint32_t instrument_id, uint32_t side,
+                                int64_t price_ticks) noexcept nogil:
+    """Ask for the level an order rests on or seems to go to, and return it. The order's own line has come."""
     cdef uint32_t slot = slot_of(order_id)
-    cdef Order* order
-    if slot >= books.orders_max:
-        return
-    order = &books.orders[slot]
-    if order.order_id != order_id:
-        return
-    prefetch_to_write(level_at(&books.levels, order.level))
-    if order.prev_slot != SLOT_NONE:
-        prefetch_to_write(&books.orders[order.prev_slot])
-    if order.next_slot != SLOT_NONE:
-        prefetch_to_write(&books.orders[order.next_slot])
+    cdef const Order* order = &books.orders[chosen(slot < books.orders_max, slot, 0)]
+    cdef const Ladder* ladder = &books.books[instrument_id if instrument_id < books.instruments_max else 0].sides[
+        (side + 1) & 1]
+    cdef int64_t key = price_ticks ^ ladder.key_mask
+    cdef uint32_t goes_to = ladder.cache[(key >> PAGE_BITS) & (CACHE_PAGES - 1)] * PAGE_LEVELS + <uint32_t>(
+        key & (PAGE_LEVELS - 1))
+    cdef uint32_t level = chosen(order.order_id == order_id, order.level, goes_to)
+    prefetch_to_write(&books.levels.pages[level >> PAGE_BITS])
+    prefetch_to_write(level_at(&books.levels, level))
+    return level
+
+
+cdef inline void look_queue(BookSet books, uint64_t order_id, uint32_t level) noexcept nogil:
+    """Ask for the neighbours of an order that rests, or for the last order of the level a new one goes to."""
+    cdef uint32_t slot = slot_of(order_id)
+    cdef const Order* order = &books.orders[chosen(slot < books.orders_max, slot, 0)]
+    cdef bint rests = order.order_id == order_id
+    cdef uint32_t before = chosen(rests, order.prev_slot, level_at(&books.levels, level).tail_slot)
+    cdef uint32_t after = chosen(rests, order.next_slot, before)
+    prefetch_to_write(&books.orders[chosen(before < books.orders_max, before, slot)])
+    prefetch_to_write(&books.orders[chosen(after < books.orders_max, after, slot)])
 
 
 cdef inline Order* frozen_order(BookSet books, uint32_t slot) noexcept nogil:

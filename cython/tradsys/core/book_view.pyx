@@ -5,7 +5,7 @@ import numpy as np
 
 cimport cython
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from tradsys.core.ladder cimport (
     CACHE_PAGES,
@@ -41,8 +41,7 @@ from tradsys.wire.records cimport (
 )
 
 cdef enum:
-    PREFETCH_ORDERS = 12               # messages ahead an order's cache line is asked for
-    PREFETCH_PLACES = 6                # messages ahead what lies around it is asked for
+    LOOK_FAR_ORDERS = 65536            # fewer orders lie in the caches
 
 Top = namedtuple("Top", "bid_price_ticks bid_qty_lots bid_order_count ask_price_ticks ask_qty_lots ask_order_count")
 
@@ -152,13 +151,21 @@ cdef class BookSet:
     cdef int64_t apply_messages(self, const MdOrderAdd* messages, int64_t count,
                                 uint64_t first_seq) except -1 nogil:
         cdef int64_t i, before = self.applied
+        cdef bint far = self.order_count > LOOK_FAR_ORDERS
+        cdef uint32_t levels[LOOK_RING]
+        cdef const MdOrderAdd* ahead
         cdef uint32_t instrument_id
         cdef uint64_t seq
         cdef Book* book
+        memset(levels, 0, sizeof(levels))
         for i in range(count):
-            if i + PREFETCH_ORDERS < count:
-                prefetch_order(self, messages[i + PREFETCH_ORDERS].order_id)
-                prefetch_place(self, messages[i + PREFETCH_PLACES].order_id)
+            if i + LOOK_ORDER < count:
+                look_order(self, messages[i + LOOK_ORDER].order_id)
+                if far:
+                    ahead = &messages[i + LOOK_LEVEL]
+                    levels[(i + LOOK_LEVEL) & (LOOK_RING - 1)] = look_level(self, ahead.order_id, ahead.instrument_id,
+                                                                            ahead.side, ahead.price_ticks)
+                    look_queue(self, messages[i + LOOK_QUEUE].order_id, levels[(i + LOOK_QUEUE) & (LOOK_RING - 1)])
             instrument_id = messages[i].instrument_id
             if instrument_id >= self.instruments_max:
                 self.passed_over += 1

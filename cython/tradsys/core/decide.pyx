@@ -9,7 +9,7 @@ from tradsys.core.events cimport (
 from tradsys.core.ladder cimport (
     CACHE_PAGES, PAGE_BITS, PAGE_LEVELS, Ladder, Level, Page, ladder_next_level, level_at, level_key)
 from tradsys.core.order cimport ORDERS_LIMIT, SLOT_BITS, SLOT_NONE, Order, slot_of
-from tradsys.core.prefetch cimport prefetch
+from tradsys.core.prefetch cimport chosen, prefetch
 from tradsys.core.references cimport (
     REFS_PLACES, RefsLine, refs_add, refs_find, refs_home, refs_remove, refs_tag, tradsys_tags_equal)
 from tradsys.core.resting cimport cancel_resting, rest_order, resting_price, side_of_order, unrest_order
@@ -437,12 +437,6 @@ cdef inline uint32_t tag_of_command(const State* s, const Command* c) noexcept n
     """Tag of the reference a command enters or names."""
     cdef uint64_t is_new = c.header == order_command_header(TEMPLATE_NEW_ORDER)
     return refs_tag(&s.refs, c.session_id, (<const uint64_t*> c)[8 - 4 * is_new])    # orig_client_ref or client_ref
-
-
-@cython.overflowcheck(False)
-cdef inline uint32_t chosen(bint condition, uint32_t first, uint32_t second) noexcept nogil:
-    """`first` if the condition holds, else `second`, without a branch."""
-    return second ^ ((first ^ second) & (0 - <uint32_t> condition))
 
 
 cdef inline void look_first(State* s, const Command* c, Ahead* ahead) noexcept nogil:

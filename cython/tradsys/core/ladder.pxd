@@ -32,7 +32,8 @@ cdef struct Level:                      # 32 bytes; meaningless while its bit in
     uint32_t tail_slot                  # last to match
     int64_t qty_lots                    # sum of leaves_lots
     uint32_t order_count
-    uint32_t spare[3]
+    uint32_t mark                       # for the owner's use: publisher's list of touched levels; outlives the orders
+    uint32_t spare[2]
 
 cdef struct Page:                       # 576 bytes
     int64_t page_key                    # key of its first level >> PAGE_BITS

@@ -18,16 +18,13 @@ from tradsys.wire.records cimport (
 
 
 cdef enum:
-    TOUCHED_MAX = 4096                     # levels that wait for a flush at most
-    TOUCHED_CAPACITY = 8192                # places of the hash table, a power of two
+    TOUCHED_MAX = 16384                    # levels that wait for a flush at most
 
 
-cdef struct TouchedLevel:                  # 24 bytes, hashed by price and book_side
+cdef struct TouchedLevel:                  # 16 bytes
     int64_t price_ticks
     uint32_t book_side                     # instrument_id << 1 | side index
-    uint32_t mark                          # of the flush it waits for
     uint32_t level                         # where it was on the ladder; it may have gone since
-    uint32_t spare
 
 
 cdef class Publisher:
@@ -48,9 +45,7 @@ cdef class Publisher:
     cdef int64_t* statistics_day           # UTC day of statistics
     cdef uint64_t* traded_turn             # turn an instrument last traded in
     # touched since the last flush
-    cdef TouchedLevel* touched             # hash table
-    cdef uint32_t mark                     # counts flushes of levels, never 0
-    cdef uint32_t* touched_places          # places in the table, in order of touching
+    cdef TouchedLevel* touched             # in order of touching; a level's mark is its index here
     cdef int64_t touched_count
     cdef uint32_t* touched_books           # instruments whose book changed
     cdef int64_t touched_book_count

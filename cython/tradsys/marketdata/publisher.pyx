@@ -6,7 +6,17 @@ from libc.string cimport memcpy, memset
 
 import numpy as np
 
-from tradsys.core.book_view cimport BOOK_LIVE, BookSet, prefetch_order, prefetch_place
+from tradsys.core.book_view cimport (
+    BOOK_LIVE,
+    LOOK_LEVEL,
+    LOOK_ORDER,
+    LOOK_QUEUE,
+    LOOK_RING,
+    BookSet,
+    look_level,
+    look_order,
+    look_queue,
+)
 from tradsys.core.engine cimport Engine
 from tradsys.core.ladder cimport (
     LEVEL_NONE,
@@ -88,8 +98,8 @@ from tradsys.wire.records cimport (
 
 cdef enum:
     EVENT_BYTES = SIZE_ORDER_ACCEPTED  # every event
-    PREFETCH_ORDERS = 12               # events ahead an order's cache line is asked for
-    PREFETCH_PLACES = 6                # events ahead what lies around it is asked for
+    LOOK_FAR_ORDERS = 32768            # fewer orders lie in the caches
+    PREFETCH_LEVELS = 8                # touched levels ahead a level is asked for
 
 DAY_NS = 86_400 * 10**9
 cdef int64_t day_ns = DAY_NS
@@ -154,7 +164,6 @@ cdef class Publisher:
             self.tops[i].bid_price_ticks = INT64_MIN
             self.tops[i].ask_price_ticks = INT64_MAX
         self.turn = 1
-        self.mark = 1
 
     def _take_memory(self, int64_t instruments_max):
         self.definitions = <MdInstrument*>zeroed(instruments_max, sizeof(MdInstrument))
@@ -164,8 +173,7 @@ cdef class Publisher:
         self.traded_turn = <uint64_t*>zeroed(instruments_max, sizeof(uint64_t))
         self.traded = <uint32_t*>zeroed(instruments_max, sizeof(uint32_t))
         self.touched_books = <uint32_t*>zeroed(instruments_max, sizeof(uint32_t))
-        self.touched = <TouchedLevel*>zeroed(TOUCHED_CAPACITY, sizeof(TouchedLevel))
-        self.touched_places = <uint32_t*>zeroed(TOUCHED_CAPACITY, sizeof(uint32_t))
+        self.touched = <TouchedLevel*>zeroed(TOUCHED_MAX, sizeof(TouchedLevel))
 
     def __dealloc__(self):
         free(self.definitions)
@@ -176,7 +184,6 @@ cdef class Publisher:
         free(self.traded)
         free(self.touched_books)
         free(self.touched)
-        free(self.touched_places)
 
     # ---- turns ----
 
@@ -236,10 +243,19 @@ cdef class Publisher:
     cdef int64_t publish_run(self, const uint8_t* events, int64_t count) except -1 nogil:
         """Take events that lie back to back and follow `event_seq`."""
         cdef int64_t i
+        cdef bint far = self.books.order_count > LOOK_FAR_ORDERS
+        cdef uint32_t levels[LOOK_RING]
+        cdef const OrderAccepted* ahead
+        memset(levels, 0, sizeof(levels))
         for i in range(count):
-            if i + PREFETCH_ORDERS < count:
-                prefetch_order(self.books, (<const OrderAccepted*>(events + (i + PREFETCH_ORDERS) * EVENT_BYTES)).order_id)
-                prefetch_place(self.books, (<const OrderAccepted*>(events + (i + PREFETCH_PLACES) * EVENT_BYTES)).order_id)
+            if i + LOOK_ORDER < count:
+                look_order(self.books, accepted_at(events, i + LOOK_ORDER).order_id)
+                if far:
+                    ahead = accepted_at(events, i + LOOK_LEVEL)
+                    levels[(i + LOOK_LEVEL) & (LOOK_RING - 1)] = look_level(
+                        self.books, ahead.order_id, ahead.instrument_id, ahead.side, ahead.price_ticks)
+                    look_queue(self.books, accepted_at(events, i + LOOK_QUEUE).order_id,
+                               levels[(i + LOOK_QUEUE) & (LOOK_RING - 1)])
             self._publish_one(events + i * EVENT_BYTES)
         self.events += count
         return count
@@ -406,28 +422,20 @@ cdef class Publisher:
             raise RuntimeError(f"event {self.event_seq + 1} does not fit the shadow book of instrument "
                                f"{instrument_id}: {self.books.stale_reason(instrument_id)}")
 
-    @cython.overflowcheck(False)  # the hash wraps
     cdef void _touch(self, uint32_t instrument_id, uint32_t side_index, int64_t price_ticks,
                      uint32_t level) noexcept nogil:
-        """Remember a level and its book, once a turn."""
+        """Remember a level and its book, once a turn. The level's mark is trusted only as far as its entry bears it out."""
         cdef uint32_t book_side = instrument_id << 1 | side_index
-        cdef uint64_t place = <uint64_t>price_ticks * <uint64_t>0x9E3779B97F4A7C15 + book_side
-        cdef TouchedLevel* entry
-        place = (place * <uint64_t>0xD6E8FEB86659FD93) >> 32
-        while True:
-            place &= TOUCHED_CAPACITY - 1
-            entry = &self.touched[place]
-            if entry.mark != self.mark:
-                break
-            if entry.price_ticks == price_ticks and entry.book_side == book_side:
-                entry.level = level
-                return
-            place += 1
-        entry.mark = self.mark
+        cdef Level* record = level_at(&self.books.levels, level)
+        cdef TouchedLevel* entry = &self.touched[record.mark]
+        if record.mark < self.touched_count and entry.level == level and entry.price_ticks == price_ticks and \
+                entry.book_side == book_side:
+            return
+        record.mark = <uint32_t>self.touched_count
+        entry = &self.touched[self.touched_count]
         entry.level = level
         entry.price_ticks = price_ticks
         entry.book_side = book_side
-        self.touched_places[self.touched_count] = <uint32_t>place
         self.touched_count += 1
         if self.books.books[instrument_id].touched != self.turn:
             self.books.books[instrument_id].touched = self.turn
@@ -486,11 +494,11 @@ cdef class Publisher:
         cdef uint32_t ref
         cdef Level* level
         for i in range(self.touched_count):
-            if i + PREFETCH_PLACES < self.touched_count:
-                ref = self.touched[self.touched_places[i + PREFETCH_PLACES]].level
+            if i + PREFETCH_LEVELS < self.touched_count:
+                ref = self.touched[i + PREFETCH_LEVELS].level
                 prefetch(&self.books.levels.pages[ref >> PAGE_BITS])
                 prefetch(level_at(&self.books.levels, ref))
-            entry = &self.touched[self.touched_places[i]]
+            entry = &self.touched[i]
             claim(self.l2, SIZE_MD_LEVEL, self.now_ns, self.event_seq, &room)
             message = <MdLevel*>room
             memset(message, 0, sizeof(MdLevel))
@@ -508,10 +516,6 @@ cdef class Publisher:
                 message.qty_lots = level.qty_lots
                 message.order_count = level.order_count
         self.touched_count = 0
-        if self.mark == <uint32_t>0xFFFFFFFF:   # the last there is: forget all marks
-            memset(self.touched, 0, TOUCHED_CAPACITY * sizeof(TouchedLevel))
-            self.mark = 0
-        self.mark += 1
         return 0
 
     cdef uint32_t _level_now(self, const TouchedLevel* entry) noexcept nogil:
@@ -676,6 +680,11 @@ cdef class Publisher:
             "frames_sent": self.lines.frames_sent, "bytes_sent": self.lines.bytes_sent,
             "send_failures": self.lines.send_failures, "orders": self.books.order_count,
         }
+
+
+cdef inline const OrderAccepted* accepted_at(const uint8_t* events, int64_t index) noexcept nogil:
+    """An event as what all order events have in common; what a match says of itself lies at other places."""
+    return <const OrderAccepted*>(events + index * EVENT_BYTES)
 
 
 cdef void* zeroed(int64_t count, size_t size_bytes) except NULL:
