@@ -4,6 +4,7 @@ from bisect import bisect_left, insort
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memset
 
+from tradsys.wire.libzmq cimport keep_message_memory
 from tradsys.wire.packet cimport CHANNEL_END, FRAME_GOOD, TOPIC_BYTES, check_frame_body, check_frame_head
 from tradsys.wire.records cimport (
     BLOCK_GAP_FILL_REQUEST,
@@ -65,6 +66,7 @@ cdef class Arbiter:
                   int64_t request_timeout_ns=500_000_000, int32_t fill_tries_max=3,
                   int64_t fill_messages_max=1_000_000, int64_t pending_bytes_max=64 << 20, **_):
         cdef int channel
+        keep_message_memory()
         memset(self.channels, 0, sizeof(self.channels))
         for channel in channels:
             if not 0 < channel < CHANNEL_END:

@@ -5,6 +5,7 @@ from libc.string cimport memcpy
 
 from tradsys.wire.libzmq cimport (
     ZMQ_DONTWAIT,
+    keep_message_memory,
     zmq_msg_close,
     zmq_msg_copy,
     zmq_msg_data,
@@ -30,6 +31,7 @@ cdef class Lines:
     """
 
     def __cinit__(self, socket_a=None, socket_b=None):
+        keep_message_memory()
         self._keep = (socket_a, socket_b)
         self.socket_a = NULL if socket_a is None else <void*><size_t>int(socket_a.underlying)
         self.socket_b = NULL if socket_b is None else <void*><size_t>int(socket_b.underlying)

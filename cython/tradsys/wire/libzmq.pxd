@@ -57,6 +57,25 @@ cdef struct Functions:
 
 cdef Functions functions
 
+cdef extern from * nogil:
+    """
+    #include <stdlib.h>
+    #if defined(__GLIBC__)
+    #include <malloc.h>
+    #endif
+    /* What libzmq frees stays in the process, up to 64 MiB, for the messages that come next. By default glibc returns
+       it to the kernel each time a queue of large frames has emptied, and every page is faulted in and cleared again.
+       These are the thresholds glibc comes to by itself in a process that has freed a block of 32 MiB. */
+    static void tradsys_keep_message_memory(void)
+    {
+    #if defined(__GLIBC__)
+        mallopt(M_MMAP_THRESHOLD, 32 << 20);
+        mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    #endif
+    }
+    """
+    void keep_message_memory "tradsys_keep_message_memory" ()   # for all of the process; once or often is the same
+
 
 cdef inline int zmq_error() noexcept nogil:
     """Cause of the last failure on this thread."""
