@@ -9,7 +9,7 @@ from tradsys.core.events cimport (
 from tradsys.core.ladder cimport (
     CACHE_PAGES, PAGE_BITS, PAGE_LEVELS, Ladder, Level, Page, ladder_next_level, level_at, level_key)
 from tradsys.core.order cimport ORDERS_LIMIT, SLOT_BITS, SLOT_NONE, Order, slot_of
-from tradsys.core.prefetch cimport chosen, prefetch
+from tradsys.core.prefetch cimport chosen, prefetch, prefetch_once
 from tradsys.core.references cimport (
     REFS_PLACES, RefsLine, refs_add, refs_find, refs_home, refs_remove, refs_tag, tradsys_tags_equal)
 from tradsys.core.resting cimport cancel_resting, rest_order, resting_price, side_of_order, unrest_order
@@ -414,14 +414,13 @@ cdef enum:
     AHEAD_FIRST = 12                    # commands between the look and the decision
     AHEAD_SECOND = 8
     AHEAD_THIRD = 4
-    AHEAD_THIRD_SLOTS = 65536           # fewer orders lie in the caches: a third look costs more than it brings
+    AHEAD_FAR_SLOTS = 32768             # up to here orders lie in the caches: a second and third look cost more than they bring
     AHEAD_RECORDS = 2560                # bytes between a first look and the records it fetches
 
 cdef struct Ahead:                      # what is known of a command to come
     uint32_t tag                        # of the reference it enters or names; the only thing a decision relies on
     uint32_t slot                       # slot it seems to name, else 0
     uint32_t level                      # level a new order seems to go to, else 0
-    uint32_t best                       # best level of the other side now
 
 
 # The three looks read records that may be of any kind, or no records at all, and state that commands in between will
@@ -442,7 +441,7 @@ cdef inline uint32_t tag_of_command(const State* s, const Command* c) noexcept n
 cdef inline void look_first(State* s, const Command* c, Ahead* ahead) noexcept nogil:
     """The line of the reference, and the order when it is named by id."""
     cdef const uint64_t* words = <const uint64_t*> c
-    prefetch(<const uint8_t*> c + AHEAD_RECORDS)
+    prefetch_once(<const uint8_t*> c + AHEAD_RECORDS)
     ahead.tag = tag_of_command(s, c)
     prefetch(&s.refs.lines[refs_home(&s.refs, ahead.tag)])
     prefetch(&s.orders[words[9] & (ORDERS_LIMIT - 1)])              # order_id; 0 in a new order
@@ -450,7 +449,7 @@ cdef inline void look_first(State* s, const Command* c, Ahead* ahead) noexcept n
 
 @cython.overflowcheck(False)
 cdef inline void look_second(State* s, const Command* c, Ahead* ahead) noexcept nogil:
-    """The order when it is named by reference, the level a new order goes to, the level it might match."""
+    """The order when it is named by reference, the level a new order goes to."""
     cdef const uint64_t* words = <const uint64_t*> c
     cdef const NewOrder* order = <const NewOrder*> c
     cdef const RefsLine* line = &s.refs.lines[refs_home(&s.refs, ahead.tag)]
@@ -461,31 +460,26 @@ cdef inline void look_second(State* s, const Command* c, Ahead* ahead) noexcept 
     cdef const Ladder* ladder = &s.instruments[instrument_id].sides[(order.side + 1) & 1]
     cdef int64_t key = order.price_ticks ^ ladder.key_mask
     cdef uint32_t page = ladder.cache[(key >> PAGE_BITS) & (CACHE_PAGES - 1)]
-    cdef const Ladder* other = &s.instruments[instrument_id].sides[order.side & 1]
     ahead.slot = chosen(slot < s.slots_used, slot, 0)
     ahead.level = page * PAGE_LEVELS + <uint32_t> (key & (PAGE_LEVELS - 1))
     prefetch(&s.orders[ahead.slot])
     prefetch(&s.levels.pages[page])
     prefetch(&s.levels.pages[page].levels[key & (PAGE_LEVELS - 1)])
-    ahead.best = other.best_level
-    prefetch(level_at(&s.levels, ahead.best))
 
 
 cdef inline void look_third(State* s, const Ahead* ahead) noexcept nogil:
-    """The order's neighbours, level and reference; the orders a new one might stand behind or match."""
+    """The order's neighbours, level and reference; the order a new one stands behind."""
     cdef const Order* order = &s.orders[ahead.slot]
     cdef uint32_t after = chosen(order.next_slot < s.slots_used, order.next_slot, ahead.slot)
     cdef uint32_t before = chosen(order.prev_slot < s.slots_used, order.prev_slot, ahead.slot)
     cdef const Page* page = &s.levels.pages[order.level >> PAGE_BITS]
     cdef uint32_t tail = s.levels.pages[ahead.level >> PAGE_BITS].levels[ahead.level & (PAGE_LEVELS - 1)].tail_slot
-    cdef uint32_t head = level_at(&s.levels, ahead.best).head_slot
     prefetch(&s.orders[after])
     prefetch(&s.orders[before])
     prefetch(page)
     prefetch(&page.levels[order.level & (PAGE_LEVELS - 1)])
     prefetch(&s.refs.lines[refs_home(&s.refs, order.ref_tag)])
     prefetch(&s.orders[chosen(tail < s.slots_used, tail, 0)])
-    prefetch(&s.orders[chosen(head < s.slots_used, head, 0)])
 
 
 # --------------------------------------------------------------------------------------------------- batch
@@ -520,7 +514,9 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
     cdef Ahead ahead[AHEAD_RING]
     cdef int64_t count = size_bytes // SIZE_CANCEL_ORDER
     cdef int64_t i, k
-    cdef int64_t third = AHEAD_THIRD if s.slots_used > AHEAD_THIRD_SLOTS else count
+    cdef bint far = s.slots_used > AHEAD_FAR_SLOTS
+    cdef int64_t second = AHEAD_SECOND if far else count
+    cdef int64_t third = AHEAD_THIRD if far else count
     cdef const Command* c
     cdef Ahead* known
     cdef int decided = 1
@@ -530,17 +526,17 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
     else:
         for k in range(min(count, <int64_t> AHEAD_FIRST)):
             look_first(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
-        for k in range(min(count, <int64_t> AHEAD_SECOND)):
-            look_second(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
-        if third < count:
+        if second < count:
+            for k in range(second):
+                look_second(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
             for k in range(third):
                 look_third(s, &ahead[k & (AHEAD_RING - 1)])
     for i in range(count):
         if i + AHEAD_FIRST < count:
             k = i + AHEAD_FIRST
             look_first(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
-        if i + AHEAD_SECOND < count:
-            k = i + AHEAD_SECOND
+        if i + second < count:
+            k = i + second
             look_second(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
         if i + third < count:
             look_third(s, &ahead[(i + third) & (AHEAD_RING - 1)])

@@ -14,6 +14,11 @@ cdef extern from * nogil:
         __builtin_prefetch(line, 0);
         __asm__ volatile ("");
     }
+    static inline void tradsys_prefetch_once(const void *line)
+    {
+        __builtin_prefetch(line, 0, 0);
+        __asm__ volatile ("");
+    }
     static inline void tradsys_prefetch_to_write(const void *line)
     {
         __builtin_prefetch(line, 1);
@@ -21,6 +26,7 @@ cdef extern from * nogil:
     }
     """
     void prefetch "tradsys_prefetch" (const void* line)                     # to be read
+    void prefetch_once "tradsys_prefetch_once" (const void* line)           # to be read once
     void prefetch_to_write "tradsys_prefetch_to_write" (const void* line)   # to be written
 
 
