@@ -158,6 +158,41 @@ def test_l2_says_each_touched_level_once_a_turn_and_l1_only_what_changed():
     assert (int(last["price_ticks"]), int(last["qty_lots"]), int(last["order_count"])) == (8, 0, 0)
 
 
+def test_l2_says_a_level_that_went_and_came_back_as_it_is_in_the_end():
+    """Goal: conflation when a level moves in memory. Method: in one turn it empties, another price takes its place."""
+    log = EventLog()
+    log.accepted(A, BUY, 10, 5)
+    log.canceled(A, BUY, 10, 5)
+    log.accepted(B, BUY, 9_000, 1)
+    log.accepted(C, BUY, 10, 6)
+    log.accepted(4 << 24 | 3, BUY, 500, 2)
+    log.canceled(4 << 24 | 3, BUY, 500, 2)
+    door = publisher()
+    door.publish_events(log.take())
+    said = {}
+    for m in messages(door.l2):
+        said.setdefault(int(m["price_ticks"]), []).append((int(m["qty_lots"]), int(m["order_count"])))
+    assert {price: set(words) for price, words in said.items()} == {
+        10: {(6, 1)},
+        9_000: {(1, 1)},
+        500: {(0, 0)},
+    }
+
+
+def test_l2_of_more_levels_than_wait_for_a_flush():
+    """Goal: a turn that touches more levels than are kept. Method: 20,000 levels, then each once more."""
+    door = Publisher(1, orders_max=1 << 15, instruments_max=8, turn_events_max=1 << 16)
+    levels = 20_000
+    log = EventLog()
+    for slot in range(levels):
+        log.accepted((slot + 1) << 24 | slot, BUY, 10 + slot, 5)
+    for slot in range(levels):
+        log.reduced((slot + 1) << 24 | slot, BUY, 10 + slot, 2, 3)
+    door.publish_events(log.take())
+    last = {int(m["price_ticks"]): (int(m["qty_lots"]), int(m["order_count"])) for m in messages(door.l2)}
+    assert last == {10 + slot: (3, 1) for slot in range(levels)}
+
+
 def test_definitions_and_states_are_published_when_they_change():
     """Goal: STATUS. Method: define, open, open again, halt."""
     log = EventLog()
