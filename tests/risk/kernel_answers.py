@@ -5,7 +5,16 @@ import sys
 
 import numpy as np
 
-from tradsys.risk import covariance, distributions, monte_carlo, random_numbers, sobol
+from tradsys.risk import (
+    black_scholes,
+    covariance,
+    distributions,
+    garch,
+    incremental,
+    monte_carlo,
+    random_numbers,
+    sobol,
+)
 
 
 def answers():
@@ -54,6 +63,18 @@ def answers():
             held, square, 0.9, replicates=2, settings=monte_carlo.Settings(paths=64)
         ).pnl,
     )
+    yield (
+        "options",
+        np.stack(
+            black_scholes.greeks([True, False, True], [90, 100, 110], 100.0, [0.0, 0.5, 2.0], 0.3, 0.02, 0.01)
+        ),
+    )
+    model = garch.fit(
+        random_numbers.normals(4, np.arange(60), 2).ravel() * (1.5 + np.sin(np.arange(120.0) / 9))
+    )
+    yield "garch", [*model[:5], *model.volatilities]
+    risk = incremental.NormalRisk(square, 0.99)
+    yield "fills", [figure for asset in (0, 2, 1, 0) for figure in risk.fill(asset, 10.0 - 7.0 * asset)]
 
 
 if __name__ == "__main__":
