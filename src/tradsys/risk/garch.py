@@ -19,6 +19,7 @@ from tradsys.risk.kernel import kernel
 OBSERVATIONS_MIN = 50
 _BACKCAST = 75
 _ROUNDS_MAX = 300
+_FREE_MAX = 12.0  # of a logistic parameter: 6e-6 from its bound
 _LOG_2PI = math.log(2.0 * math.pi)
 _PERSISTENCE_MAX = 0.999999
 _BLOCK = (
@@ -281,6 +282,9 @@ def _maximise(shocks, backcast, free, inverse):  # type: ignore[no-untyped-def]
         for i in range(4):
             for j in range(4):
                 direction[i] -= inverse[i, j] * gradient[j]
+        for i in range(2, 4):
+            if abs(free[i]) > _FREE_MAX and direction[i] * free[i] > 0.0:
+                direction[i] = 0.0  # at its bound for all purposes: it must not hold up the others
         slope = np.sum(direction * gradient)
         if slope >= 0.0:  # no descent left in this metric: start it over
             inverse = np.eye(4)
