@@ -31,12 +31,20 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "up": Command("tradsys.app.up:up", "start a venue, a recorder and a demo market; show them live"),
     "demo": Command("tradsys.app.demo:demo", "let simulated participants trade in a running venue"),
-    "replay": Command("tradsys.app.replay:app", "drive a running venue with a real day, or publish a recording again"),
-    "journal": Command("tradsys.app.journal:app", "print a venue's journal, walk its checksums, decide it again"),
+    "replay": Command(
+        "tradsys.app.replay:app", "drive a running venue with a real day, or publish a recording again"
+    ),
+    "journal": Command(
+        "tradsys.app.journal:app", "print a venue's journal, walk its checksums, decide it again"
+    ),
     "venue": Command("tradsys.app.venue:venue", "run the venue: doors, engine, public feed"),
     "fix": Command("tradsys.app.fix:app", "talk to the FIX door: a console; print the log of a session"),
-    "fix-acceptor": Command("tradsys.app.fix_acceptor:fix_acceptor", "run a FIX acceptor without a venue, to prove sessions"),
-    "bench": Command("tradsys.app.bench:bench", "run the benchmarks of a source checkout and print their tables"),
+    "fix-acceptor": Command(
+        "tradsys.app.fix_acceptor:fix_acceptor", "run a FIX acceptor without a venue, to prove sessions"
+    ),
+    "bench": Command(
+        "tradsys.app.bench:bench", "run the benchmarks of a source checkout and print their tables"
+    ),
     "top": Command("tradsys.app.top:top", "watch a running venue live, from its public feed"),
     "record": Command("tradsys.app.record:record", "listen to the feed and keep it on disk"),
     "query": Command("tradsys.app.query:query", "run SQL over a recording"),
