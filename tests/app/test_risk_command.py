@@ -184,3 +184,68 @@ def test_wrong_words(capsys, prices, tmp_path):
     bad.write_bytes(b"no parquet")
     with pytest.raises(InputError, match="cannot be read"):
         read_history(bad)
+
+
+def run(capsys, verb, *words, status=0):
+    assert cli.main(["risk", verb, *words, "--json"]) == status
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_stress_adds_up_and_names_what_is_not_stated(capsys, prices):
+    found = run(capsys, "stress", PORTFOLIO, "--history", prices, "--loss", "0.2")
+    lines = {line["name"]: line for line in found["scenarios"]}
+    assert len(lines) == 8
+    assert lines["crisis_2008"]["pnl"] < -0.2 * found["value"]
+    assert lines["crisis_2008"]["unstated"] == []
+    assert "TLT" in lines["crash_1987"]["unstated"]
+    moves = found["reverse"]["moves"]
+    asked_value = run(capsys, "stress", PORTFOLIO, "--history", prices, "--scenario", "rates_2022")
+    assert [line["name"] for line in asked_value["scenarios"]] == ["rates_2022"]
+    held = {
+        p["symbol"]: p["exposure"] for p in asked_json(capsys, PORTFOLIO, "--history", prices)["positions"]
+    }
+    assert sum(held[name] * move for name, move in moves.items()) == pytest.approx(-found["reverse"]["loss"])
+    assert found["correlations"][2]["var"] > found["correlations"][0]["var"] > found["correlations"][3]["var"]
+    assert 0.1 <= found["hhi"] <= 1.0
+    assert found["margin_initial"] > 0.0
+    assert cli.main(["risk", "stress", PORTFOLIO, "--history", prices]) == 0
+    assert "Lehman" in capsys.readouterr().out
+
+
+def test_stress_takes_own_scenarios(capsys, prices, tmp_path):
+    own, portfolio = tmp_path / "own.yaml", tmp_path / "p.csv"
+    own.write_text("bang: {title: Bang, symbols: {SPY: -0.5}, currencies: {EUR: 0.1}}\n")
+    portfolio.write_text("symbol,quantity,price,asset_class\nSPY,10,100,ART\n")
+    words = (str(portfolio), "--history", prices, "--scenarios", str(own), "--scenario", "bang")
+    found = run(capsys, "stress", *words)
+    assert found["scenarios"][0]["pnl"] == pytest.approx(-500.0)
+    assert found["margin_initial"] is None
+    assert cli.main(["risk", "stress", PORTFOLIO, "--history", prices, "--scenario", "none"]) == 2
+    assert "no scenario none; there are: crash_1987" in capsys.readouterr().err
+
+
+def test_backtest_counts_the_days_behind_the_window(capsys, prices):
+    assert cli.main(["risk", "backtest", PORTFOLIO, "--history", prices, "--window", "100", "--json"]) in (
+        0,
+        1,
+    )
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    observations = asked_json(capsys, PORTFOLIO, "--history", prices)["observations"]
+    for test in found["tests"]:
+        assert test["observations"] == observations - 100
+        assert test["expected"] == pytest.approx(0.01 * test["observations"])
+    assert found["holds"] == any(test["coverage"]["p_value"] >= 0.05 for test in found["tests"])
+    cli.main(["risk", "backtest", PORTFOLIO, "--history", prices, "--window", "100"])
+    assert "exceptions" in capsys.readouterr().out
+    assert cli.main(["risk", "backtest", PORTFOLIO, "--history", prices, "--window", "100000"]) == 1
+    assert "observations" in capsys.readouterr().err
+
+
+def test_a_portfolio_of_nothing(capsys, prices, tmp_path):
+    portfolio = tmp_path / "p.csv"
+    portfolio.write_text("symbol,quantity\nSPY,0\n")
+    for method in ("historical", "normal", "mc"):
+        found = asked_json(capsys, str(portfolio), "--history", prices, "--method", method, "--paths", "100")
+        assert (found["var"], found["es"]) == (0.0, 0.0)
+    assert run(capsys, "stress", str(portfolio), "--history", prices)["reverse"] is None
+    assert run(capsys, "backtest", str(portfolio), "--history", prices)["tests"] == []

@@ -1,4 +1,4 @@
-"""``tradsys risk``: VaR and ES of a portfolio file over a history of prices, from the command line."""
+"""``tradsys risk``: VaR, ES, stress tests and back-tests of a portfolio file over a history of prices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from cyclopts.types import ExistingFile
 import tradsys
 
 app = App(
-    name="tradsys risk", help="VaR, ES and where they come from, of a portfolio.", version=tradsys.__version__
+    name="tradsys risk",
+    help="VaR, ES, stress tests and back-tests of a portfolio.",
+    version=tradsys.__version__,
 )
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Flag = Parameter(negative="")
@@ -116,6 +118,118 @@ def var(
     else:
         print_answer(found)
     return 0
+
+
+@app.command(name="stress")
+def stress(
+    portfolio: ExistingFile,
+    *,
+    history: ExistingFile,
+    scenario: Annotated[tuple[str, ...], Parameter(name=["--scenario", "-s"], negative="")] = (),
+    scenarios: ExistingFile | None = None,
+    level: float = 0.99,
+    loss: float = 0.1,
+    base: str = "USD",
+    missing: str = "common",
+    window: int | None = None,
+    as_json: Json = False,
+) -> int:
+    """What the portfolio would lose in crises, shifts and broken correlations, and what would cost it a given share.
+
+    The crises are 1987, 1998, 2000, 2008, 2010, 2015, 2020 and 2022, as moves by symbol and asset class with their
+    sources; a position whose move a scenario does not state counts as unmoved and is named. Scenarios of your own are a
+    YAML file in the same form.
+
+    Example: tradsys risk stress portfolio.csv --history prices.parquet --scenario crisis_2008 --loss 0.2
+
+    Parameters
+    ----------
+    portfolio
+        The positions, as of ``tradsys risk var``.
+    history
+        Prices of everything held.
+    scenario
+        Only these; may be repeated.
+    scenarios
+        YAML file of further scenarios.
+    level
+        Of the VaR under broken correlations.
+    loss
+        Share of the gross exposure to look for the likeliest way to lose.
+    base
+        Currency of all figures.
+    missing
+        Days on which something has no price: refuse, common or carry.
+    window
+        Only so many latest returns.
+    as_json
+        One JSON object on the last line instead of tables.
+    """
+    from tradsys.app.risk_files import book_of, read_history, read_portfolio
+    from tradsys.app.risk_stress import stress_of
+    from tradsys.app.risk_text import print_stress
+
+    book = book_of(read_portfolio(portfolio, base), read_history(history), base, _missing(missing), window)
+    found = stress_of(book, scenarios, scenario, level, loss)
+    if as_json:
+        print(json.dumps(found.as_json()))
+    else:
+        print_stress(found)
+    return 0
+
+
+@app.command(name="backtest")
+def backtest(
+    portfolio: ExistingFile,
+    *,
+    history: ExistingFile,
+    level: float = 0.99,
+    window: int = 500,
+    base: str = "USD",
+    missing: str = "common",
+    as_json: Json = False,
+) -> int:
+    """Count how often the VaR would have failed: every day is forecast from the days before it.
+
+    Kupiec's proportion of failures, Christoffersen's independence and conditional coverage, and the Basel traffic light, for
+    three forecasts: historical, filtered by volatility, and normal. Exit status 1: all three are rejected at 5 %.
+
+    Example: tradsys risk backtest portfolio.csv --history prices.parquet --level 0.99 --window 500
+
+    Parameters
+    ----------
+    portfolio
+        The positions, as of ``tradsys risk var``; they are held unchanged over the whole history.
+    history
+        Prices of everything held.
+    level
+        Of the VaR.
+    window
+        Days a forecast looks back.
+    base
+        Currency of all figures.
+    missing
+        Days on which something has no price: refuse, common or carry.
+    as_json
+        One JSON object on the last line instead of a table.
+    """
+    from tradsys.app.risk_files import book_of, read_history, read_portfolio
+    from tradsys.app.risk_stress import backtest_of
+    from tradsys.app.risk_text import print_backtest
+
+    book = book_of(read_portfolio(portfolio, base), read_history(history), base, _missing(missing), None)
+    lines = backtest_of(book, window, level)
+    holds = not lines or any(line.result.coverage.p_value >= 0.05 for line in lines)
+    if as_json:
+        tests = [line.as_json() for line in lines]
+        print(
+            json.dumps(
+                {"command": "risk backtest", "level": level, "window": window, "holds": holds, "tests": tests}
+            )
+        )
+    else:
+        print_backtest(book, lines, level, window)
+    return 0 if holds else 1
 
 
 def _missing(name: str):  # type: ignore[no-untyped-def]

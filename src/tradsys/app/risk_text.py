@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ import numpy as np
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from tradsys.app.risk_files import Book
+    from tradsys.app.risk_stress import BacktestLine, StressAnswer
     from tradsys.app.risk_var import Answer
     from tradsys.risk.inputs import Floats
 
@@ -42,6 +45,85 @@ def print_answer(found: Answer) -> None:
         console.print(_group(label, parts, found.es))
     for note in _notes(found):
         console.print(f"[bright_black]{note}[/]")
+
+
+def print_stress(found: StressAnswer) -> None:
+    """Print the scenarios and what else was tried."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    book = found.book
+    gross = float(np.abs(book.exposures).sum())
+    heads = ("scenario", "P&L", "of gross", "worst position", "its P&L", "not stated")
+    rows = [
+        (
+            line.title, f"{line.pnl:,.0f}", _share(line.pnl, gross), line.worst, f"{line.worst_pnl:,.0f}",
+            ", ".join(line.unstated[:4]) + (" ..." if len(line.unstated) > 4 else ""),
+        )
+        for line in found.scenarios
+    ]  # fmt: skip
+    console.print(_table(f"scenarios, {book.base}", heads, rows))
+    windows = [
+        (f"{days} day{'s' if days > 1 else ''}", f"{first} .. {last}", f"{pnl:,.0f}", _share(pnl, gross))
+        for days, first, last, pnl in found.windows
+    ]
+    console.print(_table("worst stretches of the history", ("length", "when", "P&L", "of gross"), windows))
+    shifts = [(f"{shift:+.0%}", f"{pnl:,.0f}") for shift, pnl in found.ladder]
+    console.print(_table("everything moves", ("by", "P&L"), shifts))
+    broken = [(name, f"{var:,.0f}") for name, var in found.broken]
+    console.print(_table("correlations", ("they are", "VaR of a day, normal"), broken))
+    if found.reverse:
+        console.print(
+            f"Losing {found.reverse_loss:,.0f} in a day is {found.reverse.distance:.1f} deviations away; the likeliest way:"
+        )
+        moves = sorted(
+            zip(found.reverse.moves, book.asset_names, strict=True), key=lambda pair: -abs(pair[0])
+        )[:10]
+        console.print("  " + ", ".join(f"{name} {move:+.1%}" for move, name in moves))
+    console.print(
+        f"concentration (HHI) {found.hhi:.3f}"
+        + (f", initial margin {found.margin:,.0f}" if found.margin else "")
+    )
+
+
+def print_backtest(book: Book, lines: list[BacktestLine], level: float, window: int) -> None:
+    """Print one row a forecast."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    if not lines:
+        console.print("the portfolio never moves: there is nothing to test")
+        return
+    heads = (
+        "forecast",
+        "days",
+        "exceptions",
+        "expected",
+        "POF p",
+        "independence p",
+        "coverage p",
+        "Basel zone",
+    )
+    rows = []
+    for line in lines:
+        r = line.result
+        rows.append((
+            line.forecast, f"{r.observations}", f"{r.exceptions}", f"{r.expected:.1f}", f"{r.pof.p_value:.4f}",
+            f"{r.independence.p_value:.4f}", f"{r.coverage.p_value:.4f}", f"{r.light.zone.value} +{r.light.plus_factor:.2f}",
+        ))  # fmt: skip
+    title = f"VaR {level:g} of a day, {window} days back, {book.dates[window]} to {book.dates[-1]}"
+    console.print(_table(title, heads, rows))
+
+
+def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="left" if i == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def write_arrow(found: Answer, path: Path) -> None:
