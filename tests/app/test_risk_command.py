@@ -4,9 +4,11 @@ Method: the example portfolio over the example's invented prices, and files that
 """
 
 import json
+import re
 import runpy
 from datetime import date, timedelta
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pyarrow as pa
@@ -249,3 +251,43 @@ def test_a_portfolio_of_nothing(capsys, prices, tmp_path):
         assert (found["var"], found["es"]) == (0.0, 0.0)
     assert run(capsys, "stress", str(portfolio), "--history", prices)["reverse"] is None
     assert run(capsys, "backtest", str(portfolio), "--history", prices)["tests"] == []
+
+
+def test_the_report_stands_alone_and_escapes(capsys, prices, tmp_path):
+    path, portfolio = tmp_path / "report.html", tmp_path / "p.csv"
+    portfolio.write_text("symbol,quantity,account\nSPY,10,<b>&me\nTLT,-5,other\n")
+    for method in ("historical", "normal", "mc"):
+        asked_json(
+            capsys,
+            str(portfolio),
+            "--history",
+            prices,
+            "--method",
+            method,
+            "--paths",
+            "2000",
+            "--report",
+            str(path),
+        )
+        text = path.read_text(encoding="utf-8")
+        assert "&lt;b&gt;&amp;me" in text
+        assert not re.search(r"<b>|<script|https?://|nan", text)
+        tree = ElementTree.fromstring(
+            text.removeprefix("<!doctype html>").replace('<meta charset="utf-8">', "")
+        )
+        assert len(tree.findall(".//svg")) == 4 + (method != "normal")
+    assert asked(
+        capsys, str(portfolio), "--history", prices, "--report", str(tmp_path / "no" / "x.html"), status=1
+    ).err
+
+
+def test_the_report_marks_every_exceedance():
+    from tradsys.app.risk_report import bars, exceedances, histogram
+
+    pnl = np.array([1.0, -3.0, 0.5, -1.0, -4.0])
+    drawn = exceedances(pnl, np.array([2.0, 2.0, 2.0, 2.0, 3.0]))
+    assert drawn.count("<circle") == 2
+    assert histogram(pnl, 3.0, 4.0).count('class="loss"') == 1
+    assert "same on every path" in histogram(np.zeros(3), 0.0, 0.0)
+    assert bars([str(i) for i in range(30)], np.arange(30.0) - 10).count("<rect") == 20
+    assert "and 10 smaller ones" in bars([str(i) for i in range(30)], np.zeros(30))

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.types import ExistingFile
 
 import tradsys
+
+if TYPE_CHECKING:
+    from tradsys.app.risk_var import Answer
 
 app = App(
     name="tradsys risk",
@@ -45,6 +48,7 @@ def var(
     confidence: float = 0.95,
     threads: int | None = None,
     arrow: Path | None = None,
+    report: Path | None = None,
     as_json: Json = False,
 ) -> int:
     """Value at risk and expected shortfall of a portfolio, and what each position adds to them.
@@ -97,6 +101,8 @@ def var(
         Of a simulation; as many as processors if not given. The figures do not depend on it.
     arrow
         Write the positions with their figures to this Arrow file, too.
+    report
+        Write an HTML report to this file, too: distribution, contributions, stress tests and back-test, drawn.
     as_json
         One JSON object on the last line instead of tables.
     """
@@ -113,6 +119,8 @@ def var(
         found = answer(question, book)
     if arrow:
         write_arrow(found, arrow)
+    if report:
+        _write_report(report, found)
     if as_json:
         print(json.dumps(found.as_json()))
     else:
@@ -230,6 +238,16 @@ def backtest(
     else:
         print_backtest(book, lines, level, window)
     return 0 if holds else 1
+
+
+def _write_report(path: Path, found: Answer) -> None:
+    from tradsys.app.risk_report import write_report
+    from tradsys.app.risk_stress import backtest_of, stress_of
+
+    level, days = found.question.level, len(found.book.returns.values)
+    window = min(500, days // 2)  # half of a short history, to have something to test
+    tested = backtest_of(found.book, window, level) if window >= 50 else []
+    write_report(path, found, stress_of(found.book, None, (), level, 0.1), tested, window)
 
 
 def _missing(name: str):  # type: ignore[no-untyped-def]
