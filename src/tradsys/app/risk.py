@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
-from cyclopts.types import ExistingFile
 
 import tradsys
+from tradsys.app.arguments import InputFile, checked, number, whole
 
 if TYPE_CHECKING:
     from tradsys.app.risk_var import Answer
@@ -26,27 +26,44 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 Flag = Parameter(negative="")
 
 
+def _horizon(text: str) -> None:
+    from tradsys.app.risk_files import horizon_days
+
+    horizon_days(text)
+
+
+Level = Annotated[float, number("as a probability", 0.5, 1.0 - 1e-9)]
+Share = Annotated[float, number("as a share", 0.0, 1.0 - 1e-9, above=True)]
+Loss = Annotated[float, number("as a share of the gross exposure", 0.0, 100.0, above=True)]
+Freedom = Annotated[float, number("degrees of freedom", 0.0, 1e6, above=True)]
+Days = Annotated[int, whole("days", 1, 10**6)]
+Paths = Annotated[int, whole("paths", 1, 10**9)]
+Seed = Annotated[int, whole("as seed")]
+Threads = Annotated[int, whole("threads", 1, 1024)]
+Horizon = Annotated[str, checked(_horizon)]
+
+
 @app.command(name="var")
 def var(
-    portfolio: ExistingFile,
+    portfolio: InputFile,
     *,
-    history: ExistingFile,
+    history: InputFile,
     method: str = "historical",
-    level: float = 0.99,
-    horizon: str = "1d",
+    level: Level = 0.99,
+    horizon: Horizon = "1d",
     base: str = "USD",
     missing: str = "common",
-    window: int | None = None,
+    window: Days | None = None,
     covariance: str = "sample",
-    decay: float = 0.94,
-    dof: float | None = None,
+    decay: Share = 0.94,
+    dof: Freedom | None = None,
     mean: Annotated[bool, Flag] = False,
-    paths: int = 100_000,
-    seed: int = 1,
+    paths: Paths = 100_000,
+    seed: Seed = 1,
     antithetic: Annotated[bool, Flag] = False,
-    block: int = 1,
-    confidence: float = 0.95,
-    threads: int | None = None,
+    block: Days = 1,
+    confidence: Share = 0.95,
+    threads: Threads | None = None,
     arrow: Path | None = None,
     report: Path | None = None,
     as_json: Json = False,
@@ -130,16 +147,16 @@ def var(
 
 @app.command(name="stress")
 def stress(
-    portfolio: ExistingFile,
+    portfolio: InputFile,
     *,
-    history: ExistingFile,
+    history: InputFile,
     scenario: Annotated[tuple[str, ...], Parameter(name=["--scenario", "-s"], negative="")] = (),
-    scenarios: ExistingFile | None = None,
-    level: float = 0.99,
-    loss: float = 0.1,
+    scenarios: InputFile | None = None,
+    level: Level = 0.99,
+    loss: Loss = 0.1,
     base: str = "USD",
     missing: str = "common",
-    window: int | None = None,
+    window: Days | None = None,
     as_json: Json = False,
 ) -> int:
     """What the portfolio would lose in crises, shifts and broken correlations, and what would cost it a given share.
@@ -188,11 +205,11 @@ def stress(
 
 @app.command(name="backtest")
 def backtest(
-    portfolio: ExistingFile,
+    portfolio: InputFile,
     *,
-    history: ExistingFile,
-    level: float = 0.99,
-    window: int = 500,
+    history: InputFile,
+    level: Level = 0.99,
+    window: Days = 500,
     base: str = "USD",
     missing: str = "common",
     as_json: Json = False,

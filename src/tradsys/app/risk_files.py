@@ -199,7 +199,7 @@ def horizon_days(text: str) -> int:
     match = _HORIZON.fullmatch(text.strip().lower())
     days = int(match[1]) * _DAYS[match[2] or "d"] if match else 0
     if not 1 <= days <= 2520:
-        raise InputError(f"horizon must be like 1d, 10d, 2w or 1m and at most 2520 days, was {text!r}")
+        raise InputError(f"must be like 1d, 10d, 2w or 1m and at most 2520 days, was {text!r}")
     return days
 
 

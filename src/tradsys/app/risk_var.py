@@ -330,9 +330,9 @@ def _resampled(found: Answer) -> None:
         history = book.returns.values * math.sqrt(q.days)
         moving = history.std(axis=0) > 0.0
         correlations = np.eye(len(moving))
-        correlations[np.ix_(moving, moving)] = cov.correlation(
-            covariance_of(q, book.returns.values[:, moving])
-        )
+        if moving.any():
+            square = covariance_of(q, book.returns.values[:, moving])
+            correlations[np.ix_(moving, moving)] = cov.correlation(square)
         result = mc.simulate_copula(history, book.held, correlations, q.level, dof=q.dof, settings=settings)
     _take(found, result)
 
