@@ -24,6 +24,7 @@ from tradsys.app.arguments import (
     Printable,
     Seconds,
 )
+from tradsys.app.fix_certify import certify
 from tradsys.app.fix_log import log
 from tradsys.app.fix_orders import HELP, Orders
 from tradsys.app.fix_rules import load_dictionary
@@ -38,6 +39,7 @@ PROMPT = "fix> "
 
 app = App(name="tradsys fix", version=tradsys.__version__, help="Talk to a FIX door, look into its sessions.")
 app.command(log)
+app.command(certify)
 
 
 @app.command
