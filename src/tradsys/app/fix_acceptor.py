@@ -44,7 +44,7 @@ def fix_acceptor(
     *,
     is_conformance: Annotated[bool, Parameter(name="--conformance", negative="")] = False,
     host: Host = "127.0.0.1",
-    port: ListenPort = 9879,
+    port: ListenPort = 9881,
     sender: CompId | None = None,
     target: tuple[CompId, ...] = (),
     dictionary: InputFile | None = None,
