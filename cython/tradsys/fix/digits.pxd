@@ -20,11 +20,25 @@ cdef extern from * nogil:
     static inline uint64_t fix_without_colons(uint64_t w) {
         return (w & 0x0000ff0000ff0000u) == FIX_COLONS ? w ^ (FIX_COLONS ^ FIX_ZEROS_THERE) : 0;
     }
+    /* the last `count` of eight characters, zeros before them */
+    static inline uint64_t fix_last(uint64_t w, int count) {
+        uint64_t kept = ~(uint64_t)0 << (8 * (8 - count));
+        return (w & kept) | (FIX_ZEROS & ~kept);
+    }
+    /* eight digits as a number */
+    static inline uint32_t fix_number(uint64_t w) {
+        w -= FIX_ZEROS;
+        w = w * 10 + (w >> 8);
+        return (uint32_t)((((w & 0x000000ff000000ffu) * (100 + (UINT64_C(1000000) << 32)))
+                           + (((w >> 16) & 0x000000ff000000ffu) * (1 + (UINT64_C(10000) << 32)))) >> 32);
+    }
     static inline uint64_t fix_pairs(uint64_t w) { w -= FIX_ZEROS; return w * 10 + (w >> 8); }
     static inline uint32_t fix_pair(uint64_t pairs, int byte) { return (uint32_t)(pairs >> (8 * byte)) & 0xff; }
     """
     bint are_digits "fix_are_digits"(uint64_t word) noexcept nogil
     uint64_t without_colons "fix_without_colons"(uint64_t word) noexcept nogil
+    uint64_t last_of "fix_last"(uint64_t word, int count) noexcept nogil
+    uint32_t number_of "fix_number"(uint64_t word) noexcept nogil
     uint64_t pairs_of "fix_pairs"(uint64_t word) noexcept nogil
     uint32_t pair "fix_pair"(uint64_t pairs, int byte) noexcept nogil
 
@@ -63,3 +77,19 @@ cdef inline int64_t second_of_day(const uint8_t* text) noexcept nogil:
     if pair(pairs, 0) > 23 or pair(pairs, 3) > 59 or pair(pairs, 6) > 60:
         return -1
     return <int64_t> pair(pairs, 0) * 3600 + pair(pairs, 3) * 60 + pair(pairs, 6)
+
+
+cdef inline int64_t fraction_of(const uint8_t* text, int digits) noexcept nogil:
+    """What stands behind a time of day as nanoseconds: a point and 3, 6 or 9 digits; -1: it does not. Eight bytes lie before it."""
+    cdef uint64_t word
+    if text[0] != c".":
+        return -1
+    if digits == 9:
+        word = word_of(text + 2)
+        if not c"0" <= text[1] <= c"9" or not are_digits(word):
+            return -1
+        return <int64_t> (text[1] - c"0") * 100_000_000 + number_of(word)
+    word = last_of(word_of(text + digits - 7), digits)
+    if not are_digits(word):
+        return -1
+    return <int64_t> number_of(word) * (1000 if digits == 6 else 1_000_000)

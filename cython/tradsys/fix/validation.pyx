@@ -9,7 +9,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 cimport cython
 
-from tradsys.fix.digits cimport date_of, second_of_day
+from tradsys.fix.digits cimport date_of, fraction_of, second_of_day
 from tradsys.fix.fields cimport FIELDS_MAX, GARBLED, FixField, read_fields
 
 from tradsys.fix import rules
@@ -96,7 +96,7 @@ cdef inline bint _is_time_of_day(const uint8_t* text, int32_t size) noexcept nog
         return False
     if size == 8:
         return True
-    return (size == 15 or size == 12 or size == 18) and text[8] == c"." and _are_digits(text, 9, size)
+    return (size == 15 or size == 12 or size == 18) and fraction_of(text + 8, size - 9) >= 0
 
 
 cdef bint _is_month(const uint8_t* text, int32_t size) noexcept nogil:
@@ -236,19 +236,27 @@ cdef int32_t _cut(Validator self, const SectionRule* body, int32_t* body_end, in
     """Count the fields before body and trailer; number them, and note in which part each was seen."""
     cdef int32_t position, header_end = self.count, tag
     cdef int part, seen = 0  # PART_HEADER: the header has ended; PART_TRAILER: so has the body
+    cdef FixField* fields = self.fields  # here and below: what is written could be these, to the compiler
     cdef FixField* field
+    cdef const uint16_t* field_ids = self.field_ids
+    cdef const FieldRule* rules = self.rules
+    cdef uint64_t* present = self.present
+    cdef uint64_t round_ = self.round_
+    cdef const Place* places = body.places
+    cdef int32_t field_id, count = self.count
     cdef bint is_passing = not self.strict
     body_end[0] = self.count
     reason[0] = VALID
-    for position in range(self.count):
-        field = &self.fields[position]
+    for position in range(count):
+        field = &fields[position]
         tag = field.tag
         if tag < 1 or field.size == 0:
             reason[0] = INVALID_TAG if tag < 1 else NO_VALUE
             fault_tag[0] = tag
             return 0
-        field.field_id = <int16_t> (self.field_ids[tag] if tag < NEAR_TAGS else _id_of(self, tag))
-        part = self.rules[field.field_id].part
+        field_id = field_ids[tag] if tag < NEAR_TAGS else _id_of(self, tag)
+        field.field_id = <int16_t> field_id
+        part = rules[field_id].part
         if part != PART_HEADER and not seen & PART_HEADER:
             header_end = position
             seen |= PART_HEADER
@@ -260,8 +268,8 @@ cdef int32_t _cut(Validator self, const SectionRule* body, int32_t* body_end, in
                 reason[0] = OUT_OF_ORDER
                 fault_tag[0] = tag
         # 0 the header, 1 the body, 2 the trailer
-        self.present[field.field_id] = self.round_ + (seen & PART_HEADER) + (seen >> 1)
-        field.is_passed = is_passing and seen == PART_HEADER and not body.places[field.field_id].is_inside
+        present[field_id] = round_ + (seen & PART_HEADER) + (seen >> 1)
+        field.is_passed = is_passing and seen == PART_HEADER and not places[field_id].is_inside
     return header_end
 
 
@@ -282,13 +290,15 @@ cdef int _check_section(Validator self, const uint8_t* message, int32_t section,
     """Look at the fields of one section, or of one entry of a group; say also where it ends."""
     cdef uint64_t seen[PLACE_WORDS]
     cdef const Place* places = self.sections[section].places
+    cdef const FixField* fields = self.fields
     cdef const FixField* field
+    cdef bint is_strict = self.strict
     cdef Place place
     cdef int32_t position = begin, last_place = -1, index
     cdef int reason
     memset(seen, 0, sizeof(seen))
     while position < end:
-        field = &self.fields[position]
+        field = &fields[position]
         if field.is_passed:
             position += 1
             continue
@@ -301,7 +311,7 @@ cdef int _check_section(Validator self, const uint8_t* message, int32_t section,
             reason = _check_value(self, message, field)
             if reason == VALID and place.place < 0:
                 reason = TAG_NOT_IN_MESSAGE
-            elif reason == VALID and is_entry and self.strict and place.place < last_place:
+            elif reason == VALID and is_entry and is_strict and place.place < last_place:
                 reason = GROUP_OUT_OF_ORDER
         if reason != VALID:
             fault_tag[0] = field.tag

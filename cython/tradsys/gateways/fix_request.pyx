@@ -4,7 +4,7 @@ from libc.string cimport memchr, memcmp, memset
 
 cimport cython
 
-from tradsys.fix.digits cimport date_of, second_of_day
+from tradsys.fix.digits cimport date_of, fraction_of, second_of_day
 from tradsys.fix.fields cimport FIELDS_MAX, GARBLED, FixField, read_fields
 from tradsys.gateways.fix_text cimport SOH, FixText
 
@@ -111,20 +111,16 @@ cdef inline int64_t _digits(const uint8_t* text, int32_t count) noexcept nogil:
 
 cdef int64_t parse_time(FixText text) noexcept nogil:
     cdef int64_t year, month, day, era, fraction, seconds
-    cdef int32_t _i, digits = text.size - 18
+    cdef int32_t digits = text.size - 18
     cdef uint32_t date
     if text.size != 17 and not (digits == 3 or digits == 6 or digits == 9):
         return -1
     date, seconds = date_of(text.data), second_of_day(text.data + 9)
     if date < 19700101 or seconds < 0 or text.data[8] != c"-":
         return -1
-    fraction = 0
-    if text.size > 17:
-        fraction = _digits(text.data + 18, digits)
-        if text.data[17] != c"." or fraction < 0:
-            return -1
-        if digits < 9:
-            fraction *= 1000 if digits == 6 else 1_000_000
+    fraction = 0 if digits < 0 else fraction_of(text.data + 17, digits)
+    if fraction < 0:
+        return -1
     if date >= 22620101:
         return TIME_MAX
     year, month, day = date // 10000, date // 100 % 100, date % 100
@@ -201,7 +197,7 @@ cdef void request_of(const uint8_t* message, const FixField* fields, int32_t cou
     cdef const FixField* field
     cdef FixText* place
     memset(out, 0, sizeof(FixRequest))
-    out.seq = -1
+    out.seq = out.transact_ns = -1
     out.fault = FAULT_NONE
     out.is_plain = 1
     if count == GARBLED:
@@ -310,8 +306,10 @@ cdef void _check_required(FixRequest* out) noexcept nogil:
         _set_fault(out, FAULT_BAD_VALUE, 59)
     if out.mass_cancel.data != NULL and not _one_of(out.mass_cancel, b"1234567"):
         _set_fault(out, FAULT_BAD_VALUE, 530)
-    if out.transact_time.data != NULL and parse_time(out.transact_time) < 0:
-        _set_fault(out, FAULT_BAD_FORMAT, 60)
+    if out.transact_time.data != NULL:
+        out.transact_ns = parse_time(out.transact_time)
+        if out.transact_ns < 0:
+            _set_fault(out, FAULT_BAD_FORMAT, 60)
 
 
 # ------------------------------------------------------------------------------------------ faces

@@ -54,7 +54,7 @@ cdef int _decode(const uint8_t* message, int64_t size, Validator validator, int 
             return -1
         sums[1] += terms.qty_lots
         sums[2] += terms.price_ticks
-        sums[3] += parse_time(request.sending_time) + parse_time(request.transact_time)
+        sums[3] += parse_time(request.sending_time) + request.transact_ns
     return 0
 
 
