@@ -1,127 +1,238 @@
 """How many FIX orders a second go from bytes to reports, journaled and stored; and how long one takes.
 
 A venue process with everything on (validation, journal `batch`, the session's store, reports, feed) and one client on
-loopback. Pipelined: all orders are encoded before, written as fast as the socket takes them; the reports are counted while
-they come and read one by one afterwards: number, ClOrdID, ExecType. One at a time: blocking socket, order then report.
+loopback, in Cython (`tradsys.client.fix_load`). Pipelined: all orders are encoded before, written as fast as the socket takes
+them. One at a time: blocking socket, order then report, beside a bare echo of the same bytes by uvloop (by asyncio
+where uvloop is not installed). Open loop: orders leave at their times whatever is answered, each timed from when it was due.
+Every report is read afterwards: number, ClOrdID, ExecType.
+
+The peer is QuickFIX, where its Python package is installed: its C++ engine with FileStore and our dictionary, behind
+an application in Python that answers each order with an ExecutionReport and keeps no book.
 """
 
 from __future__ import annotations
 
-import select
+import asyncio
+import os
 import socket
-import time
+import subprocess
+import sys
+import tempfile
 from collections.abc import Sequence
+from importlib import util
+from pathlib import Path
 
+import numpy as np
+from fix_client import (
+    FixClient,
+    percentiles_us,
+    pipelined_rate,
+    times_one_by_one,
+    times_open_loop,
+)
 from gateway_venue import VenueChild
 from measure import arguments, median, show, spread
 
-from tradsys.fix.message import Field, Header, build, format_time, parse, split
+from tradsys.client.fix_load import round_trips
 
 ORDERS = 100_000
+PEER_ORDERS = 10_000
 TURNS = 10_000
+RATE = 20_000.0
+DICTIONARY = Path(__file__).resolve().parent.parent / "fix_specs" / "TRADSYS-FIX44.xml"
 
 
-class Client:
-    """One FIX client with its next number."""
+def names_of(prefix: str, count: int) -> list[bytes]:
+    return [b"%s-%d" % (prefix.encode(), number) for number in range(count)]
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self.socket = socket.create_connection(address)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.next_out = 1
-        self.socket.sendall(self.message("A", [(98, b"0"), (108, b"60"), (141, b"Y"), (554, b"bench")]))
-        assert b"\x0135=A\x01" in self.socket.recv(65536), "no logon"
-        self.next_in = 2
 
-    def message(self, msg_type: str, fields: list[Field]) -> bytes:
-        """Write a message with the next number."""
-        header = Header(
-            sender_comp_id=b"CLIENT",
-            target_comp_id=b"TRADSYS",
-            seq=self.next_out,
-            sending_time=format_time(time.time_ns(), "us"),
+class Child:
+    """A server of this file in a process of its own, which prints its port; killed at the end."""
+
+    def __init__(self, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, *words],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )
-        self.next_out += 1
-        return build(msg_type, fields, header)
+        assert self.process.stdout is not None
+        self.address = ("127.0.0.1", int(self.process.stdout.readline()))
 
-    def order(self, name: bytes) -> bytes:
-        """Write an order that rests."""
-        fields = [(11, name), (55, b"SYM1"), (54, b"1"), (60, b"20260101-00:00:00.000000")]
-        return self.message("D", [*fields, (38, b"10"), (40, b"2"), (44, b"99.5"), (59, b"1")])
+    def __enter__(self) -> Child:
+        return self
 
-    def collect(self, data: bytes, reports: int) -> tuple[float, bytes]:
-        """Write the bytes while reading; seconds until so many reports are there, and what came."""
-        self.socket.setblocking(False)
-        view, received, count = memoryview(data), [], 0
-        begin = time.perf_counter()
-        while count < reports:
-            readable, writable, _ = select.select([self.socket], [self.socket] if view else [], [], 30)
-            assert readable or writable, f"{count} of {reports} reports after 30 s"
-            if writable:
-                view = view[self.socket.send(view[: 1 << 18]) :]
-            if readable:
-                received.append(self.socket.recv(1 << 20))
-                count += received[-1].count(b"\x0110=")
-        seconds = time.perf_counter() - begin
-        self.socket.setblocking(True)
-        return seconds, b"".join(received)
-
-    def check(self, stream: bytes, names: list[bytes], exec_type: bytes) -> None:
-        """Every report is there once, in order."""
-        frames, garbled, rest = split(stream)
-        assert (garbled, rest) == (0, b"")
-        for frame, name in zip(frames, names, strict=True):
-            report = parse(frame)
-            assert (report.seq, report.get(11), report.get(150)) == (self.next_in, name, exec_type), report
-            self.next_in += 1
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
 
 
-def pipelined(client: Client, round_: int, count: int) -> float:
-    """Orders a second of one round; the book is emptied behind it."""
-    names = [b"%d-%d" % (round_, number) for number in range(count)]
-    seconds, stream = client.collect(b"".join(client.order(name) for name in names), count)
-    client.check(stream, names, b"0")
-    cancel = client.message("q", [(11, b"q%d" % round_), (530, b"7"), (60, b"20260101-00:00:00")])
-    _, stream = client.collect(cancel, count + 1)
-    frames, _, _ = split(stream)
-    told = [parse(frame).get(11) or b"" for frame in frames[:-1]]  # in the order of the engine's slots
-    assert sorted(told) == sorted(names)
-    client.check(b"".join(frames[:-1]), told, b"4")
-    assert parse(frames[-1]).get(533) == b"%d" % count
-    client.next_in += 1
-    return count / seconds
+# ------------------------------------------------------------------------------------------- the echo
 
 
-def one_at_a_time(client: Client, count: int) -> list[float]:
-    """Round trips [us], sorted."""
-    times = []
-    for number in range(count):
-        data = client.order(b"p-%d" % number)
-        begin = time.perf_counter_ns()
-        client.socket.sendall(data)
-        answer = client.socket.recv(65536)
-        times.append((time.perf_counter_ns() - begin) / 1e3)
-        client.check(answer, [b"p-%d" % number], b"0")
-    return sorted(times)
+class Echo(asyncio.BufferedProtocol):
+    """Sends back what comes."""
+
+    def __init__(self) -> None:
+        self.room = bytearray(1 << 16)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: D102
+        return self.room
+
+    def buffer_updated(self, nbytes: int) -> None:  # noqa: D102
+        self.transport.write(bytes(self.room[:nbytes]))
+
+
+def serve_echo() -> int:
+    """Echo until killed."""
+    if util.find_spec("uvloop"):
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+    async def run() -> None:
+        server = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", 0)
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await server.serve_forever()
+
+    asyncio.run(run())
+    return 0
+
+
+def times_of_echo(stream: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Nanoseconds of each message there and back."""
+    times = np.zeros(len(bounds) - 1, np.int64)
+    room = np.zeros(len(stream) + 1000, np.uint8)
+    with Child("--serve-echo") as child, socket.create_connection(child.address) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        used = round_trips(sock.fileno(), stream, bounds, times, room)
+    assert np.array_equal(room[:used], stream)
+    return times
+
+
+# ------------------------------------------------------------------------------------------- the peer
+
+
+def serve_quickfix() -> int:
+    """A QuickFIX acceptor whose application answers orders; until killed."""
+    import quickfix as fix
+
+    class Answering(fix.Application):
+        """Raw fields by tag: the fastest its Python interface has."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.count = 0
+
+        def onCreate(self, session: object) -> None: ...
+        def onLogon(self, session: object) -> None: ...
+        def onLogout(self, session: object) -> None: ...
+        def toAdmin(self, message: object, session: object) -> None: ...
+        def fromAdmin(self, message: object, session: object) -> None: ...
+        def toApp(self, message: object, session: object) -> None: ...
+
+        def fromApp(self, message: object, session: object) -> None:
+            self.count += 1
+            report, number = fix.Message(), str(self.count)
+            report.getHeader().setField(35, "8")
+            for tag, value in ((37, number), (17, number), (150, "0"), (39, "0"), (14, "0"), (6, "0")):
+                report.setField(tag, value)
+            for tag in (11, 55, 54, 38, 40, 44, 59):
+                report.setField(tag, message.getField(tag))  # type: ignore[attr-defined]
+            report.setField(151, message.getField(38))  # type: ignore[attr-defined]
+            fix.Session.sendToTarget(report, session)
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "acceptor.cfg")
+        path.write_text(
+            "[DEFAULT]\nConnectionType=acceptor\nStartTime=00:00:00\nEndTime=00:00:00\nHeartBtInt=60\n"
+            f"SocketAcceptPort={port}\nSocketNodelay=Y\nSocketReuseAddress=Y\nFileStorePath={folder}\n"
+            f"UseDataDictionary=Y\nDataDictionary={DICTIONARY}\nCheckLatency=N\nResetOnLogon=Y\n"
+            "[SESSION]\nBeginString=FIX.4.4\nSenderCompID=TRADSYS\nTargetCompID=CLIENT\n"
+        )
+        settings = fix.SessionSettings(str(path))
+        application = Answering()
+        acceptor = fix.SocketAcceptor(application, fix.FileStoreFactory(settings), settings)
+        acceptor.start()
+        print(port, flush=True)
+        sys.stdin.read()
+    return 0
+
+
+def quickfix_figures(rounds: int, count: int) -> tuple[list[float], np.ndarray]:
+    """Rates of the rounds, and times of single orders."""
+    rates = []
+    for round_ in range(rounds):
+        with Child("--serve-quickfix") as child:
+            client = FixClient(child.address)
+            rates.append(pipelined_rate(client, names_of(f"{round_}", count)))
+            times = times_one_by_one(client, names_of("p", count // 5))
+    return rates, times
+
+
+# ------------------------------------------------------------------------------------------- all of it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["--serve-echo"]:
+        return serve_echo()
+    if words[:1] == ["--serve-quickfix"]:
+        return serve_quickfix()
     options = arguments(__doc__, argv, rounds=5)
-    count = ORDERS // 5 if options.quick else ORDERS
+    count, turns = (ORDERS // 5, TURNS // 5) if options.quick else (ORDERS, TURNS)
+    rates, singles, echoes, opens = [], [], [], []
     with VenueChild(poll="sleep") as venue:
-        client = Client(venue.fix_address)
-        rates = [pipelined(client, round_, count) for round_ in range(options.rounds + 1)][1:]
-    turns = TURNS // 5 if options.quick else TURNS
-    with VenueChild(poll="spin") as venue:
-        times = one_at_a_time(Client(venue.fix_address), turns)
-    p50, p99 = times[len(times) // 2], times[len(times) * 99 // 100]
-    rows = [
-        ["pipelined", f"{median(rates):,.0f} orders/s", spread(rates)],
-        ["one at a time, p50, p99", f"{p50:.0f} us", f"{p99:.0f} us"],
-    ]
-    data = {"pipelined_per_s": median(rates), "p50_us": p50, "p99_us": p99}
-    notes = "Every report read: number, ClOrdID, ExecType. The client is Python: it counts while the clock runs."
-    show("FIX: order to report", ["what", "figure", "spread"], rows, notes, options.json, data)
+        client = FixClient(venue.fix_address)
+        for round_ in range(options.rounds + 1):
+            rates.append(pipelined_rate(client, names_of(str(round_), count)))
+            client.cancel_all(count)
+    rates = rates[1:]
+    for _ in range(options.rounds):
+        with VenueChild(poll="spin") as venue:
+            client = FixClient(venue.fix_address)
+            times_one_by_one(client, names_of("w", turns // 10))
+            singles.append(times_one_by_one(client, names_of("p", turns)))
+            opens.append(times_open_loop([client], names_of("o", turns), RATE)[0])
+            echoes.append(times_of_echo(*client.orders(names_of("e", turns))))
+    rows = [["pipelined, orders/s", f"{median(rates):,.0f}", "", spread(rates)]]
+    data: dict[str, object] = {"pipelined_per_s": median(rates)}
+    found = {"one at a time": singles, "echo of the same bytes": echoes, f"open loop, {RATE:,.0f}/s": opens}
+    for name, times in found.items():
+        add_times(rows, data, name, times)
+    p50s, p99s = (
+        [percentiles_us(one)[i] / percentiles_us(bare)[i] for one, bare in zip(singles, echoes, strict=True)]
+        for i in (0, 1)
+    )
+    rows.append(
+        ["one at a time / echo", f"{median(p50s):.2f}x", f"{median(p99s):.2f}x", "pairs of the same round"]
+    )
+    data["ratio_to_echo"] = {"p50": median(p50s), "p99": median(p99s)}
+    if util.find_spec("quickfix"):
+        peer_rates, times = quickfix_figures(options.rounds, PEER_ORDERS // (5 if options.quick else 1))
+        rows.append(
+            ["QuickFIX, FileStore: pipelined, orders/s", f"{median(peer_rates):,.0f}", "", spread(peer_rates)]
+        )
+        add_times(rows, data, "QuickFIX, FileStore: one at a time", [times])
+        data["quickfix_pipelined_per_s"] = median(peer_rates)
+    loop = "uvloop" if util.find_spec("uvloop") else "asyncio"
+    notes = f"us but where it says orders/s; medians of {options.rounds} rounds; the echo is {loop}'s"
+    show("FIX: order to report", ["what", "p50", "p99", "spread of p50"], rows, notes, options.json, data)
     return 0
+
+
+def add_times(rows: list[list[str]], data: dict[str, object], name: str, rounds: list[np.ndarray]) -> None:
+    """A row and a figure of several rounds of times."""
+    figures = [percentiles_us(times) for times in rounds]
+    p50, p99 = (median([one[i] for one in figures]) for i in (0, 1))
+    rows.append([name, f"{p50:.0f}", f"{p99:.0f}", spread([one[0] for one in figures])])
+    data[name] = {"p50_us": p50, "p99_us": p99}
 
 
 if __name__ == "__main__":

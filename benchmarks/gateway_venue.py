@@ -21,25 +21,46 @@ SECRET = "a secret of a benchmark"
 SETTINGS = """\
 venue: {{data_dir: {data}, orders_port: 0, feed_a_port: 0, feed_b_port: 0, snapshot_port: 0, fix_port: 0,
         durability: {durability}, poll: {poll}, snapshot_commands: 0}}
-capacities: {{orders_max: 262144, instruments_max: 64, participants_max: 64, sessions_max: 64, accounts_max: 64}}
+capacities: {{orders_max: 262144, instruments_max: 64, participants_max: 64, sessions_max: 1024, accounts_max: 64}}
 participants:
   - {{participant_id: 1, name: one, sessions: [{{session_id: 1, name: one, api_key: key1, secret: {secret}}}]}}
   - participant_id: 2
     name: two
-    sessions: [{{session_id: 2, name: two, fix: {{sender_comp_id: CLIENT, password: bench, latency_s: 0}}}}]
-instruments:
+    sessions:
+{fix_sessions}instruments:
   - {{instrument_id: 1, symbol: SYM1}}
+"""
+FIX_SESSION = """\
+      - session_id: {id}
+        name: fix{id}
+        fix: {{sender_comp_id: {comp_id}, password: bench, latency_s: 0, orders_max: {orders}}}
 """
 
 
 class VenueChild:
-    """`tradsys venue` in a process of its own, on free ports and a directory that is removed afterwards."""
+    """`tradsys venue` in a process of its own, on free ports and a directory that is removed afterwards.
 
-    def __init__(self, poll: str, durability: str = "batch") -> None:
+    Parameters
+    ----------
+    poll, durability : str
+        As in the settings.
+    fix_sessions : int
+        FIX sessions it has: CLIENT, CLIENT2, CLIENT3 ...
+    fix_orders : int
+        ClOrdIDs each remembers.
+    """
+
+    def __init__(
+        self, poll: str, durability: str = "batch", fix_sessions: int = 1, fix_orders: int = 1 << 18
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="tradsys-bench-")
         path = Path(self._folder.name, "tradsys.yaml")
         data = Path(self._folder.name, "data")
-        path.write_text(SETTINGS.format(data=data, durability=durability, poll=poll, secret=SECRET))
+        sessions = "".join(
+            FIX_SESSION.format(id=2 + n, comp_id=comp_id(n), orders=fix_orders) for n in range(fix_sessions)
+        )
+        settings = {"data": data, "durability": durability, "poll": poll, "secret": SECRET}
+        path.write_text(SETTINGS.format(**settings, fix_sessions=sessions))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tradsys", "venue", "--quiet", "--config", str(path)],
             stdout=subprocess.PIPE,
@@ -65,6 +86,13 @@ class VenueChild:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def resident_bytes(self) -> int:
+        """Memory of the process that is not shared with files."""
+        for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) << 10
+        raise RuntimeError("the venue has no RssAnon")
+
     def __enter__(self) -> VenueChild:
         return self
 
@@ -76,6 +104,11 @@ class VenueChild:
         self._folder.cleanup()
         if error is None and self._process.returncode:
             raise RuntimeError(f"the venue ended with status {self._process.returncode}")
+
+
+def comp_id(number: int) -> str:
+    """SenderCompID of a FIX session, counted from 0."""
+    return "CLIENT" if number == 0 else f"CLIENT{number + 1}"
 
 
 def orders_and_cancels(count: int, first_ref: int = 1, live: int = 1_000) -> np.ndarray:
