@@ -169,6 +169,10 @@ class FixDoor(Section, frozen=True):
     refusal_delay_ms: Milliseconds = 1_000
     slow_ms: Count = 10_000
     catch_up_reports_per_turn: Count = 2_048
+    desk_messages_per_turn: Count = 64
+    desk_events_per_turn: Annotated[int, Meta(ge=16, le=1 << 16)] = 4_096
+    desk_requests_max: Count = 64
+    subscriptions_max: Count = 1_024
     plain: bool = True  # listens at fix_port; false: over TLS only
     tls: FixTls = FixTls()
     dictionary: str = ""  # of sessions with strict validation, in QuickFIX's form; empty: ours
@@ -206,6 +210,7 @@ class FixSession(Section, frozen=True):
     default_account: Annotated[int, Meta(ge=0)] = 0
     instruments: tuple[Name, ...] = ()  # symbols it may enter orders in; empty: all its participant may
     cancel_multiple: Annotated[int, Meta(ge=1, le=1_000)] = 4  # cancels have so many times the session's throttle
+    kind: Literal["orders", "drop_copy"] = "orders"  # drop_copy: told what its participant's sessions (accounts) are told
     cod: Literal["none", "disconnect", "logout", "both"] = "none"  # cancel on disconnect
     cod_grace_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
     heartbeat_s_min: Count = 1
@@ -233,6 +238,8 @@ class FixSession(Section, frozen=True):
                 ipaddress.ip_network(text)
             except ValueError as error:
                 raise ValueError(f"allowed_addresses are like 10.1.2.3 or 10.1.0.0/16, was {text!r}: {error}") from None
+        if self.kind == "drop_copy" and (self.cod != "none" or self.default_account):
+            raise ValueError("a drop_copy session has no orders: cod must be none and default_account 0")
 
 
 class Session(Section, frozen=True):

@@ -26,7 +26,7 @@ TIME = (60, b"20240102-12:00:00.000")
 
 @pytest.fixture
 def orders():
-    return Orders("t")
+    return Orders("t", username="me")
 
 
 def report(*fields):
@@ -45,6 +45,18 @@ def report(*fields):
         ("cancel all AMZN", "q", [(11, b"t-1"), (530, b"1"), TIME, (55, b"AMZN")]),
         ("orders", "AF", [(584, b"t-1"), (585, b"7")]),
         ("list", "x", [(320, b"t-1"), (559, b"4")]),
+        ("state AMZN", "e", [(324, b"t-1"), (55, b"AMZN"), (263, b"0")]),
+        ("watch AMZN", "e", [(324, b"t-1"), (55, b"AMZN"), (263, b"1")]),
+        ("unwatch AMZN", "e", [(324, b"t-1"), (55, b"AMZN"), (263, b"2")]),
+        ("watch", "g", [(335, b"t-1"), (263, b"1")]),
+        ("trades", "AD", [(568, b"t-1"), (569, b"0"), (263, b"0")]),
+        ("trades AMZN 20240102", "AD",
+         [(568, b"t-1"), (569, b"0"), (263, b"0"), (55, b"AMZN"), (580, b"1"), (75, b"20240102")]),
+        ("trades 77.1", "AD", [(568, b"t-1"), (569, b"0"), (263, b"0"), (17, b"77.1")]),
+        ("follow AMZN", "AD", [(568, b"t-1"), (569, b"0"), (263, b"1"), (55, b"AMZN")]),
+        ("limits", "UL", [(5105, b"t-1")]),
+        ("user", "BE", [(923, b"t-1"), (924, b"4"), (553, b"me")]),
+        ("password old new", "BE", [(923, b"t-1"), (924, b"3"), (553, b"me"), (554, b"old"), (925, b"new")]),
         ("raw 35=B|148=Some news|33=1|58=text", "B", [(148, b"Some news"), (33, b"1"), (58, b"text")]),
     ],
 )  # fmt: skip
@@ -56,7 +68,7 @@ def test_a_line_is_a_message(orders, line, msg_type, fields):
     "line",
     ["bye", "buy", "buy AMZN", "buy AMZN x", "buy AMZN 1 @", "buy AMZN 1 @ x", "buy AMZN 1 2", "buy AMZN 1 @ 2 later",
      "buy AMZN 1 @ 2 ioc fok", "cancel", "cancel 1", "replace 1 2", "status 9", "raw", "raw x", "raw 55=A", "raw 35=D|11=",
-     "raw 35=D|x=1", "orders all", "cancel all A B"],
+     "raw 35=D|x=1", "orders all", "cancel all A B", "watch A B", "trades A B C", "password x"],
 )  # fmt: skip
 def test_what_is_no_command_is_said(orders, line):
     with pytest.raises(InputError):

@@ -1,4 +1,4 @@
-"""kill -9 of a venue with open FIX sessions: what clients saw live and by resend is the journal, once each.
+"""kill -9 of a venue with open FIX sessions: what clients and a drop copy saw live and by resend is the journal, once each.
 
 TRADSYS_KILLS sets how often (default 50, half of them with each durability); the moments are random, from the seed printed.
 """
@@ -117,6 +117,8 @@ class Venue:
         ]  # fmt: skip
         doors = {"orders_port": 0, "feed_a_port": 0, "feed_b_port": 0, "snapshot_port": 0, "fix_port": port}
         settings = {"data_dir": str(self.data_dir), "durability": durability, **doors}
+        copy = {"sender_comp_id": "COPY", "kind": "drop_copy", **FIX}
+        sessions[0]["sessions"].append({"session_id": 3, "name": "S3", "fix": copy})
         instrument = {"instrument_id": 1, "symbol": "SYM1", "price_max": "100000"}
         self.settings.write_text(yaml.safe_dump(
             {"venue": settings, "participants": sessions, "instruments": [instrument],
@@ -148,39 +150,47 @@ def free_port():
 @pytest.mark.parametrize("durability", ["batch", "fsync"])
 def test_kill_9_in_the_middle_of_fills_loses_and_doubles_nothing(tmp_path, durability):
     venue = Venue(tmp_path, free_port(), durability)
-    clients = [Client("C1"), Client("C2")]
+    clients, copy = [Client("C1"), Client("C2")], Client("COPY")  # of C1's participant
+    everybody = [*clients, copy]
     seed = int(os.environ.get("TRADSYS_SEED", secrets.randbelow(1 << 32)))
     print(f"drill {seed}")
     random_ = random.Random(seed)
     for _ in range((KILLS + 1) // 2):
         venue.start()
-        for client in clients:
+        for client in everybody:
             client.connect(venue.port)
         for _ in range(random_.randrange(20, 120)):
             clients[0].order(b"1", random_.randrange(1, 9))
             clients[1].order(b"2", random_.randrange(1, 9))
             if random_.random() < 0.2:
-                for client in clients:
+                for client in everybody:
                     client.read()
         venue.end(signal.SIGKILL)
-        for client in clients:
+        for client in everybody:
             client.socket.close()
     venue.start()
-    for client in clients:
+    for client in everybody:
         client.connect(venue.port)
     quiet_until = time.monotonic() + 2
     while time.monotonic() < quiet_until:
-        for client in clients:
+        for client in everybody:
             before = client.next_in
             client.read()
             if client.next_in != before:
                 quiet_until = time.monotonic() + 2
     venue.end(signal.SIGINT)
+    copy.socket.close()
+    assert [in_short(one) for one in copy.seen.values()] == [in_short(one) for one in clients[0].seen.values()]
     for number, client in enumerate(clients, 1):
         client.socket.close()
         assert sorted(client.seen) == sorted(told(venue.data_dir, number))
         names = [one.text(11) for one in client.seen.values() if one.text(150) == "0"]
         assert len(set(names)) == len(names) == sum(kind == "D" for kind, _ in client.sent.values())
+
+
+def in_short(report):
+    """What a report says, without what its session adds."""
+    return [report.text(tag) for tag in (17, 11, 37, 150, 39, 38, 44, 31, 32, 14, 151, 6, 60)]
 
 
 def told(data_dir, session_id):

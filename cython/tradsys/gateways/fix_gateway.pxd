@@ -5,6 +5,7 @@ from tradsys.engine.sequencer cimport Sequencer
 from tradsys.gateways.fix_connection cimport FixConnection
 from tradsys.gateways.fix_peer cimport FixPeer
 from tradsys.gateways.fix_symbols cimport FixSymbols
+from tradsys.gateways.reports cimport Recipient
 
 
 cdef class FixGateway:
@@ -16,9 +17,12 @@ cdef class FixGateway:
     cdef object tls_context            # ssl.SSLContext
     cdef readonly object limits        # tradsys.gateways.fix_limits.FixLimits
     cdef object logon_check
+    cdef readonly object desk          # tradsys.gateways.fix_desk.FixDesk
     cdef dict by_names                 # (SenderCompID, TargetCompID) of the client -> FixPeer
     cdef list by_session               # session_id -> FixPeer or None
     cdef list peers
+    cdef list copies_of                # participant_id -> drop copies of its sessions, or None
+    cdef bint has_copies
     # connections
     cdef int epoll
     cdef list connections              # slot -> FixConnection or None
@@ -47,4 +51,6 @@ cdef class FixGateway:
 
     cdef int read(self, FixConnection connection) except -1
     cdef int route(self, const uint8_t* events, int64_t event_count) except -1
+    cdef int copy_event(self, const uint8_t* event, const Recipient* told, int count) except -1
+    cdef int desk_event(self, const uint8_t* event, int template_id) except -1
     cdef int session_event(self, const uint8_t* event) except -1

@@ -3,7 +3,7 @@ import os
 import resource
 from collections import deque
 
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cimport cython
 
@@ -21,14 +21,18 @@ from tradsys.wire.records cimport (
     CLOSE_REASON_HEARTBEAT_TIMEOUT, CLOSE_REASON_LOGOUT, CLOSE_REASON_VENUE_RESTART, CloseSession, CommandDone,
     CommandRejected, MessageHeader, OpenSession, SIZE_CLOSE_SESSION, SIZE_OPEN_SESSION, TEMPLATE_CLOSE_SESSION,
     TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED, TEMPLATE_DEFINE_PARTICIPANT, TEMPLATE_DEFINE_SESSION,
-    TEMPLATE_OPEN_SESSION,
+    TEMPLATE_INSTRUMENT_DEFINED, TEMPLATE_OPEN_SESSION, TEMPLATE_SET_INSTRUMENT_STATE,
 )
 
 from tradsys.errors import reject_text
 from tradsys.fix.actions import EndReason
 from tradsys.fix.message import GarbledError, Header, build, format_time, parse
+from tradsys.gateways.fix_answers import news
+from tradsys.gateways.fix_desk import FixDesk
 from tradsys.gateways.fix_limits import FixLimits
-from tradsys.gateways.fix_logon import FixLogonCheck
+from tradsys.gateways.fix_logon import FixLogonCheck, kind_refusal
+from tradsys.gateways.fix_sessions import DROP_COPY
+from tradsys.gateways.fix_users import FixPasswords, FixUsers
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
@@ -87,7 +91,9 @@ cdef class FixGateway:
         self.connections_max = min(self.limits.connections_max, max(
             resource.getrlimit(resource.RLIMIT_NOFILE)[0] - DESCRIPTORS_KEPT - 2 * len(configs), 1))
         self.symbols = FixSymbols(sequencer.engine)
-        self.logon_check = FixLogonCheck(self.limits.logon_failures_max, self.limits.logon_failure_window_ms)
+        passwords = FixPasswords()
+        self.logon_check = FixLogonCheck(self.limits.logon_failures_max, self.limits.logon_failure_window_ms, passwords)
+        self.desk = FixDesk(self, self.symbols, sequencer, self.limits, FixUsers(passwords))
         self.epoll = epoll_create1(0)
         self.connections, self.free_slots, self.unread, self.strangers = [], [], [], {}
         self.session_commands = deque()
@@ -95,7 +101,8 @@ cdef class FixGateway:
         self.by_session = [None] * sequencer.engine.state.sessions_max
         self.egress_seq = sequencer.engine.last_event_seq
         self.mono_ns = machine_ns()
-        for config in configs:
+        self.copies_of = [None] * sequencer.engine.state.participants_max
+        for config in sorted(configs, key=lambda config: config.kind == DROP_COPY):  # a copy asks the others for names
             self._add_peer(config)
         for one, slot in ((listener, LISTENER), (tls_listener, TLS_LISTENER)):
             if one is not None:
@@ -111,6 +118,9 @@ cdef class FixGateway:
         self.by_names[peer.theirs, peer.ours] = peer
         self.by_session[peer.session_id] = peer
         self.peers.append(peer)
+        if peer.copies is not None:
+            self.copies_of[config.participant_id] = [*(self.copies_of[config.participant_id] or ()), peer]
+            self.has_copies = True
         peer.flush(False)
         if self.sequencer.engine.state.sessions[peer.session_id].is_open:
             # left open by a venue that stopped in a hurry: its client has lost the connection
@@ -283,7 +293,7 @@ cdef class FixGateway:
     def authenticate(self, FixPeer peer, logon):
         """Decide a Logon; a good one goes through the sequencer as OPEN_SESSION."""
         text = "the venue is closing" if self.closing else self.logon_check.refusal(
-            peer.config, logon, peer.connection.address, self.mono_ns)
+            peer.config, logon, peer.connection.address, self.mono_ns) or kind_refusal(peer.config, logon)
         if text:
             self.logons_refused += 1
             peer.session.logon_refused(text, self.now_ns)
@@ -424,7 +434,9 @@ cdef class FixGateway:
         cdef FixPeer peer
         cdef int64_t before = 0
         if self.connection_count == 0 and not self.session_commands and not self._is_anything_open():
-            self.egress_seq = self.sequencer.released_event_seq()
+            if self.egress_seq != self.sequencer.released_event_seq():
+                self.egress_seq = self.sequencer.released_event_seq()
+                self.desk.defined()
             return 0
         self._follow_events()
         for connection in self.connections:
@@ -438,8 +450,12 @@ cdef class FixGateway:
                 elif peer.live:
                     if peer.behind and connection.waiting_bytes() < LIVE_BYTES:
                         peer.catch_up(self.limits.catch_up_reports_per_turn)
+                    elif peer.copies is not None and not peer.behind:
+                        peer.copies.looked_seq = self.egress_seq
                     if peer.questions or peer.answers is not None:
                         peer.answer_questions()
+        if self.desk.is_busy:
+            before += self.desk.pump()
         if self.mono_ns - self.swept_ns >= SWEEP_NS:
             self._sweep()
         for peer in self.peers:
@@ -516,6 +532,8 @@ cdef class FixGateway:
         cdef FixPeer peer
         for _i in range(event_count):
             count = recipients(event, told)
+            if self.has_copies:
+                self.copy_event(event, told, count)
             for party in range(count):
                 peer = self.by_session[told[party].session_id]
                 if peer is None or not peer.live or told[party].report_seq <= peer.told_report_seq:
@@ -529,11 +547,63 @@ cdef class FixGateway:
             template_id = (<const MessageHeader*> event).template_id
             if template_id == TEMPLATE_COMMAND_DONE or template_id == TEMPLATE_COMMAND_REJECTED:
                 self.session_event(event)
+            if template_id == TEMPLATE_COMMAND_DONE or template_id == TEMPLATE_INSTRUMENT_DEFINED:
+                self.desk_event(event, template_id)
             event += EVENT_BYTES
             self.egress_seq += 1
         return 0
 
+    cdef int copy_event(self, const uint8_t* event, const Recipient* told, int count) except -1:
+        """Tell drop copies what others are told; those that cannot take it now find it in the log."""
+        cdef int party
+        cdef FixPeer peer
+        for party in range(count):
+            watching = self.copies_of[self.sequencer.engine.state.sessions[told[party].session_id].participant_id]
+            if watching is None:
+                continue
+            for peer in watching:
+                if not peer.live or peer.behind:
+                    continue
+                if peer.resends or peer.connection is None or peer.connection.waiting_bytes() > LIVE_BYTES:
+                    peer.behind = True
+                    continue
+                peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
+                peer.reports_out += peer.copies.tell(peer, event, party, told[party].session_id, True)
+        return 0
+
+    cdef int desk_event(self, const uint8_t* event, int template_id) except -1:
+        """Tell the desk what was defined or changes state."""
+        cdef const CommandDone* done = <const CommandDone*> event
+        if template_id == TEMPLATE_INSTRUMENT_DEFINED:
+            self.desk.defined()
+        elif done.done_template == TEMPLATE_SET_INSTRUMENT_STATE:
+            self.desk.state_changed(done.instrument_id, done.state, done.state_before, done.ts_ns)
+        return 0
+
     # ------------------------------------------------------------------------------------------ the end, and looking in
+
+    def news(self, str headline, lines=(), str urgency="0", session_ids=None):
+        """Send News (B) to the sessions logged on, or to those named. Returns how many."""
+        cdef FixPeer peer
+        told = [peer for peer in self.peers if peer.live and (session_ids is None or peer.session_id in session_ids)]
+        for peer in told:
+            self.desk.post(peer, news(headline, lines, urgency))
+        return len(told)
+
+    def name_of(self, uint32_t session_id, uint64_t client_ref):
+        """The ClOrdID of a session's request; its reference where it has none or it is forgotten."""
+        cdef FixPeer peer = self.peer_at(session_id)
+        name = peer.name_of(client_ref) if peer is not None else None
+        return b"%d" % client_ref if name is None else name
+
+    def peer_at(self, uint32_t session_id):
+        """The peer of a session; None: it does not speak FIX."""
+        return self.by_session[session_id] if session_id < len(self.by_session) else None
+
+    def comp_id_of(self, uint32_t session_id):
+        """What a session is called where others read of it: its SenderCompID, else its number."""
+        cdef FixPeer peer = self.peer_at(session_id)
+        return b"%d" % session_id if peer is None else peer.theirs
 
     def close_all(self, str text="the venue is closing"):
         """Log every session out and take no more; go on with poll, commit and egress until `open_sessions` is 0."""
@@ -542,6 +612,8 @@ cdef class FixGateway:
         self.closing = True
         for peer in self.peers:
             peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
+            if peer.live:
+                peer.send_fields(*news(text, (), "1"))
             peer.session.logout(text, self.now_ns)
             peer.drain()
             if peer.end_at_ns:

@@ -15,6 +15,7 @@ cdef class FixOutgoing:
     # what it stands between
     cdef readonly SessionNumbers numbers
     cdef readonly FixStore store
+    cdef uint64_t position             # of a drop copy: the place in the log its messages are of; else 0
     cdef public FixConnection connection
     # turn
     cdef public int64_t now_ns         # wall clock
@@ -27,7 +28,7 @@ cdef class FixOutgoing:
     cdef uint8_t* scratch              # a message being written
     cdef uint8_t* body
     cdef int64_t frame_end             # behind the message in scratch
-    cdef int digits                    # behind the second of times sent
+    cdef readonly int digits           # behind the second of times sent
     # counters
     cdef readonly int64_t messages_resent
 

@@ -64,6 +64,7 @@ cdef class FixOutgoing:
         memset(&head, 0, sizeof(head))
         head.kind, head.flags, head.body_offset = RECORD_OUT, flags, body_offset
         head.report_seq, head.seq, head.ts_ns = report_seq, self.numbers.next_out, self.now_ns
+        head.client_ref = self.position
         self.store.append(&head, self.scratch + begin, bytes_count)
         self.numbers.next_out += 1
         self.numbers.sent_ns = self.now_ns

@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from tradsys.engine.sequencer cimport Sequencer
+from tradsys.gateways.fix_copies cimport FixCopies
 from tradsys.gateways.fix_entry cimport FixEntry
 from tradsys.gateways.fix_request cimport FixRequest
 from tradsys.gateways.sessions cimport Session
@@ -36,6 +37,7 @@ cdef class FixPeer(FixEntry):
     cdef readonly object delayed       # messages that found no room in the batch
     cdef readonly object questions     # status requests, answered behind this turn's events
     cdef readonly object answers       # a mass status request being answered
+    cdef readonly FixCopies copies     # of a drop copy: what the participant's sessions are told; else None
     # counters
     cdef readonly int64_t orders_in
     cdef readonly int64_t throttled

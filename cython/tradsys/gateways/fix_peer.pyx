@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memset
 cimport cython
 
 from tradsys.core.state cimport Instrument
+from tradsys.gateways.fix_copies cimport FixCopies
 from tradsys.gateways.fix_entry cimport FixEntry
 from tradsys.gateways.fix_orders cimport FixOrder, FixOrders
 from tradsys.gateways.fix_reports cimport write_report, write_status
@@ -33,8 +34,10 @@ from tradsys.fix.actions import (
 )
 from tradsys.fix.message import GarbledError, parse
 from tradsys.fix.session import FixSession
-from tradsys.gateways.fix_answers import ADMIN_TYPES, answer, masked, mass_status_filter, no_orders, rewritten
-from tradsys.gateways.fix_sessions import next_store_path, store_path
+from tradsys.gateways.fix_answers import (
+    ADMIN_TYPES, NOT_AUTHORIZED, masked, mass_status_filter, no_orders, refuse, rewritten,
+)
+from tradsys.gateways.fix_sessions import DROP_COPY, next_store_path, store_path
 
 cdef enum:
     EVENT_BYTES = 128
@@ -67,9 +70,11 @@ cdef class FixPeer(FixEntry):
         self.delayed = deque()
         self.opens = deque()
         self.questions = deque()
+        if config.kind == DROP_COPY:
+            self.copies = FixCopies(config, door, sequencer)
 
     def __init__(self, config, symbols, door, sequencer):
-        period_ns = self._recover()
+        period_ns = self._recover() if self.copies is None else self.copies.recover(self)
         self.session = FixSession(config.settings, self.numbers, period_ns=period_ns)
         self.stored_next_in = self.numbers.next_in
 
@@ -183,6 +188,12 @@ cdef class FixPeer(FixEntry):
         cdef StoreHead head
         cdef FixOrder* entry
         cdef FixOrders before = self.orders
+        if self.copies is not None:
+            self.copies.begin_store(self, period_ns)
+            self.resends.clear()
+            self.resend_offset = -1
+            self.stored_next_in = 0
+            return
         self.store.flush(self.config.is_durable)
         self.store = FixStore(next_store_path(self.config))
         self._write_base(period_ns)
@@ -295,8 +306,7 @@ cdef class FixPeer(FixEntry):
         if not take_token(&self.throttle, self.mono_ns):
             self.refuse_rate(&request)
             return True
-        for msg_type, fields in answer(parse(message), self.symbols):
-            self.send_fields(msg_type, fields)
+        self.door.desk.take(self, parse(message))
         return True
 
     cdef int take_order(self, FixRequest* request, const uint8_t* message, int64_t size) except -1:
@@ -311,6 +321,10 @@ cdef class FixPeer(FixEntry):
         if not take_token(&self.cancel_throttle if is_cancel else &self.throttle, self.mono_ns):
             self.note_in(message, size, request.seq, 0, 0)
             self.refuse_rate(request)
+            return TAKEN
+        if self.copies is not None:
+            self.note_in(message, size, request.seq, 0, 0)
+            self._refuse_order(parse((<const char*> message)[:size]))
             return TAKEN
         if request.msg_type == TYPE_STATUS or request.msg_type == TYPE_MASS_STATUS:
             self.note_in(message, size, request.seq, 0, 0)
@@ -335,9 +349,18 @@ cdef class FixPeer(FixEntry):
         self.note_in(message, size, request.seq, client_ref if is_pushed else 0, 0)
         return TAKEN
 
+    def _refuse_order(self, message):
+        """Refuse an order message: this session is a drop copy."""
+        msg_type, fields = refuse(message, NOT_AUTHORIZED, b"a drop copy session enters no orders and asks for none")
+        cl_ord_id = message.get(11)
+        if cl_ord_id is not None:
+            fields.insert(2, (379, cl_ord_id[:64]))
+        self.refused += 1
+        self.send_fields(msg_type, fields)
+
     cdef int refuse_rate(self, const FixRequest* request) except -1:
         """Refuse what is over the session's rate; too much of it ends the session."""
-        if request.msg_type in (TYPE_NEW_ORDER, TYPE_CANCEL, TYPE_REPLACE, TYPE_MASS_CANCEL):
+        if self.copies is None and request.msg_type in (TYPE_NEW_ORDER, TYPE_CANCEL, TYPE_REPLACE, TYPE_MASS_CANCEL):
             self.refuse(request, REJECT_REASON_THROTTLED, b"THROTTLED: more messages than this session's rate allows")
         else:
             refused = (<object> request.msg_type).to_bytes(1 + (request.msg_type > 255), "big")
@@ -377,6 +400,9 @@ cdef class FixPeer(FixEntry):
         cdef Recipient told[2]
         cdef int64_t i
         cdef int party, count
+        if self.copies is not None:
+            self.behind = not self.copies.catch_up(self, reports_max, self.door.egress_seq)
+            return
         events = self.sequencer.reports(self.session_id, self.told_report_seq + 1, reports_max)
         if len(events):
             stored = events.view("u1").reshape(-1)
@@ -453,6 +479,8 @@ cdef class FixPeer(FixEntry):
         if is_settled and self.numbers.next_in != self.stored_next_in and not self.delayed:
             memset(&head, 0, sizeof(head))
             head.kind, head.next_in, head.ts_ns = RECORD_NUMBERS, self.numbers.next_in, self.now_ns
+            if self.copies is not None:
+                head.client_ref = 2 * self.copies.looked_seq + 1
             self.store.append(&head, NULL, 0)
             self.stored_next_in = self.numbers.next_in
         return self.store.flush(sync)
@@ -487,6 +515,7 @@ cdef class FixPeer(FixEntry):
             self.live = False
             self.questions.clear()
             self.answers = None
+            self.door.desk.ended(self)
             self.door.ended(self, action.reason)
         elif isinstance(action, Disconnect):
             self.door.disconnect(self, action.delay_ns)
@@ -508,9 +537,53 @@ cdef class FixPeer(FixEntry):
         reset_throttle(&self.cancel_throttle, messages * self.config.cancel_multiple, window_ns, self.mono_ns)
         reset_throttle(&self.admin_throttle, messages * self.config.cancel_multiple, window_ns, self.mono_ns)
 
+    def can_send(self):
+        """Whether an answer may leave now: logged on, nothing being resent, and the client takes what it is sent."""
+        return self.live and not self.resends and self.has_space()
+
+    def may_see(self, uint32_t session_id, uint32_t account_id):
+        """Whether a trade of that session and account is this session's to know."""
+        return session_id == self.session_id if self.copies is None else self.copies.may_see(session_id, account_id)
+
+    @property
+    def is_drop_copy(self):
+        """Whether it is told of other sessions' orders, and enters none."""
+        return self.copies is not None
+
+    def name_of(self, uint64_t client_ref):
+        """The ClOrdID of a request; None when neither the order table nor the store remembers it."""
+        cdef FixOrder* entry = self.orders.by_ref(client_ref)
+        if entry != NULL:
+            return (<const char*> entry.text)[:entry.text_size]
+        request = self.store.request_of(client_ref)
+        return None if request is None else parse(request).get(11)
+
+    def limits(self):
+        """What the session's rates have let through in their window and how much they let, for LimitStatus."""
+        cdef int64_t window_ms = self.config.throttle_window_ms
+        cdef int64_t refused = self.throttle.useless_count
+        if self.mono_ns - self.throttle.window_began_ns >= self.throttle.throttle_window_ns:
+            refused = 0
+        return [
+            (b"MESSAGES", tokens_used(&self.throttle, self.mono_ns), self.throttle.throttle_messages, window_ms),
+            (b"CANCELS", tokens_used(&self.cancel_throttle, self.mono_ns), self.cancel_throttle.throttle_messages, window_ms),
+            (b"ADMIN", tokens_used(&self.admin_throttle, self.mono_ns), self.admin_throttle.throttle_messages, window_ms),
+            (b"REFUSED", refused, FLOOD_MULTIPLE * self.throttle.throttle_messages, window_ms),
+        ]
+
     def figures(self):
         """Numbers and counters, as a dict."""
         return {"session_id": self.session_id, "comp_id": self.theirs.decode(), "live": bool(self.live),
                 "next_in": self.numbers.next_in, "next_out": self.numbers.next_out,
                 "told_report_seq": self.told_report_seq, "orders": self.orders_in, "refused": self.refused,
                 "throttled": self.throttled, "reports": self.reports_out, "resent": self.messages_resent}
+
+
+cdef int64_t tokens_used(const Session* throttle, int64_t now_ns) noexcept nogil:
+    """Messages a token bucket has let through and not got back yet."""
+    cdef Session now = throttle[0]
+    if now.throttle_messages == 0:
+        return 0
+    if take_token(&now, now_ns):
+        now.tokens += now.throttle_window_ns
+    return now.throttle_messages - now.tokens // now.throttle_window_ns

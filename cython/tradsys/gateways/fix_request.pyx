@@ -21,6 +21,7 @@ cdef extern from "tradsys/fix/blocks.h" nogil:
 cdef enum:
     BEGIN_STRING_MAX = 17   # 8=FIX and 12 characters
     NEAR_TAGS = 1024        # of others nothing is done with the value
+    HEADER_KINDS = 3        # sender, target, sending_time
     KIND_OTHER = 64         # below: the place of the value behind FixRequest.sender
     KIND_SEQ = 65
     KIND_NOT_PLAIN = 66
@@ -219,8 +220,8 @@ cdef void request_of(const uint8_t* message, const FixField* fields, int32_t cou
         kind = kinds[tag] if tag < NEAR_TAGS else KIND_OTHER
         if kind < KIND_OTHER:
             place = &out.sender + kind
-            if place.data != NULL:
-                _set_fault(out, FAULT_TWICE, tag)
+            if place.data != NULL and (kind < HEADER_KINDS or is_order_message(out.msg_type)):
+                _set_fault(out, FAULT_TWICE, tag)  # of other messages it may be in a group
             place.data, place.size = message + field.offset, field.size
         elif kind == KIND_SEQ:
             out.seq = _digits(message + field.offset, field.size) if 1 <= field.size <= 18 else -1

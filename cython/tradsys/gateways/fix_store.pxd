@@ -8,9 +8,9 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 cdef enum:
     RECORD_BASE = 1          # begin of a file: report_seq told before it, client_ref = the engine's last client_seq then
     RECORD_IN = 2            # a message received; client_ref: the reference of its command, 0: none
-    RECORD_OUT = 3           # a message sent; report_seq: the engine's report in it, 0: none
-    RECORD_NUMBERS = 4       # next_in: what the client sends next
-    RECORD_ORDER = 5         # an order carried over from the file before
+    RECORD_OUT = 3           # a message sent; report_seq: the engine's report in it; client_ref: a copy's place in the log
+    RECORD_NUMBERS = 4       # next_in: what the client sends next; client_ref: a copy's place in the log
+    RECORD_ORDER = 5         # an order carried over from the file before; report_seq 1: of the message behind it (drop copies)
     FLAG_ADMIN = 1           # an administrative message: a gap fill at a resend
     FLAG_FIRST = 2           # first record of a write
     HEAD_BYTES = 48
@@ -40,6 +40,11 @@ cdef class FixStore:
     cdef int64_t index_count
     cdef int64_t index_capacity
     cdef int64_t indexed               # business messages seen
+    cdef uint64_t* ref_refs            # of every REF_STRIDE-th request that became a command: its reference ...
+    cdef int64_t* ref_offsets          # ... and its place
+    cdef int64_t ref_count
+    cdef int64_t ref_capacity
+    cdef int64_t requests              # that became commands
     cdef readonly int64_t cut_bytes    # torn end removed when opened
 
     # A record joins this turn's write; nothing is on disk before flush.
@@ -48,7 +53,10 @@ cdef class FixStore:
     cdef int flush(self, bint sync) except -1
     # Where to begin reading for messages from `seq` on.
     cdef int64_t offset_of(self, uint64_t seq) noexcept nogil
+    # Where to begin reading for the request with this reference; -1: it is not in the file.
+    cdef int64_t offset_of_ref(self, uint64_t client_ref) noexcept nogil
     # Read written bytes; how many there were.
     cdef int64_t read_at(self, int64_t offset, uint8_t* target, int64_t size_bytes) except -1
 
     cdef int note(self, const StoreHead* head, int64_t offset) except -1
+    cdef int note_request(self, const StoreHead* head, int64_t offset) except -1

@@ -16,6 +16,9 @@ from tradsys.errors import CorruptionError, JournalError
 
 cdef enum:
     INDEX_STRIDE = 64
+    REF_STRIDE = 16
+    READ_BYTES = 65536       # at a time, for one request
+    READS_MAX = 16
     PENDING_BEGIN = 65536
     CRC_FROM = 8             # bytes of a record not under its checksum
     RECORD_BYTES_MAX = 65536
@@ -57,6 +60,8 @@ cdef class FixStore:
         free(self.pending)
         free(self.index_seqs)
         free(self.index_offsets)
+        free(self.ref_refs)
+        free(self.ref_offsets)
 
     # ------------------------------------------------------------------------------------------ writing
 
@@ -86,7 +91,9 @@ cdef class FixStore:
         return 0
 
     cdef int note(self, const StoreHead* head, int64_t offset) except -1:
-        """Index a business message sent."""
+        """Index a business message sent, or a request."""
+        if head.kind == RECORD_IN and head.client_ref:
+            return self.note_request(head, offset)
         if head.kind != RECORD_OUT or head.flags & FLAG_ADMIN:
             return 0
         self.indexed += 1
@@ -101,6 +108,22 @@ cdef class FixStore:
         self.index_seqs[self.index_count] = head.seq
         self.index_offsets[self.index_count] = offset
         self.index_count += 1
+        return 0
+
+    cdef int note_request(self, const StoreHead* head, int64_t offset) except -1:
+        """Index a request that became a command; references go up."""
+        self.requests += 1
+        if (self.requests - 1) % REF_STRIDE:
+            return 0
+        if self.ref_count == self.ref_capacity:
+            self.ref_capacity = max(256, 2 * self.ref_capacity)
+            self.ref_refs = <uint64_t*> realloc(self.ref_refs, self.ref_capacity * sizeof(uint64_t))
+            self.ref_offsets = <int64_t*> realloc(self.ref_offsets, self.ref_capacity * sizeof(int64_t))
+            if self.ref_refs == NULL or self.ref_offsets == NULL:
+                raise MemoryError("no memory for the index of a FIX store")
+        self.ref_refs[self.ref_count] = head.client_ref
+        self.ref_offsets[self.ref_count] = offset
+        self.ref_count += 1
         return 0
 
     cdef int flush(self, bint sync) except -1:
@@ -127,6 +150,38 @@ cdef class FixStore:
             else:
                 high = middle
         return self.index_offsets[low - 1] if low > 0 else 0
+
+    cdef int64_t offset_of_ref(self, uint64_t client_ref) noexcept nogil:
+        cdef int64_t low = 0, high = self.ref_count, middle
+        while low < high:
+            middle = (low + high) // 2
+            if self.ref_refs[middle] <= client_ref:
+                low = middle + 1
+            else:
+                high = middle
+        return self.ref_offsets[low - 1] if low > 0 else -1
+
+    def request_of(self, uint64_t client_ref):
+        """The request with this reference as it was received; None: it is not in this file, or too far behind its index."""
+        cdef int64_t offset = self.offset_of_ref(client_ref)
+        cdef int64_t count, at
+        cdef StoreHead head
+        cdef bytearray room = bytearray(READ_BYTES)
+        cdef const uint8_t* data = <const uint8_t*> <char*> room
+        for _ in range(READS_MAX):
+            count = self.read_at(offset, <uint8_t*> <char*> room, READ_BYTES) if offset >= 0 else 0
+            at = 0
+            while count - at >= HEAD_BYTES:
+                memcpy(&head, data + at, HEAD_BYTES)
+                if head.size < HEAD_BYTES or head.size > count - at:
+                    break
+                if head.kind == RECORD_IN and head.client_ref >= client_ref:
+                    return bytes(room[at + HEAD_BYTES:at + head.size]) if head.client_ref == client_ref else None
+                at += head.size
+            if at == 0:
+                return None
+            offset += at
+        return None
 
     cdef int64_t read_at(self, int64_t offset, uint8_t* target, int64_t size_bytes) except -1:
         cdef int64_t count = pread(self.fd, target, size_bytes, offset)

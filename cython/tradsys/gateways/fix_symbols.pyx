@@ -1,5 +1,5 @@
 """Symbols of the engine's instruments."""
-from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -8,6 +8,7 @@ cimport cython
 from tradsys.core.engine cimport Engine
 from tradsys.core.state cimport Instrument
 from tradsys.gateways.fix_text cimport FixText
+from tradsys.wire.records cimport INSTRUMENT_STATE_CLOSED, INSTRUMENT_STATE_HALTED, INSTRUMENT_STATE_OPEN
 
 
 @cython.final
@@ -66,7 +67,7 @@ cdef class FixSymbols:
         return &self.engine.state.instruments[instrument_id] if self.engine.state.instruments[instrument_id].state else NULL
 
     def symbols(self):
-        """Every defined instrument: id, symbol, asset class, currency, lot and minimum in units, state."""
+        """Every defined instrument: id, symbol, asset class, currency, lot, minimum and increment, tick."""
         cdef uint32_t i
         cdef const Instrument* one
         found = []
@@ -75,7 +76,31 @@ cdef class FixSymbols:
             if one.state:
                 found.append((i, (<const char*> one.symbol)[:16].rstrip(b"\0"), one.asset_class,
                               (<const char*> &one.currency)[:8].rstrip(b"\0"), one.lot_mantissa, one.lot_exponent,
-                              one.qty_min_lots, one.qty_increment_lots, one.state))
+                              one.qty_min_lots, one.qty_increment_lots, one.tick_mantissa, one.tick_exponent))
+        return found
+
+    def id_of(self, bytes symbol not None):
+        """The instrument of a symbol, 0: there is none."""
+        cdef FixText text
+        text.data, text.size = symbol, len(symbol)
+        if self.find(text) == 0:
+            self.load()
+        return self.find(text)
+
+    def state_of(self, uint32_t instrument_id):
+        """InstrumentState of an instrument, 0: not defined."""
+        cdef const Instrument* one = self.at(instrument_id)
+        return 0 if one == NULL else one.state
+
+    def session_state(self):
+        """State of the trading session: OPEN while any instrument is, else HALTED when one is, else CLOSED."""
+        cdef uint32_t i
+        cdef uint8_t found = INSTRUMENT_STATE_CLOSED
+        for i in range(1, self.engine.state.instruments_max):
+            if self.engine.state.instruments[i].state == INSTRUMENT_STATE_OPEN:
+                return INSTRUMENT_STATE_OPEN
+            if self.engine.state.instruments[i].state == INSTRUMENT_STATE_HALTED:
+                found = INSTRUMENT_STATE_HALTED
         return found
 
 

@@ -111,6 +111,7 @@ def _fix_session(
         rules=strict_rules(settings.fix.dictionary) if fix.validation == "strict" else None,
         orders_max=fix.orders_max,
         is_durable=settings.venue.durability == "fsync",
+        kind=fix.kind,
     )
 
 

@@ -67,6 +67,7 @@ OTHERS: Final = ("replay-maker", "replay-taker", "trader")  # for the user
 OPERATOR: Final = "operator"
 FIX_TRADER: Final = "fix-trader"  # its session speaks FIX, see `tradsys fix console`
 FIX_SENDER: Final = "DEMO"  # SenderCompID and user name of that session
+FIX_COPY: Final = "DEMO-COPY"  # likewise of its drop copy
 
 
 def settings(venue: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +81,10 @@ def settings(venue: dict[str, Any]) -> dict[str, Any]:
                 "name": name,
                 "permissions": ["TRADE", "OPERATE"] if name == OPERATOR else ["TRADE"],
                 "stp_mode": "CANCEL_OLDEST",
-                "sessions": [{"session_id": number, "name": name, **_credentials(name)}],
+                "sessions": [
+                    {"session_id": number, "name": name, **_credentials(name)},
+                    *([_drop_copy(len(names) + 1)] if name == FIX_TRADER else []),
+                ],
             }
             for number, name in enumerate(names, start=1)
         ],
@@ -102,6 +106,13 @@ def _credentials(name: str) -> dict[str, Any]:
         fix = {"sender_comp_id": FIX_SENDER, "username": FIX_SENDER, "password": secrets.token_hex(12)}
         return {"fix": fix}
     return {"api_key": name, "secret": secrets.token_hex(24)}
+
+
+def _drop_copy(session_id: int) -> dict[str, Any]:
+    """A session that is told what the FIX trader's is told."""
+    password = secrets.token_hex(12)
+    fix = {"sender_comp_id": FIX_COPY, "username": FIX_COPY, "password": password, "kind": "drop_copy"}
+    return {"session_id": session_id, "name": "fix-copy", "fix": fix}
 
 
 def write_settings(data_dir: Path, venue: dict[str, Any]) -> Path:

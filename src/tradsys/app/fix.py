@@ -108,7 +108,7 @@ def console(
         trace=lambda direction, message: print(write(direction, message), flush=True),
     )  # fmt: skip
     with client:
-        return Console(client, wait).run(sys.stdin.fileno(), is_terminal=sys.stdin.isatty())
+        return Console(client, wait, username or sender).run(sys.stdin.fileno(), is_terminal=sys.stdin.isatty())
 
 
 def context_of(ca: Path | None, certificate: Path | None) -> ssl.SSLContext:
@@ -136,9 +136,9 @@ def seconds_of(text: str) -> float:
 class Console:
     """Carries out the lines of a file and takes what comes meanwhile."""
 
-    def __init__(self, client: FixClient, wait_s: float) -> None:
+    def __init__(self, client: FixClient, wait_s: float, username: str) -> None:
         self._client, self._wait_s = client, wait_s
-        self._orders = Orders()
+        self._orders = Orders(username=username)
         self._has_failed = False
 
     def run(self, fd: int, is_terminal: bool) -> int:

@@ -14,6 +14,9 @@ SIDES = {"buy": BUY, "sell": SELL}
 TIMES_IN_FORCE = {"day": b"0", "gtc": b"1", "ioc": b"3", "fok": b"4"}
 REPLACED = b"5"  # ExecType
 ORDERS_MAX = 100_000  # remembered; the oldest goes first
+WISHES = {"state": b"0", "watch": b"1", "unwatch": b"2", "trades": b"0", "follow": b"1"}
+EXEC_ID = re.compile(r"[0-9]+\.[01]")
+DAY = re.compile(r"[0-9]{8}")
 NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 HELP = """\
@@ -25,6 +28,13 @@ cancel all [SYMBOL]
 status REF
 orders                                       ask for all open orders
 list                                         ask for the instruments
+state [SYMBOL]                               how an instrument, or the trading session, stands
+watch [SYMBOL], unwatch [SYMBOL]             and tell me when it changes; no more
+trades [SYMBOL | EXECID] [DAY]               trades there were; DAY: YYYYMMDD
+follow [SYMBOL]                              trades there were, and those to come
+limits                                       how much of the session's limits is used
+user                                         who the venue takes us for
+password OLD NEW                             change the password of the session
 raw 35=TYPE|TAG=VALUE|...                    any application message; the session adds its header
 wait SECONDS                                 take what comes
 help, quit"""
@@ -48,9 +58,12 @@ class Orders:
     ----------
     prefix : str
         What ClOrdIDs begin with; they must not repeat within the session's day.
+    username : str
+        The user requests are about.
     """
 
-    def __init__(self, prefix: str | None = None) -> None:
+    def __init__(self, prefix: str | None = None, username: str = "") -> None:
+        self._username = username.encode()
         self._prefix = prefix or time.strftime("%H%M%S", time.gmtime())
         self._count = 0
         self._known: dict[
@@ -84,6 +97,17 @@ class Orders:
                 return "AF", ((584, self._next_id()), (585, b"7"))
             case "list", []:
                 return "x", ((320, self._next_id()), (559, b"4"))
+            case ("state" | "watch" | "unwatch") as wish, symbol if len(symbol) < 2:
+                return self._status(WISHES[wish], symbol)
+            case ("trades" | "follow") as wish, words if len(words) < 3:
+                return self._trades(WISHES[wish], words)
+            case "limits", []:
+                return "UL", ((5105, self._next_id()),)
+            case "user", []:
+                return "BE", ((923, self._next_id()), (924, b"4"), (553, self._username))
+            case "password", [old, new]:
+                body = ((923, self._next_id()), (924, b"3"), (553, self._username))
+                return "BE", (*body, (554, old.encode()), (925, new.encode()))
             case "raw", [_, *_]:
                 return raw(line.split(None, 1)[1])
         raise InputError(f"no such command: {line.strip()}; help lists them")
@@ -120,6 +144,23 @@ class Orders:
             body.append((59, TIMES_IN_FORCE[rest[0].lower()]))
         self._remember(str(self._count), Known(cl_ord_id, symbol.encode(), side))
         return "D", tuple(body)
+
+    def _status(self, wish: bytes, symbol: list[str]) -> Order:
+        """Ask for the status of an instrument; without one, of the trading session."""
+        if symbol:
+            return "e", ((324, self._next_id()), (55, symbol[0].encode()), (263, wish))
+        return "g", ((335, self._next_id()), (263, wish))
+
+    def _trades(self, wish: bytes, words: list[str]) -> Order:
+        body: list[Field] = [(568, self._next_id()), (569, b"0"), (263, wish)]
+        for word in words:
+            if EXEC_ID.fullmatch(word):
+                body.append((17, word.encode()))
+            elif DAY.fullmatch(word):
+                body += [(580, b"1"), (75, word.encode())]
+            else:
+                body.append((55, word.encode()))
+        return "AD", tuple(body)
 
     def _cancel_all(self, symbol: list[str], now_ns: int) -> Order:
         body: list[Field] = [(11, self._next_id()), (530, b"1" if symbol else b"7"), (60, moment(now_ns))]

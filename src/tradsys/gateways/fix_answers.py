@@ -1,75 +1,128 @@
-"""Answers of the FIX door that need no order: reference data, session status, refusals of what is not served."""
+"""Answers of the FIX door that need no order and no subscription: reference data, session status, refusals."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tradsys.fix.message import Field, Message, frame_of
-from tradsys.gateways.fix_text import units_text
-from tradsys.wire.enums import AssetClass, InstrumentState
+from tradsys.gateways.fix_catalog import FixCatalog
+from tradsys.wire.enums import InstrumentState
 
 if TYPE_CHECKING:
     from tradsys.gateways.fix_symbols import FixSymbols
 
 ADMIN_TYPES = frozenset({"0", "1", "2", "3", "4", "5", "A"})
 SECRET_TAGS = (554, 925, 96)
-SYMBOLS_A_MESSAGE = 50
 ECHO_BYTES_MAX = 64  # of a client's value sent back: an answer has to fit a message
-UNSUPPORTED_TYPE, OTHER = b"3", b"0"
-SECURITY_TYPES = {AssetClass.STOCK: b"CS", AssetClass.MUTUAL_FUND: b"MF", AssetClass.FOREX: b"FOR"}
+OTHER, UNSUPPORTED_TYPE, NOT_AUTHORIZED = b"0", b"3", b"6"  # BusinessRejectReason
+REQUIRED_MISSING, BAD_VALUE = 1, 5  # SessionRejectReason
+SENTENCES = {REQUIRED_MISSING: b"Required tag missing", BAD_VALUE: b"Value is incorrect (out of range) for this tag"}
+TRADING_SESSION = b"1"  # there is one
+TRADING_STATUS = {InstrumentState.CLOSED: b"18", InstrumentState.OPEN: b"17", InstrumentState.HALTED: b"2"}  # 326
+RESUMED, UNKNOWN_INSTRUMENT = b"3", b"20"  # 326
+SESSION_STATUS = {InstrumentState.OPEN: b"2", InstrumentState.HALTED: b"1", InstrumentState.CLOSED: b"3"}  # 340
 Answer = tuple[str, Sequence[Field]]
 
+REQUIRED = {
+    "x": (320, 559),
+    "e": (324, 55, 263),
+    "g": (335, 263),
+    "AD": (568, 569),
+    "BE": (923, 924, 553),
+    "UL": (5105,),
+}
+VALUES = {
+    ("x", 559): b"0 1 2 3 4", ("e", 263): b"0 1 2", ("g", 263): b"0 1 2", ("AD", 263): b"0 1 2",
+    ("AD", 569): b"0 1 2 3 4", ("BE", 924): b"1 2 3 4",
+}  # fmt: skip
+REQUEST_IDS = {"x": 320, "e": 324, "g": 335, "AD": 568, "BE": 923, "UL": 5105}
 
-def answer(message: Message, symbols: "FixSymbols") -> Iterator[Answer]:
-    """Answer a business message that is no order message."""
-    fields = [(45, b"%d" % message.seq), (372, message.msg_type.encode("latin-1")[:ECHO_BYTES_MAX])]
-    if any(len(message.get(tag) or b"") > ECHO_BYTES_MAX for tag in (320, 335)):
-        yield "j", [*fields, (380, OTHER), (58, b"the request id has more than 64 characters")]
-    elif message.msg_type == "x":
-        yield from security_list(message, symbols)
-    elif message.msg_type == "g":
-        yield "h", session_status(message, symbols)
-    else:
-        yield "j", [*fields, (380, UNSUPPORTED_TYPE), (58, b"this message type is not served here")]
+
+def fault_of(message: Message) -> Answer | None:
+    """Refuse a request that lacks what it needs, has a value that cannot be, or an id too long to be sent back."""
+    kind = message.msg_type
+    for tag in REQUIRED[kind]:
+        if not message.has(tag):
+            return reject(message, REQUIRED_MISSING, tag)
+    for (of, tag), allowed in VALUES.items():
+        if of == kind and message.has(tag) and message.get(tag) not in allowed.split():
+            return reject(message, BAD_VALUE, tag)
+    if len(message.get(REQUEST_IDS[kind]) or b"") > ECHO_BYTES_MAX:
+        return refuse(message, OTHER, b"the request id has more than 64 characters")
+    return None
 
 
-def security_list(message: Message, symbols: "FixSymbols") -> Iterator[Answer]:
+def reject(message: Message, reason: int, tag: int) -> Answer:
+    """Write a Reject (3) of a field."""
+    kind = message.msg_type.encode("latin-1")
+    return "3", [
+        (45, b"%d" % message.seq), (58, SENTENCES[reason]), (371, b"%d" % tag), (372, kind), (373, b"%d" % reason),
+    ]  # fmt: skip
+
+
+def refuse(message: Message, reason: bytes, text: bytes) -> Answer:
+    """Write a BusinessMessageReject (j)."""
+    kind = message.msg_type.encode("latin-1")[:ECHO_BYTES_MAX]
+    return "j", [(45, b"%d" % message.seq), (372, kind), (380, reason), (58, text)]
+
+
+def security_list(message: Message, catalog: FixCatalog) -> Iterator[Answer]:
     """SecurityList: one instrument (559=0) or all (559=4), so many a message."""
-    wanted = message.get(55) if message.get(559) == b"0" else None
-    found = [one for one in symbols.symbols() if wanted is None or one[1] == wanted]
-    request_id = message.get(320, b"") or b""
+    request_id = message.get(320) or b""
     head: list[Field] = [(320, request_id), (322, request_id)]
-    if message.get(559) not in (b"0", b"4") or not found:
-        result = b"1" if message.get(559) not in (b"0", b"4") else b"2"
-        yield "y", [*head, (560, result)]
+    if message.get(559) not in (b"0", b"4"):
+        yield "y", [*head, (560, b"1")]
         return
-    for begin in range(0, len(found), SYMBOLS_A_MESSAGE):
-        part = found[begin : begin + SYMBOLS_A_MESSAGE]
-        last = b"Y" if begin + len(part) == len(found) else b"N"
-        fields: list[Field] = [
-            *head,
-            (560, b"0"),
-            (393, b"%d" % len(found)),
-            (893, last),
-            (146, b"%d" % len(part)),
-        ]
-        for _, symbol, asset_class, currency, mantissa, exponent, qty_min, increment, _ in part:
-            fields.append((55, symbol))
-            if asset_class in SECURITY_TYPES:
-                fields.append((167, SECURITY_TYPES[AssetClass(asset_class)]))
-            fields += [
-                (15, currency),
-                (561, units_text(increment, mantissa, exponent)),
-                (562, units_text(qty_min, mantissa, exponent)),
-            ]
-        yield "y", fields
+    one = catalog.find(message.get(55)) if message.get(559) == b"0" else None
+    pages = list(catalog.pages()) if message.get(559) == b"4" else []
+    count = len(catalog)
+    if one is not None:
+        pages, count = [[(146, b"1"), *one.fields()]], 1
+    if not pages:
+        yield "y", [*head, (560, b"2")]
+    for number, page in enumerate(pages, 1):
+        last = b"Y" if number == len(pages) else b"N"
+        yield "y", [*head, (560, b"0"), (393, b"%d" % count), (893, last), *page]
 
 
-def session_status(message: Message, symbols: "FixSymbols") -> list[Field]:
-    """TradingSessionStatus of the venue's one session: open while any instrument is."""
-    is_open = any(one[8] == InstrumentState.OPEN for one in symbols.symbols())
-    fields: list[Field] = [(336, b"1"), (340, b"2" if is_open else b"3")]
-    request_id = message.get(335)
-    return [(335, request_id), *fields] if request_id is not None else fields
+def session_status(request_id: bytes | None, state: int, is_update: bool = False) -> Answer:
+    """TradingSessionStatus of the venue's one session."""
+    fields: list[Field] = [(336, TRADING_SESSION)]
+    if is_update:
+        fields.append((325, b"Y"))
+    fields.append((340, SESSION_STATUS[InstrumentState(state)]))
+    return "h", [(335, request_id), *fields] if request_id is not None else fields
+
+
+def no_such_session(message: Message) -> Answer:
+    """TradingSessionStatus for a session that is none."""
+    named = (message.get(336) or b"")[:ECHO_BYTES_MAX]
+    return "h", [(335, message.get(335) or b""), (336, named), (340, b"6"), (567, b"1")]
+
+
+def security_status(
+    request_id: bytes, symbol: bytes, status: bytes, moment: bytes = b"", text: bytes = b"", is_update: bool = False
+) -> Answer:
+    """SecurityStatus of one instrument."""
+    fields: list[Field] = [(324, request_id), (55, symbol)]
+    if is_update:
+        fields.append((325, b"Y"))
+    fields.append((326, status))
+    if moment:
+        fields.append((60, moment))
+    if text:
+        fields.append((58, text))
+    return "f", fields
+
+
+def news(headline: str, lines: Sequence[str], urgency: str = "0") -> Answer:
+    """News of the venue; every line is one of the text's."""
+    fields: list[Field] = [(61, urgency.encode()), (148, printable(headline)), (33, b"%d" % max(len(lines), 1))]
+    return "B", [*fields, *((58, printable(line)) for line in lines or [headline])]
+
+
+def printable(text: str) -> bytes:
+    """Text as it may stand in a field: never empty, at most 255 characters."""
+    return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in text)[:255].encode() or b"-"
 
 
 def mass_status_filter(message: Message, symbols: "FixSymbols") -> tuple[tuple[int, int] | None, bytes]:
@@ -78,8 +131,8 @@ def mass_status_filter(message: Message, symbols: "FixSymbols") -> tuple[tuple[i
     if message.get(585) == b"7" and side is not None:
         return (0, side), b""
     if message.get(585) == b"1" and side is not None:
-        named = [one[0] for one in symbols.symbols() if one[1] == message.get(55)]
-        return ((named[0], side), b"") if named else (None, b"no such Symbol")
+        instrument_id = symbols.id_of(message.get(55) or b"")
+        return ((instrument_id, side), b"") if instrument_id else (None, b"no such Symbol")
     return None, b"MassStatusReqType must be 1 or 7"
 
 

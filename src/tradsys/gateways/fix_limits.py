@@ -23,6 +23,14 @@ class FixLimits:
         How long a client may take nothing of what waits for it.
     catch_up_reports_per_turn : int
         Reports told to one session from the event log in one turn.
+    desk_messages_per_turn : int
+        Answers and updates of the desk (`fix_desk`) in one turn, all sessions together; a long message counts as several.
+    desk_events_per_turn : int
+        Events of the log looked at for requests for trades in one turn, all sessions together.
+    desk_requests_max : int
+        Requests of one session that wait for their answers.
+    subscriptions_max : int
+        Instruments one session may watch; a 16th of it, but at least one, requests for trades it may follow.
     """
 
     connections_max: int = 1_024
@@ -33,3 +41,7 @@ class FixLimits:
     refusal_delay_ms: int = 1_000
     slow_ms: int = 10_000
     catch_up_reports_per_turn: int = 2_048
+    desk_messages_per_turn: int = 64
+    desk_events_per_turn: int = 4_096
+    desk_requests_max: int = 64
+    subscriptions_max: int = 1_024

@@ -9,7 +9,8 @@ from collections import deque
 from functools import cache
 
 from tradsys.fix.message import Message
-from tradsys.gateways.fix_sessions import FixSessionConfig
+from tradsys.gateways.fix_sessions import DROP_COPY, FixSessionConfig
+from tradsys.gateways.fix_users import FixPasswords
 
 SIGNED_TAGS = (52, 35, 34, 49, 56, 553)
 ADDRESSES_MAX = 10_000
@@ -30,9 +31,14 @@ class FixLogonCheck:
     failures_max : int
         Wrong credentials from one address within the window; more are refused unseen.
     window_ms : int
+    passwords : FixPasswords, optional
+        Those in force; they change while the venue runs.
     """
 
-    def __init__(self, failures_max: int = 5, window_ms: int = 60_000) -> None:
+    def __init__(
+        self, failures_max: int = 5, window_ms: int = 60_000, passwords: FixPasswords | None = None
+    ) -> None:
+        self._passwords = passwords or FixPasswords()
         self._failures_max = failures_max
         self._window_ns = window_ms * 1_000_000
         self._failures: dict[str, tuple[int, int]] = {}  # address: count, since
@@ -58,7 +64,7 @@ class FixLogonCheck:
             count, since_ns = 0, now_ns
         if count >= self._failures_max:
             return "too many failed logons; try again later"
-        if is_authentic(config, logon) and self._is_first(config, logon):
+        if is_authentic(config, logon, self._passwords) and self._is_first(config, logon):
             return ""
         if address not in self._failures and len(self._failures) >= ADDRESSES_MAX:
             self._failures.pop(next(iter(self._failures)))
@@ -77,12 +83,22 @@ class FixLogonCheck:
         return True
 
 
-def is_authentic(config: FixSessionConfig, logon: Message) -> bool:
+def kind_refusal(config: FixSessionConfig, logon: Message) -> str:
+    """Say why a Logon with DropCopyFlag (9406) is refused: a session is a drop copy by its settings, or it is not."""
+    wish, is_copy = logon.get(9406), config.kind == DROP_COPY
+    if wish == b"Y" and not is_copy:
+        return "DropCopyFlag(9406): this session enters orders, it is no drop copy"
+    if wish == b"N" and is_copy:
+        return "DropCopyFlag(9406): this session is a drop copy"
+    return ""
+
+
+def is_authentic(config: FixSessionConfig, logon: Message, passwords: FixPasswords) -> bool:
     """Compare name and password or signature in constant time."""
     named = hmac.compare_digest(logon.get(553, b"") or b"", config.username.encode()) or not config.username
     if config.password:
         given = logon.get(554, b"") or b""
-        return hmac.compare_digest(given, config.password.encode()) and named
+        return passwords.matches(config, given) and named
     if config.public_key:
         return is_signed_with(config.public_key, signature_of(logon), signed_text(logon)) and named
     if config.secret:

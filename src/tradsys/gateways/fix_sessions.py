@@ -7,6 +7,7 @@ from tradsys.fix.rules import Rules
 from tradsys.fix.settings import SessionSettings
 from tradsys.wire.enums import CloseReason
 
+ORDERS, DROP_COPY = "orders", "drop_copy"  # kinds of sessions
 STORES_KEPT = 32  # files of one session: the current one and those before the last resets
 ENDS_BY_LOGOUT = ("logout", "both")
 ENDS_BY_LOSS = ("disconnect", "both")
@@ -53,6 +54,9 @@ class FixSessionConfig:
         ClOrdIDs remembered, a power of two.
     is_durable : bool
         Whether each write waits for the disk.
+    kind : str
+        orders; or drop_copy: it enters none and is told the ExecutionReports of its participant's sessions, of `accounts`
+        where there are some.
     """
 
     session_id: int
@@ -75,6 +79,7 @@ class FixSessionConfig:
     rules: Rules | None = None
     orders_max: int = 1 << 18
     is_durable: bool = False
+    kind: str = ORDERS
 
     def __repr__(self) -> str:
         """Everything but the secrets."""
