@@ -185,3 +185,12 @@ def test_a_secret_of_the_wrong_type_is_not_printed(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, desk(password=123456))
     assert "123456" not in str(caught.value)
+
+
+@pytest.mark.parametrize("choice", ["cod: disconnect", "default_account: 1"])
+def test_a_drop_copy_has_no_orders_to_choose_for(tmp_path, choice):
+    path = tmp_path / "copy.yaml"
+    fix = f"{{sender_comp_id: A, password: p, kind: drop_copy, {choice}}}"
+    path.write_text(f"participants: [{{participant_id: 1, name: p, sessions: [{{session_id: 1, name: a, fix: {fix}}}]}}]")
+    with pytest.raises(ConfigError, match="a drop_copy session has no orders"):
+        config.load(path, {})

@@ -4,18 +4,22 @@ Method: a real door and real sockets, turned by hand. Participant 1 has two sess
 account 7 only), participant 2 one of each, and a session that speaks the binary protocol.
 """
 
+import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fix_maker import FixDoor
 
 from tradsys.fix.dictionary import load
+from tradsys.fix.message import split
 from tradsys.fix.rules import Rules
 from tradsys.fix.settings import SessionSettings
 from tradsys.gateways.fix_sessions import FixSessionConfig
 from tradsys.wire import commands
 from tradsys.wire.enums import InstrumentState, Permission, Side, StpMode
+from tradsys.wire.records import ORDER_COMMAND
 
 NAMES = {1: "CLIENT1", 2: "CLIENT2", 3: "CLIENT3", 4: "COPY", 5: "COPY2", 6: "COPY7"}
 PARTICIPANTS = {1: 1, 2: 2, 3: 1, 4: 1, 5: 2, 6: 1}
@@ -327,3 +331,67 @@ def test_a_copy_that_does_not_read_harms_nobody_and_misses_nothing(make_door, mo
     door.until(lambda: len(reports_of(one)) == 18_000)
     door.clients.append(copy)
     assert_copied(door, copy, one)
+
+
+class HistoryDoor(CopyDoor):
+    """Half a million matches between two binary sessions of participant 1 before the door opens."""
+
+    matches = 500_000
+    batch = 5_000
+
+    def define(self):
+        super().define()
+        self.sequencer.run(commands.pack([commands.define_session(BINARY + 1, 1, name="other")]), time.time_ns())
+        self.sequencer.run(commands.pack([commands.open_session(n) for n in (BINARY, BINARY + 1)]), time.time_ns())
+        pair = [
+            commands.new_order(session_id=number, client_seq=1, client_ref=1, instrument_id=1, side=side,
+                               price_ticks=10_000, qty_lots=1)
+            for number, side in ((BINARY, Side.BUY), (BINARY + 1, Side.SELL))
+        ]  # fmt: skip
+        records = np.tile(np.concatenate(pair).view(ORDER_COMMAND), self.batch)
+        for first in range(1, self.matches + 1, self.batch):
+            numbers = np.repeat(np.arange(first, first + self.batch), 2)
+            records["client_seq"], records["client_ref"] = numbers, numbers
+            self.sequencer.run(records, time.time_ns())
+
+
+def resident_kib():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 10
+
+
+@pytest.mark.heavy
+def test_a_million_trades_asked_for_by_a_slow_reader(make_door):
+    """Goal: bounded memory, and another session that is served all the time, while a million AE wait and then go."""
+    door = make_door(kind=HistoryDoor)
+    copy, other = door.trader("COPY"), door.trader("CLIENT2")
+    door.clients.remove(copy)
+    copy.send("AD", (568, "all"), (569, 0))
+    for number in range(200):
+        other.order(f"o{number}", 1, 1, "1")
+        assert other.take("8").text(11) == f"o{number}"
+    before_kib = resident_kib()
+    most_kib = before_kib
+    seen, rest = 0, b""
+    last = -1.0
+    begin = time.monotonic()
+    while seen < 2 * door.matches:
+        door.turn()
+        most_kib = max(most_kib, resident_kib()) if door.gateway.desk.is_busy and seen % 1_000 < 40 else most_kib
+        try:
+            rest += copy.socket.recv(1 << 20)
+        except BlockingIOError:
+            continue
+        frames, garbled, rest = split(rest)
+        assert garbled == 0
+        for frame in frames:
+            if b"\x0135=AE\x01" in frame:
+                event, party = frame.partition(b"\x0117=")[2].partition(b"\x01")[0].split(b".")
+                place = int(event) + int(party) / 2
+                assert place > last
+                last = place
+                seen += 1
+    print(f"{seen} trades in {time.monotonic() - begin:.1f} s, memory grew by {most_kib - before_kib} KiB at most")
+    assert most_kib - before_kib < 64 << 10
+    door.clients.append(copy)
+    other.order("last", 1, 1, "1")
+    assert other.take("8").text(11) == "last"

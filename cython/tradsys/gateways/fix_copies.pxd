@@ -23,6 +23,7 @@ cdef class FixCopies:
     # the orders followed, as told; their references are the copy's own, counted from 1
     cdef readonly FixOrders orders
     cdef dict roots                    # order_id of each live order -> reference of its root
+    cdef dict unnamed                  # while the whole log is followed: reference here -> session_id, client_ref; else None
     # places in the log
     cdef readonly uint64_t position    # of the report told last
     cdef public uint64_t looked_seq    # events up to here are done
@@ -33,6 +34,7 @@ cdef class FixCopies:
 
     cdef int look(self, FixEntry peer, const uint8_t* event, bint is_sent) except -1
     cdef int forget(self, uint64_t root_ref, uint64_t name_ref, uint64_t previous_ref) except -1
+    cdef bytes text_of(self, uint32_t session_id, uint64_t client_ref)
     cdef FixOrder* enter(self, const ExecutionReport* report, uint32_t session_id) except? NULL
     cdef uint64_t name(self, uint64_t root_ref, uint32_t session_id, uint64_t client_ref, uint8_t kind) except? 0
     cdef uint64_t rename(self, uint8_t* event, const ExecutionReport* report, uint32_t session_id, int party,

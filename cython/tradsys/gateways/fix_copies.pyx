@@ -101,9 +101,13 @@ cdef class FixCopies:
             entry = self.orders.by_ref(ref)
             if entry != NULL and entry != root and (ref != root.current_ref or root.leaves_lots == 0):
                 self.orders.drop(entry)
+                if self.unnamed is not None:
+                    self.unnamed.pop(ref, None)
         if root.leaves_lots == 0:
             self.roots.pop(root.order_id, None)
             self.orders.drop(root)
+            if self.unnamed is not None:
+                self.unnamed.pop(root_ref, None)
         return 0
 
     cdef uint64_t rename(self, uint8_t* event, const ExecutionReport* report, uint32_t session_id, int party,
@@ -148,7 +152,7 @@ cdef class FixCopies:
 
     cdef FixOrder* enter(self, const ExecutionReport* report, uint32_t session_id) except? NULL:
         """Take in an order that was accepted or refused."""
-        cdef bytes text = self.door.name_of(session_id, report.client_ref)
+        cdef bytes text = self.text_of(session_id, report.client_ref)
         cdef FixText view
         cdef FixOrder* entry
         cdef FixEntry source = self.door.peer_at(session_id)
@@ -167,11 +171,13 @@ cdef class FixCopies:
         elif request != NULL:
             entry.order_type, entry.time_in_force = request.order_type, request.time_in_force
             entry.order_flags = request.order_flags
+        if self.unnamed is not None:
+            self.unnamed[entry.client_ref] = session_id, report.client_ref
         return entry
 
     cdef uint64_t name(self, uint64_t root_ref, uint32_t session_id, uint64_t client_ref, uint8_t kind) except? 0:
         """Take in what a request about an order was called; its reference here."""
-        cdef bytes text = self.door.name_of(session_id, client_ref)
+        cdef bytes text = self.text_of(session_id, client_ref)
         cdef FixText view
         cdef FixOrder* entry
         view.data, view.size = text, <int32_t> len(text)
@@ -179,7 +185,13 @@ cdef class FixCopies:
         if entry == NULL:
             return 0
         entry.kind, entry.root_ref = kind, root_ref
+        if self.unnamed is not None:
+            self.unnamed[entry.client_ref] = session_id, client_ref
         return entry.client_ref
+
+    cdef bytes text_of(self, uint32_t session_id, uint64_t client_ref):
+        """What a request is called; while the whole log is followed its reference stands for that."""
+        return self.door.name_of(session_id, client_ref) if self.unnamed is None else b"%d" % client_ref
 
     cdef int write(self, FixEntry peer, const uint8_t* event, int party, uint32_t session_id, FixOrder* root) except -1:
         """Send the report of an event that has the copy's references: the order's state goes into the store before it."""
@@ -306,6 +318,7 @@ cdef class FixCopies:
         cdef int64_t i
         self._forget(self.orders.capacity_max)
         self.position = 0
+        self.unnamed = {}
         while seq < last_seq:
             events = self.sequencer.read_events(seq + 1, min(last_seq - seq, EVENTS_A_READ))
             stored = events.view("u1").reshape(-1)
@@ -313,6 +326,25 @@ cdef class FixCopies:
                 self.look(peer, &stored[i * EVENT_BYTES], False)
             seq += len(events)
         self.position = 2 * last_seq + 1
+        self._name_live()
+
+    def _name_live(self):
+        """Find what the clients called the orders that live."""
+        cdef FixOrder carried
+        cdef FixOrder* entry
+        cdef FixText view
+        cdef bytes text
+        unnamed, self.unnamed = self.unnamed, None
+        for ref, (session_id, client_ref) in unnamed.items():
+            entry = self.orders.by_ref(ref)
+            text = self.door.name_of(session_id, client_ref)
+            carried = entry[0]
+            self.orders.drop(entry)
+            view.data, view.size = text, <int32_t> len(text)
+            entry = self.orders.add(view, ref)
+            memcpy(carried.text, view.data, view.size)
+            carried.text_size = <uint8_t> view.size
+            entry[0] = carried
 
     def begin_store(self, FixEntry peer, int64_t period_ns):
         """Go on in a new file, which begins with the orders still live and the place in the log; it is there whole or not."""

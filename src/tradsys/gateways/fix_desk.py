@@ -30,15 +30,21 @@ NEWS_MAX = 16  # that wait for one session; the oldest goes first
 FIELDS_A_MESSAGE = 16  # what a long message counts as
 IDLE: Answer = ("", ())  # of a request that goes on: nothing to send now
 FOLLOWED_PART = 16
+TO_BE_TOLD = -1  # for told_state: it has changed
 
 
 class Seat:
     """One session at the desk. What waits here is bounded: requests, news, and one state for each instrument watched."""
 
-    __slots__ = ("changed", "current", "followed", "news", "peer", "session_id", "told_state", "waiting", "watched")
+    __slots__ = (
+        "changed", "current", "followed", "is_queued", "news", "peer", "seen_seq", "session_id", "told_state", "waiting",
+        "watched",
+    )  # fmt: skip
 
     def __init__(self, peer: "FixPeer") -> None:
         self.peer = peer
+        self.is_queued = False  # among those pump looks at
+        self.seen_seq = -1  # last event its followed trades have looked at
         self.waiting: deque[Message] = deque()
         self.current: Iterator[Answer | None] | None = None  # the request being answered; None of it: go on next turn
         self.watched: dict[int, bytes] = {}  # instrument_id: request id
@@ -47,6 +53,11 @@ class Seat:
         self.told_state = 0
         self.followed: dict[bytes, Iterator[Answer | None]] = {}  # request id: trades as they come
         self.news: deque[Answer] = deque(maxlen=NEWS_MAX)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something waits here beside the trades it follows."""
+        return bool(self.waiting or self.current is not None or self.changed or self.news) or self.told_state < 0
 
 
 class FixDesk:
@@ -77,6 +88,7 @@ class FixDesk:
         self._symbols = symbols
         self._limits = limits
         self._users = users
+        self._door = door
         self._trades = FixTrades(door, sequencer, self.catalog, limits.desk_events_per_turn)
         self._seats: dict[int, Seat] = {}  # session_id
         self._busy: deque[Seat] = deque()  # those pump looks at, in turn
@@ -103,7 +115,7 @@ class FixDesk:
             return
         for instrument_id in seat.watched:
             self._watchers[instrument_id].discard(peer.session_id)
-        if seat in self._busy:
+        if seat.is_queued:
             self._busy.remove(seat)
         self.is_busy = bool(self._busy)
 
@@ -149,19 +161,22 @@ class FixDesk:
             if budget <= 0:
                 return done + 1
             seat = self._busy.popleft()
-            spent, goes_on = self._serve(seat, budget)
-            budget -= spent
-            done += spent + goes_on
-            if seat.waiting or seat.current is not None or seat.changed or seat.news or seat.followed:
+            if seat.has_work or seat.seen_seq != self._door.egress_seq:
+                spent, goes_on = self._serve(seat, budget)
+                budget -= spent
+                done += spent + goes_on
+            seat.is_queued = seat.has_work or bool(seat.followed)
+            if seat.is_queued:
                 self._busy.append(seat)
+        self._busy.rotate(-1)  # another one is the first to look at events
         self.is_busy = bool(self._busy)
         return done
 
     def _serve(self, seat: Seat, budget: int) -> tuple[int, bool]:
         """Send one session's share; what it cost, and whether it could go on at once."""
         spent = 0
-        steps = [self._updates(seat), self._answers(seat), *self._follow(seat)]
-        for items in steps:
+        seen_seq = self._door.egress_seq
+        for items in (self._updates(seat), self._answers(seat), *seat.followed.values()):
             while spent < budget and seat.peer.can_send():
                 item = next(items, None)
                 if item is None:
@@ -169,15 +184,18 @@ class FixDesk:
                 if item is not IDLE:
                     seat.peer.send_fields(*item)
                     spent += 1 + len(item[1]) // FIELDS_A_MESSAGE
+        if spent == 0 and seat.peer.can_send() and self._trades.has_room:
+            seat.seen_seq = seen_seq  # its followed trades have come to the end
         return spent, seat.peer.can_send() and (seat.current is not None or bool(seat.waiting))
 
     def _updates(self, seat: Seat) -> Iterator[Answer]:
         """What a session is told without having asked this time; newest states only."""
         while seat.news:
             yield seat.news.popleft()
-        if seat.session_id is not None and seat.told_state != self._told_state:
+        if seat.told_state < 0:
             seat.told_state = self._told_state
-            yield answers.session_status(seat.session_id, self._told_state, is_update=True)
+            if seat.session_id is not None:
+                yield answers.session_status(seat.session_id, self._told_state, is_update=True)
         while seat.changed:
             instrument_id, (state, before, ts_ns) = next(iter(seat.changed.items()))
             del seat.changed[instrument_id]
@@ -204,10 +222,6 @@ class FixDesk:
             else:
                 yield item
 
-    def _follow(self, seat: Seat) -> list[Iterator[Answer | None]]:
-        """Trades as they come."""
-        return list(seat.followed.values())
-
     def _find_session_state(self) -> None:
         """Compare the trading session's state with what was told; those who want to know are told."""
         self._state_changed = False
@@ -216,6 +230,7 @@ class FixDesk:
             self._told_state = state
             for seat in self._seats.values():
                 if seat.session_id is not None:
+                    seat.told_state = TO_BE_TOLD
                     self._mark(seat)
 
     def _seat(self, peer: "FixPeer") -> Seat:
@@ -225,7 +240,8 @@ class FixDesk:
         return seat
 
     def _mark(self, seat: Seat) -> None:
-        if seat not in self._busy:
+        if not seat.is_queued:
+            seat.is_queued = True
             self._busy.append(seat)
         self.is_busy = True
 
@@ -282,10 +298,8 @@ class FixDesk:
         request_id, wish = message.get(335), message.get(263)
         state = self._symbols.session_state()
         if wish == SUBSCRIBE:
-            self._told_state = state  # the others are told as well
-            for other in self._seats.values():
-                if other.session_id is not None and other.told_state != state:
-                    self._mark(other)
+            if state != self._told_state:
+                self._find_session_state()  # the others are told as well
             seat.session_id, seat.told_state = request_id, state
         elif wish == UNSUBSCRIBE:
             seat.session_id = None

@@ -91,6 +91,11 @@ class FixTrades:
         """Allow a turn's events to be looked at."""
         self._events_left = self._events_per_turn
 
+    @property
+    def has_room(self) -> bool:
+        """Whether more events may be looked at in this turn."""
+        return self._events_left > 0
+
     def answer(
         self, peer: "FixPeer", message: Message
     ) -> Generator[Answer | None, None, Iterator[Answer | None] | None]:
