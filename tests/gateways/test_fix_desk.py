@@ -1,4 +1,4 @@
-"""Goal: what a FIX session asks for beside its orders is answered, kept up to date, bounded (RULES_OF_ENGAGEMENT.md section 10).
+"""Goal: what a FIX session asks for beside its orders is answered, kept up to date, bounded (rules of engagement 10).
 
 Method: a real door and real sockets, turned by hand. Everything sent is held against our dictionary, strictly.
 """

@@ -110,3 +110,14 @@ def test_times_are_written_to_the_digit():
     assert time_text(1_732_462_245_123_456_789, 6) == b"20241124-15:30:45.123456"
     assert time_text(0, 9) == b"19700101-00:00:00.000000000"
     assert time_text(951_782_400 * 10**9, 0) == b"20000229-00:00:00"
+
+
+def test_live_orders_carried_into_a_smaller_table_keep_their_entries():
+    """Goal: a reset loses no live order. Method: references that share an entry of the table the new one begins as."""
+    before, after = FixOrders(1 << 14), FixOrders(1 << 14)
+    references = [before.add_order(b"o%d" % number) for number in range(5_000)]
+    live = references[::512]
+    for reference in live:
+        after.carry_order(before, reference)
+    assert after.live() == live
+    after.check()

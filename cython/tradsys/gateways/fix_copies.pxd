@@ -22,7 +22,6 @@ cdef class FixCopies:
     cdef object door                   # the FixGateway: names of orders
     # the orders followed, as told; their references are the copy's own, counted from 1
     cdef readonly FixOrders orders
-    cdef dict roots                    # order_id of each live order -> reference of its root
     cdef dict unnamed                  # while the whole log is followed: reference here -> session_id, client_ref; else None
     # places in the log
     cdef readonly uint64_t position    # of the report told last

@@ -55,7 +55,6 @@ cdef class FixCopies:
         while capacity < 4 * <uint64_t> self.engine.state.orders_max:
             capacity *= 2  # the live orders of all sessions fit, each with the name in force; the table grows as it fills
         self.orders = FixOrders(capacity)
-        self.roots = {}
 
     cdef bint follows(self, uint32_t session_id) noexcept:
         return self.engine.state.sessions[session_id].participant_id == self.participant_id
@@ -104,7 +103,6 @@ cdef class FixCopies:
                 if self.unnamed is not None:
                     self.unnamed.pop(ref, None)
         if root.leaves_lots == 0:
-            self.roots.pop(root.order_id, None)
             self.orders.drop(root)
             if self.unnamed is not None:
                 self.unnamed.pop(root_ref, None)
@@ -121,11 +119,9 @@ cdef class FixCopies:
             root_ref = root.client_ref if root != NULL else 0
             # references lie at the same place in both
             (<OrderAccepted*> event).client_ref = root_ref
-            if root_ref and report.report_type == REPORT_TYPE_ACCEPTED:
-                self.roots[report.order_id] = root_ref
             return root_ref
-        root_ref = self.roots.get(report.order_id, 0)
-        root = self.orders.by_ref(root_ref)
+        root = self.orders.by_order_id(<int64_t> report.order_id)
+        root_ref = root.client_ref if root != NULL else 0
         current_ref = root.current_ref if root != NULL else 0
         if report.report_type == REPORT_TYPE_EXECUTED:
             if party == 0 and (<OrderExecuted*> event).resting_report_seq != 0:
@@ -291,25 +287,14 @@ cdef class FixCopies:
         cdef uint64_t before_ref
         cdef FixOrder carried
         cdef FixOrder* entry
-        cdef FixText text
         memcpy(&carried, <const char*> data, sizeof(FixOrder))
         entry = self.orders.by_ref(carried.client_ref)
         if entry != NULL and carried.kind == c"D":
             before_ref, entry.current_ref = entry.current_ref, carried.current_ref
             entry.leaves_lots = carried.leaves_lots
             self.forget(carried.client_ref, before_ref, before_ref)
-        if carried.kind == c"D" and carried.leaves_lots == 0:
-            return
-        while self.orders.capacity < self.orders.capacity_max:
-            entry = &self.orders.entries[carried.client_ref & (self.orders.capacity - 1)]
-            if entry.client_ref == 0 or entry.client_ref == carried.client_ref or not self.orders.is_held(entry):
-                break
-            self.orders.grow()
-        text.data, text.size = carried.text, carried.text_size
-        entry = self.orders.add(text, carried.client_ref)
-        entry[0] = carried
-        if carried.kind == c"D" and carried.order_id:
-            self.roots[carried.order_id] = carried.client_ref
+        if carried.kind != c"D" or carried.leaves_lots:
+            self.orders.carry(&carried)
 
     def _follow_log(self, FixEntry peer):
         """Follow the whole log without telling: a session that is new knows what is live."""
@@ -332,19 +317,16 @@ cdef class FixCopies:
         """Find what the clients called the orders that live."""
         cdef FixOrder carried
         cdef FixOrder* entry
-        cdef FixText view
         cdef bytes text
         unnamed, self.unnamed = self.unnamed, None
         for ref, (session_id, client_ref) in unnamed.items():
             entry = self.orders.by_ref(ref)
-            text = self.door.name_of(session_id, client_ref)
             carried = entry[0]
+            text = self.door.name_of(session_id, client_ref)
+            memcpy(carried.text, <const char*> text, len(text))
+            carried.text_size = <uint8_t> len(text)
             self.orders.drop(entry)
-            view.data, view.size = text, <int32_t> len(text)
-            entry = self.orders.add(view, ref)
-            memcpy(carried.text, view.data, view.size)
-            carried.text_size = <uint8_t> view.size
-            entry[0] = carried
+            self.orders.carry(&carried)
 
     def begin_store(self, FixEntry peer, int64_t period_ns):
         """Go on in a new file, which begins with the orders still live and the place in the log; it is there whole or not."""
@@ -356,7 +338,7 @@ cdef class FixCopies:
         making.unlink(missing_ok=True)
         peer.store.flush(peer.config.is_durable)
         peer.store = FixStore(making)
-        for client_ref in self.roots.values():
+        for client_ref in self.orders.live():
             root = self.orders.by_ref(client_ref)
             current = self.orders.by_ref(root.current_ref)
             self.keep(peer, root, 0)
@@ -371,8 +353,9 @@ cdef class FixCopies:
     def check(self):
         """Walk the orders and assert that each one followed is live, and has its name."""
         cdef FixOrder* root
-        for order_id, ref in self.roots.items():
-            root = self.orders.by_ref(ref)
-            assert root != NULL and root.order_id == order_id and root.leaves_lots > 0
+        live = self.orders.live()
+        for client_ref in live:
+            root = self.orders.by_ref(client_ref)
+            assert self.orders.by_order_id(<int64_t> root.order_id) == root
             assert self.orders.by_ref(root.current_ref) != NULL
-        assert self.orders.count <= 2 * len(self.roots)
+        assert self.orders.count <= 2 * len(live)

@@ -130,6 +130,11 @@ cdef class FixOrders:
         cdef FixText text
         cdef FixOrder* entry
         text.data, text.size = order.text, order.text_size
+        while self.capacity < self.capacity_max:  # the other table may have been larger: live orders keep their entries
+            entry = &self.entries[order.client_ref & (self.capacity - 1)]
+            if entry.client_ref == 0 or entry.client_ref == order.client_ref or not self.is_held(entry):
+                break
+            self.grow()
         entry = self.add(text, order.client_ref)
         entry[0] = order[0]
         entry.order_id = 0
@@ -336,6 +341,10 @@ cdef class FixOrders:
         """Reference of the order the engine calls so; 0 when it is not known. For tests."""
         cdef FixOrder* entry = self.by_order_id(order_id)
         return 0 if entry == NULL else entry.client_ref
+
+    def carry_order(self, FixOrders other not None, uint64_t client_ref):
+        """Take over an entry of another table; for tests."""
+        self.carry(other.by_ref(client_ref))
 
     def end_order(self, uint64_t client_ref):
         """End an order; for tests."""

@@ -99,7 +99,9 @@ class FixDesk:
     # ------------------------------------------------------------------------------------------ from the door
 
     def take(self, peer: "FixPeer", message: Message) -> None:
-        """Take a business message that is no order message."""
+        """Take a business message that is no order message; of a session that has ended meanwhile it is forgotten."""
+        if not peer.live:
+            return
         seat = self._seat(peer)
         if len(seat.waiting) >= self._limits.desk_requests_max:
             text = b"more than %d requests wait for their answers" % self._limits.desk_requests_max
