@@ -24,7 +24,12 @@ from tradsys.wire.records import ORDER_COMMAND
 NAMES = {1: "CLIENT1", 2: "CLIENT2", 3: "CLIENT3", 4: "COPY", 5: "COPY2", 6: "COPY7"}
 PARTICIPANTS = {1: 1, 2: 2, 3: 1, 4: 1, 5: 2, 6: 1}
 BINARY = 8  # a session of participant 1 that is none of this door
-RULES = Rules(load(Path(__file__).resolve().parents[2] / "fix_specs" / "TRADSYS-FIX44.xml"), strict=True)
+# another dictionary, e.g. the stock FIX44.xml of QuickFIX: what is sent has to fit that as well
+DICTIONARY = Path(
+    os.environ.get("TRADSYS_STOCK_FIX44")
+    or Path(__file__).resolve().parents[2] / "fix_specs" / "TRADSYS-FIX44.xml"
+)
+RULES = Rules(load(DICTIONARY), strict=True)
 
 
 class CopyDoor(FixDoor):
