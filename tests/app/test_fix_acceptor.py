@@ -272,7 +272,7 @@ def test_one_who_asks_and_does_not_read_is_held_or_closed(peer, server):
 
 
 def test_connections_are_bounded_and_silent_ones_closed(server, monkeypatch):
-    monkeypatch.setattr(fix_acceptor, "CONNECTIONS_MAX", 20)
+    monkeypatch.setattr(server.acceptor, "connections_max", 20)
     peers = [Peer(server.port) for _ in range(20)]
     server.wait_until(lambda: len(server.acceptor.connections) == 20)
     surplus = Peer(server.port)

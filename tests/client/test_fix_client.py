@@ -151,7 +151,7 @@ def test_refused_credentials_are_told(server):
 def test_the_venue_may_end_the_session(server):
     with client_of(server) as client:
         server.call(lambda: link_of(server).logout("good night", time.time_ns()))
-        server.call(lambda: next(iter(server.acceptor.connections))._flush())
+        server.call(lambda: next(iter(server.acceptor.connections)).flush())
         with pytest.raises(SessionError, match="good night"):
             receive(client, 1)
 

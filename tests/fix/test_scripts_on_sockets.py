@@ -99,7 +99,7 @@ class SocketRun(ScriptRun):
                 assert what == "logout", what
                 self.link.logout(text, time.time_ns())
             for connection in self.server.acceptor.connections:
-                connection._flush()
+                connection.flush()
 
         self.server.call(act)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -16,22 +15,19 @@ from tradsys.app.arguments import CompId, Host, InputFile, ListenPort, Seconds
 from tradsys.app.fix_rules import CONFORMANCE, load_dictionary
 from tradsys.app.stopping import stopping
 from tradsys.client.fix_link import Check, FixLink
+from tradsys.client.fix_listener import TICK_S, ListenedSession, Listener
 from tradsys.client.fix_outbox import Outbox
-from tradsys.errors import InputError, listen_error
-from tradsys.fix.message import MESSAGE_BYTES_MAX, Field, GarbledError, Message, parse, split
+from tradsys.errors import InputError
+from tradsys.fix.message import Field, Message
 from tradsys.fix.rules import Rules
 from tradsys.fix.session import REVERSE_ROUTE
-from tradsys.fix.settings import SECOND_NS, SessionSettings, changed, conformance
+from tradsys.fix.settings import SessionSettings, changed, conformance
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tradsys.fix.dictionary import Dictionary, Section
 
-CONNECTIONS_MAX = 1_000
-UNSENT_BYTES_MAX = 4 << 20  # written, not taken by the other side; more closes the connection
-CLOSE_S = 2.0  # for the last bytes to go out
-TICK_S = 0.1
 KNOWN_IDS_MAX = 100_000
 HEADER_TAGS = frozenset((8, 9, 35, 34, 43, 49, 50, 52, 56, 57, 90, 91, 97, 115, 116, 122, 128, 129, 142, 143,
                          144, 145, 212, 213, 347, 369, 627, 628, 629, 630))  # fmt: skip
@@ -116,8 +112,8 @@ async def serve(
         await acceptor.stop()
 
 
-class EchoAcceptor:
-    """Listener, sessions and the connections to them.
+class EchoAcceptor(Listener):
+    """Listener whose sessions send orders back.
 
     Parameters
     ----------
@@ -139,49 +135,21 @@ class EchoAcceptor:
         is_strict: bool = False,
     ) -> None:
         check: Check | None = Rules(dictionary, is_strict).check if dictionary is not None else None
-        self.base, self.targets = base, targets
+        self.targets = targets
         self.sessions = {
             (target, base.sender_comp_id): EchoSession(
                 changed(base, target_comp_id=target), check, dictionary
             )
             for target in targets
         }
-        self.connections: set[Connection] = set()
-        self._server: asyncio.Server | None = None
-        self._ticking: asyncio.Task[None] | None = None
-
-    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
-        """Listen, plain or with TLS, and return the port."""
-        loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(lambda: Connection(self), host, port, ssl=tls)
-        except OSError as error:
-            raise listen_error(f"{host}:{port}", error.errno, error.strerror) from None
-        self._ticking = asyncio.create_task(self._tick())
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def stop(self) -> None:
-        """Close everything."""
-        if self._server is not None and self._ticking is not None:
-            self._server.close()
-            self._ticking.cancel()
-            for connection in list(self.connections):
-                connection.transport.abort()
-            await asyncio.sleep(0)
-            await asyncio.gather(self._ticking, return_exceptions=True)
-
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(TICK_S)
-            for connection in list(self.connections):
-                connection.pass_time(time.time_ns())
+        super().__init__(base, self.sessions)
 
 
-class EchoSession:
+class EchoSession(ListenedSession):
     """One session and its application."""
 
     def __init__(self, settings: SessionSettings, check: Check | None, dictionary: Dictionary | None) -> None:
-        self.link = FixLink(settings, Outbox(), check=check, application=self._answer)
+        super().__init__(FixLink(settings, Outbox(), check=check, application=self._answer))
         self._dictionary = dictionary
         self._known_ids: set[bytes] = set()
 
@@ -198,7 +166,7 @@ class EchoSession:
 
     def end(self, now_ns: int) -> None:
         """End with the connection."""
-        self.link.disconnect(now_ns)
+        super().end(now_ns)
         self._known_ids.clear()
 
     def _is_known(self, message: Message) -> bool:
@@ -216,107 +184,6 @@ class EchoSession:
         if self._dictionary is None or message.msg_type not in self._dictionary.messages:
             return tuple(body)
         return by_tag(body, self._dictionary.messages[message.msg_type].body)
-
-
-class Connection(asyncio.Protocol):
-    """One socket; it belongs to a session once a first message has said to which."""
-
-    transport: asyncio.Transport
-
-    def __init__(self, acceptor: EchoAcceptor) -> None:
-        self._acceptor = acceptor
-        self._session: EchoSession | None = None
-        self._first = b""  # what came before the session is known
-        self._since_ns = 0
-        self._is_closing = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for the first message."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self._since_ns = time.time_ns()
-        if len(self._acceptor.connections) >= CONNECTIONS_MAX:
-            transport.abort()
-            return
-        self._acceptor.connections.add(self)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """End with the socket."""
-        self._acceptor.connections.discard(self)
-        if self._session is not None:
-            self._session.end(time.time_ns())
-            self._session = None
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes as they came."""
-        if self._is_closing:
-            return
-        now_ns = time.time_ns()
-        if self._session is None:
-            data = self._first = self._first + data
-            self._find_session(now_ns)
-            if self._session is None:
-                return
-        self._session.link.receive(data, now_ns)
-        self._flush()
-
-    def pass_time(self, now_ns: int) -> None:
-        """Do what is due."""
-        if self._session is not None:
-            self._session.link.pass_time(now_ns)
-            self._flush()
-        elif now_ns - self._since_ns >= self._acceptor.base.logon_timeout_ns:
-            self._close(0)
-
-    def pause_writing(self) -> None:
-        """Take nothing more from one who does not read."""
-        self.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        """Go on."""
-        self.transport.resume_reading()
-
-    def _find_session(self, now_ns: int) -> None:
-        """Find the session of the first message: none for garbage, for names unknown, for one that has a socket."""
-        frames, garbled_bytes, _ = split(
-            self._first, self._acceptor.base.message_bytes_max or MESSAGE_BYTES_MAX
-        )
-        if not frames and not garbled_bytes:
-            return
-        try:
-            first = parse(frames[0]) if frames and not garbled_bytes else Message([])
-        except GarbledError:
-            first = Message([])
-        session = self._acceptor.sessions.get((first.text(49), first.text(56)))
-        if session is None or session.link.is_connected:
-            self._close(0)
-            return
-        self._session, self._first = session, b""
-        session.link.connect(now_ns)
-
-    def _flush(self) -> None:
-        assert self._session is not None
-        link = self._session.link
-        if self._is_closing:
-            link.outgoing.clear()
-            return
-        if link.outgoing:
-            self.transport.write(bytes(link.outgoing))
-            link.outgoing.clear()
-        if self.transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
-            self.transport.abort()
-        elif link.closing is not None:
-            self._close(link.closing.delay_ns)
-
-    def _close(self, delay_ns: int) -> None:
-        """Close when the last bytes are out, or after a time without that."""
-        self._is_closing = True
-        loop = asyncio.get_running_loop()
-        if delay_ns:
-            loop.call_later(delay_ns / SECOND_NS, self.transport.close)
-        else:
-            self.transport.close()
-        loop.call_later(delay_ns / SECOND_NS + CLOSE_S, self.transport.abort)
 
 
 def routing_back(message: Message) -> tuple[Field, ...]:
