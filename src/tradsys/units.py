@@ -91,7 +91,11 @@ class Unit:
 
     def text(self, count: int) -> str:
         """Write the decimal value without an exponent, e.g. ``101.25``."""
-        return format(self.value(count), "f")
+        product = count * self.mantissa
+        if not self.exponent:
+            return str(product)
+        digits = str(abs(product)).rjust(1 - self.exponent, "0")
+        return f"{'-' if product < 0 else ''}{digits[: self.exponent]}.{digits[self.exponent :]}"
 
     def __str__(self) -> str:
         return self.text(1)

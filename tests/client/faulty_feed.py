@@ -7,6 +7,7 @@ import zmq
 
 from tradsys.client.feed_core import FeedCore
 from tradsys.client.level_books import LevelBooks
+from tradsys.client.packets import FeedPacket
 from tradsys.core import Engine
 from tradsys.core.book_view import BookSet
 from tradsys.marketdata.channel import Lines
@@ -29,6 +30,8 @@ class FaultyFeed:
         Chance that a line loses a frame, brings it twice, brings it some turns later.
     retention_bytes, with_door, snapshot_cycle_ms
         Of the venue.
+    levels, deliver
+        Of the reader: its L2 books, and the channels whose packets are kept in `packets` for a turn.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class FaultyFeed:
         with_door: bool = True,
         snapshot_cycle_ms: int = 0,
         live_target: int = 120,
+        levels: LevelBooks | None = None,
+        deliver: tuple[int, ...] = (4,),
     ) -> None:
         self.random = np.random.default_rng(seed)
         self.loss, self.copies, self.late = loss, copies, late
@@ -68,16 +73,17 @@ class FaultyFeed:
         self.start_venue()
         capacities = self.flow.capacities
         self.books = BookSet(capacities["orders_max"], capacities["instruments_max"])
-        self.levels = LevelBooks()
+        self.levels = LevelBooks() if levels is None else levels
         self.core = FeedCore(
             (1, 2, 3, 4, 5) if with_door else (1, 2, 3, 4, 5, 6),
             books=self.books,
             levels=self.levels,
             recovery=with_door,
-            deliver=(4,),
+            deliver=deliver,
             silence_ns=10**14,
         )
         self.trades: list[int] = []
+        self.packets: list[FeedPacket] = []  # of the last turn
         self.compared = 0
         self.publish(self.engine.submit(self.flow.setup()))
         self.publish(self.engine.submit(self.flow.prefill()))
@@ -127,7 +133,8 @@ class FaultyFeed:
             self.dealer.send(request)
         self.core.requests.clear()
         self.core.check()
-        for packet in self.core.packets:
+        self.packets = list(self.core.packets)
+        for packet in self.packets:
             self.trades += [int(message["match_id"]) for message in packet if message["template_id"] == 136]
         self.core.packets.clear()
 

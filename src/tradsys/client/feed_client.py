@@ -34,8 +34,8 @@ class FeedClient:
         Channels whose packets are handed on by `poll` and iteration.
     books : bool
         Keep an L3 book of each instrument wanted, see `book`.
-    levels : bool
-        Keep L2 books, see `levels`.
+    levels : bool or LevelBooks
+        Keep L2 books, see `levels`; books of a kind of your own if given.
     instruments : iterable of int, optional
         Instruments whose books are kept; all when not given.
     orders_max, instruments_max : int
@@ -63,7 +63,7 @@ class FeedClient:
         *,
         channels: Iterable[int] = (),
         books: bool = True,
-        levels: bool = False,
+        levels: bool | LevelBooks = False,
         instruments: Iterable[int] | None = None,
         orders_max: int = 1 << 20,
         instruments_max: int = 4096,
@@ -78,12 +78,12 @@ class FeedClient:
         followed = {*handed_on, Channel.STATUS}
         if books:
             followed.add(Channel.L3)
-        if levels:
+        self.levels = levels if isinstance(levels, LevelBooks) else LevelBooks() if levels else None
+        if self.levels is not None:
             followed.add(Channel.L2)
-        if recovery is None and (books or levels):
+        if recovery is None and (books or self.levels is not None):
             followed.add(Channel.SNAPSHOT)
         self.books = BookSet(orders_max=orders_max, instruments_max=instruments_max) if books else None
-        self.levels = LevelBooks() if levels else None
         self.core = FeedCore(
             sorted(followed),
             books=self.books,

@@ -22,6 +22,13 @@ class LevelBook:
     later: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
     """While a snapshot is awaited: the newest message of each level, (number, quantity, orders)."""
 
+    def put(self, side: int, price_ticks: int, qty_lots: int, order_count: int) -> None:
+        """Set what a level holds; nothing: it is gone."""
+        if qty_lots:
+            self.sides[side][price_ticks] = (qty_lots, order_count)
+        else:
+            self.sides[side].pop(price_ticks, None)
+
 
 class LevelBooks:
     """The L2 books of a feed.
@@ -52,23 +59,26 @@ class LevelBooks:
         for seq, (instrument_id, side, price_ticks, qty_lots, order_count) in enumerate(
             rows, first_seq + skip
         ):
-            book = self.books.setdefault(instrument_id, LevelBook())
+            book = self._book(instrument_id)
             if not book.live:
                 book.later[(side, price_ticks)] = (seq, qty_lots, order_count)
             elif seq > book.l2_seq:
                 book.l2_seq = seq
-                self._put(book, side, price_ticks, qty_lots, order_count)
+                book.put(side, price_ticks, qty_lots, order_count)
 
-    @staticmethod
-    def _put(book: LevelBook, side: int, price_ticks: int, qty_lots: int, order_count: int) -> None:
-        if qty_lots:
-            book.sides[side][price_ticks] = (qty_lots, order_count)
-        else:
-            book.sides[side].pop(price_ticks, None)
+    def _book(self, instrument_id: int) -> LevelBook:
+        book = self.books.get(instrument_id)
+        if book is None:
+            book = self.books[instrument_id] = self._new_book(instrument_id)
+        return book
+
+    def _new_book(self, instrument_id: int) -> LevelBook:
+        """Make an empty book; a subclass may make one of its own kind."""
+        return LevelBook()
 
     def load(self, instrument_id: int, orders: bytes, l2_seq: int) -> bool:
         """Build a book from a snapshot's MdOrderAdds and the messages since; False when some of those were lost."""
-        book = self.books.setdefault(instrument_id, LevelBook())
+        book = self._book(instrument_id)
         if book.live:  # right already, and perhaps newer than the snapshot
             return True
         if l2_seq + 1 < self.seen_from:
@@ -83,7 +93,7 @@ class LevelBooks:
         book.l2_seq = l2_seq
         for (side, price), (seq, qty, count) in book.later.items():
             if seq > l2_seq:
-                self._put(book, side, price, qty, count)
+                book.put(side, price, qty, count)
                 book.l2_seq = max(book.l2_seq, seq)
         book.later.clear()
         book.live = True
@@ -92,7 +102,7 @@ class LevelBooks:
     def lost(self, end_seq: int) -> None:
         """Messages before `end_seq` are missing: every book waits for a snapshot."""
         self.seen_from = end_seq
-        self.books = {instrument_id: LevelBook() for instrument_id in self.books}
+        self.books = {instrument_id: self._new_book(instrument_id) for instrument_id in self.books}
 
     def mark_behind(self, why: str | None) -> None:
         """Say why all books lag the feed, or None when they do not."""
