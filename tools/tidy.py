@@ -24,6 +24,7 @@ FLOORS = {
     **dict.fromkeys(("core", "fix", "risk"), 2.0),
     "engine": 3.0,
     **dict.fromkeys(("gateways", "marketdata", "recorder", "client"), 4.0),
+    "fix_market_data": 4.5,  # an outsider: reads the feed through client, shares answers and logons with gateways
     **dict.fromkeys(("refdata", "store"), 5.0),
     **dict.fromkeys(("auth", "pricing"), 5.1),
     "portfolio": 5.2,

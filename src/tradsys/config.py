@@ -198,35 +198,22 @@ class FixSchedule(Section, frozen=True):
     resets: bool = True  # both numbers begin at 1 with a period
 
 
-class FixSession(Section, frozen=True):
-    """The FIX side of a session: names, credentials, choices (fix_specs/RULES_OF_ENGAGEMENT.md section 9)."""
+class FixIdentity(Section, frozen=True):
+    """What every FIX session has: names, credentials, hours, times."""
 
     sender_comp_id: CompId  # the client's name: 49 of what it sends
     target_comp_id: CompId = "TRADSYS"  # ours
     username: str = ""  # 553; empty: not looked at
     password: str = ""  # 554; empty: a signature, with public_key or with the session's secret
     public_key: str = ""  # the client's Ed25519 key: PEM, or base64 of its 32 bytes
-    accounts: tuple[Identifier, ...] = ()  # it may name; empty: all of its participant's
-    default_account: Annotated[int, Meta(ge=0)] = 0
-    instruments: tuple[Name, ...] = ()  # symbols it may enter orders in; empty: all its participant may
-    cancel_multiple: Annotated[int, Meta(ge=1, le=1_000)] = 4  # cancels have so many times the session's throttle
-    kind: Literal["orders", "drop_copy"] = "orders"  # drop_copy: told what its participant's sessions (accounts) are told
-    cod: Literal["none", "disconnect", "logout", "both"] = "none"  # cancel on disconnect
-    cod_grace_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
     heartbeat_s_min: Count = 1
     heartbeat_s_max: Count = 60
-    reset_by_logon: bool = True  # 141=Y is followed
-    reset_on_logon: bool = False
     schedule: FixSchedule | None = None  # hours, and whether numbers begin at 1 with them; else always open
-    validation: Literal["liberal", "strict"] = "liberal"  # strict: everything the dictionary says
     precision: Literal["s", "ms", "us", "ns"] = "us"  # of the times sent
     latency_s: Annotated[int, Meta(ge=0)] = 120  # largest difference of SendingTime and clock; 0: not looked at
     allowed_addresses: tuple[str, ...] = ()  # 10.1.2.3 or 10.1.0.0/16; empty: all
-    orders_max: Annotated[int, Meta(ge=1 << 10, le=1 << 24)] = 1 << 18  # ClOrdIDs remembered; a power of two
 
     def __post_init__(self) -> None:
-        if self.orders_max & (self.orders_max - 1):
-            raise ValueError(f"orders_max must be a power of two, was {self.orders_max}")
         if self.heartbeat_s_min > self.heartbeat_s_max:
             raise ValueError(
                 f"heartbeat_s_min must not exceed heartbeat_s_max, were {self.heartbeat_s_min} and {self.heartbeat_s_max}"
@@ -238,8 +225,76 @@ class FixSession(Section, frozen=True):
                 ipaddress.ip_network(text)
             except ValueError as error:
                 raise ValueError(f"allowed_addresses are like 10.1.2.3 or 10.1.0.0/16, was {text!r}: {error}") from None
+
+
+class FixSession(FixIdentity, frozen=True):
+    """The FIX side of a session: its choices (fix_specs/RULES_OF_ENGAGEMENT.md section 9)."""
+
+    accounts: tuple[Identifier, ...] = ()  # it may name; empty: all of its participant's
+    default_account: Annotated[int, Meta(ge=0)] = 0
+    instruments: tuple[Name, ...] = ()  # symbols it may enter orders in; empty: all its participant may
+    cancel_multiple: Annotated[int, Meta(ge=1, le=1_000)] = 4  # cancels have so many times the session's throttle
+    kind: Literal["orders", "drop_copy"] = "orders"  # drop_copy: told what its participant's sessions (accounts) are told
+    cod: Literal["none", "disconnect", "logout", "both"] = "none"  # cancel on disconnect
+    cod_grace_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
+    reset_by_logon: bool = True  # 141=Y is followed
+    reset_on_logon: bool = False
+    validation: Literal["liberal", "strict"] = "liberal"  # strict: everything the dictionary says
+    orders_max: Annotated[int, Meta(ge=1 << 10, le=1 << 24)] = 1 << 18  # ClOrdIDs remembered; a power of two
+
+    def __post_init__(self) -> None:
+        FixIdentity.__post_init__(self)
+        if self.orders_max & (self.orders_max - 1):
+            raise ValueError(f"orders_max must be a power of two, was {self.orders_max}")
         if self.kind == "drop_copy" and (self.cod != "none" or self.default_account):
             raise ValueError("a drop_copy session has no orders: cod must be none and default_account 0")
+
+
+class FixMarketDataSession(FixIdentity, frozen=True):
+    """A session of the FIX market data port; it trades nothing, so it belongs to no participant."""
+
+    secret: str = ""  # key of a HMAC signature
+    rpt_seq: bool = False  # number the entries of each book with 83, which stock FIX 4.4 has not there
+
+    def __post_init__(self) -> None:
+        FixIdentity.__post_init__(self)
+        if not (self.password or self.public_key) and len(self.secret) < 16:
+            raise ValueError(f"{self.sender_comp_id} needs a password, a public_key or a secret of at least 16 characters")
+        if not (self.password or self.latency_s):
+            raise ValueError(f"{self.sender_comp_id}: a signature needs latency_s, or it could be used again")
+
+
+class FixMarketData(Section, frozen=True):
+    """The FIX market data process; each bound is explained in fix_specs/RULES_OF_ENGAGEMENT.md section 10."""
+
+    port: Port = 9880
+    tls: FixTls = FixTls()  # with a certificate the port speaks TLS
+    sessions: tuple[FixMarketDataSession, ...] = ()
+    line_a: str = ""  # ZeroMQ address of the feed; empty: the venue's
+    line_b: str = ""  # likewise; "none": there is no line B
+    recovery: str = ""  # gap fills and snapshots; likewise
+    receive_hwm: Frames = 10_000  # frames a socket keeps while the process is busy
+    connections_max: Count = 256
+    logon_failures_max: Count = 5
+    logon_failure_window_ms: Count = 60_000
+    logon_timeout_ms: Count = 5_000
+    refusal_delay_ms: Milliseconds = 1_000
+    throttle_messages: Count = 50  # requests of a session a window
+    throttle_window_ms: Count = 1_000
+    flood_messages: Count = 500  # messages of any kind a window; more ends the session
+    requests_max: Count = 100  # subscriptions of a session at a time
+    symbols_max: Count = 200  # of one request
+    books_max: Count = 2_000  # symbols of all subscriptions of a session
+    levels_max: Annotated[int, Meta(ge=1, le=100_000)] = 1_000  # levels a side, also when all are asked for
+    conflate_bytes: Annotated[int, Meta(ge=1 << 12)] = 64 << 10  # not taken by the client; above, changes collapse
+    out_bytes_max: Annotated[int, Meta(ge=1 << 16)] = 4 << 20  # likewise; above, the connection is closed
+    trades_max: Count = 10_000  # that wait for a client; more ends the session
+    slow_ms: Count = 10_000  # changes collapse so long without a break: the session is ended
+    stale_ms: Milliseconds = 500  # a book not known for so long is told to be
+
+    def __post_init__(self) -> None:
+        if self.out_bytes_max <= self.conflate_bytes:
+            raise ValueError(f"out_bytes_max must exceed conflate_bytes, were {self.out_bytes_max} and {self.conflate_bytes}")
 
 
 class Session(Section, frozen=True):
@@ -359,6 +414,7 @@ class Config(Section, frozen=True):
     capacities: Capacities = Capacities()
     feed: Feed = Feed()
     recorder: Recorder = Recorder()
+    fix_market_data: FixMarketData = FixMarketData()
     participants: tuple[Participant, ...] = ()
     instruments: tuple[Instrument, ...] = ()
 
@@ -370,6 +426,9 @@ class Config(Section, frozen=True):
         unique(
             "fix comp ids",
             [(s.fix.sender_comp_id, s.fix.target_comp_id) for s in sessions if s.fix is not None],
+        )
+        unique(
+            "fix_market_data comp ids", [(s.sender_comp_id, s.target_comp_id) for s in self.fix_market_data.sessions]
         )
         unique("account", [account for participant in self.participants for account in participant.accounts])
         unique("instrument_id", [instrument.instrument_id for instrument in self.instruments])

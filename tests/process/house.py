@@ -9,7 +9,14 @@ import sys
 import threading
 import time
 
-PORTS = ("--orders-port=0", "--feed-a-port=0", "--feed-b-port=0", "--snapshot-port=0", "--fix-port=0")
+PORTS = (
+    "--orders-port=0",
+    "--feed-a-port=0",
+    "--feed-b-port=0",
+    "--snapshot-port=0",
+    "--fix-port=0",
+    "--fix-market-data-port=0",
+)
 
 
 class Up:

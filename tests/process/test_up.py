@@ -84,7 +84,7 @@ def test_a_process_that_dies_ends_the_whole_with_its_name(up):
     # Goal: nothing goes on half-alive. Method: kill the venue; the others are stopped and the exit status is 1.
     running = up("--rate=100")
     now = running.wait(lambda now: now["orders"] > 0)
-    assert set(now["processes"]) == {"venue", "recorder", "demo market"}
+    assert set(now["processes"]) == {"venue", "recorder", "fix market data", "demo market"}
     os.kill(now["processes"]["venue"], signal.SIGKILL)
     status, summary = running.end()
     assert (status, summary["holds"]) == (1, False)
@@ -103,7 +103,7 @@ def test_memory_stays_flat(up):
     running = up("--rate=1000")
     early = running.wait(lambda now: now["seconds"] > 120, 200)["memory_by_process"]
     late = running.wait(lambda now: now["seconds"] > until, until + 20)["memory_by_process"]
-    for name in ("up", "recorder", "demo market"):
+    for name in ("up", "recorder", "fix market data", "demo market"):
         assert late[name] < 1.1 * early[name] + (16 << 20), name
     assert late["venue"] < early["venue"] + RINGS_BYTES
     assert running.stop()[0] == 0

@@ -68,12 +68,13 @@ OPERATOR: Final = "operator"
 FIX_TRADER: Final = "fix-trader"  # its session speaks FIX, see `tradsys fix console`
 FIX_SENDER: Final = "DEMO"  # SenderCompID and user name of that session
 FIX_COPY: Final = "DEMO-COPY"  # likewise of its drop copy
+MARKET_DATA_PORT: Final = 9880
 
 
 def settings(venue: dict[str, Any]) -> dict[str, Any]:
     """All settings of a demo venue, with fresh keys; ``venue`` is its ``venue`` section."""
     names = [name for name, _ in TRADERS] + [*OTHERS, OPERATOR, FIX_TRADER]
-    return {
+    made = {
         "venue": venue,
         "participants": [
             {
@@ -98,6 +99,15 @@ def settings(venue: dict[str, Any]) -> dict[str, Any]:
             },
         ],
     }
+    return made | {"fix_market_data": market_data_section(made)}
+
+
+def market_data_section(made: dict[str, Any]) -> dict[str, Any]:
+    """FIX market data for the FIX trader of these settings, who logs on as it does to trade."""
+    sessions = [session for participant in made["participants"] for session in participant["sessions"]]
+    found = [session["fix"] for session in sessions if "fix" in session]
+    names = ("sender_comp_id", "username", "password")
+    return {"sessions": [{name: fix[name] for name in names if name in fix} for fix in found if fix.get("password")]}
 
 
 def _credentials(name: str) -> dict[str, Any]:
@@ -115,22 +125,25 @@ def _drop_copy(session_id: int) -> dict[str, Any]:
     return {"session_id": session_id, "name": "fix-copy", "fix": fix}
 
 
-def write_settings(data_dir: Path, venue: dict[str, Any]) -> Path:
+def write_settings(data_dir: Path, venue: dict[str, Any], market_data_port: int = MARKET_DATA_PORT) -> Path:
     """Write the demo's settings into the data directory, for its owner's eyes only, unless they are there already.
 
-    Keys stay the same for the life of a data directory; the ``venue`` section is written anew at each start.
+    Keys stay the same for the life of a data directory; the ``venue`` section and the port of the FIX market data are
+    written anew at each start.
     """
     path = data_dir / SETTINGS_FILE
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         made = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else settings(venue)
         made["venue"] = venue
+        market_data = made.setdefault("fix_market_data", market_data_section(made))
+        market_data["port"] = market_data_port
         temporary = path.with_suffix(".tmp")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             yaml.safe_dump(made, file, sort_keys=False)
         temporary.replace(path)
-    except (OSError, yaml.YAMLError, TypeError) as error:
+    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
         raise ConfigError(f"{path}: {error}") from error
     return path
 

@@ -9,6 +9,7 @@ from typing import Final
 from tradsys.config import ENV_PREFIX, FILE_NAME, Config
 
 DEFAULT_DATA_DIR: Final = "tradsys-data"
+LISTENING: Final = "READY fix_market_data="  # begins the line of the FIX market data that says where it listens
 
 
 def address_of(settings: Config, given: str = "") -> str:

@@ -1,7 +1,7 @@
-"""``tradsys up``: a venue, a recorder and a demo market on this machine, shown live.
+"""``tradsys up``: a venue, a recorder, FIX market data and a demo market on this machine, shown live.
 
-The venue, the recorder and the demo's participants are processes of their own and meet only at the venue's doors; this
-process starts them in order, follows the public feed like anybody else, and stops them in order.
+The venue, the recorder, the FIX market data and the demo's participants are processes of their own and meet only at the
+venue's doors; this process starts them in order, follows the public feed like anybody else, and stops them in order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cyclopts import Parameter
 from tradsys.app.arguments import ListenPort, OutputDirectory, OwnAddress, Rate, Seconds, Seed
 from tradsys.app.children import Child, last_words, memory_bytes
 from tradsys.app.demo_world import write_settings
-from tradsys.app.doors import DEFAULT_DATA_DIR
+from tradsys.app.doors import DEFAULT_DATA_DIR, LISTENING
 from tradsys.app.live_view import LiveView, figures
 from tradsys.app.market_follower import MarketFollower
 from tradsys.app.market_state import Latency, MarketState
@@ -51,6 +51,7 @@ def up(
     feed_b_port: PortOption = 5557,
     snapshot_port: PortOption = 5558,
     fix_port: PortOption = 9878,
+    fix_market_data_port: PortOption = 9880,
     durability: Literal["none", "batch", "fsync"] = "batch",
     poll: Literal["spin", "sleep"] = "sleep",
     config: Path | None = None,
@@ -104,7 +105,7 @@ def up(
         "durability": durability,
         "poll": poll,
     }
-    settings_path = config or write_settings(data_dir, venue)
+    settings_path = config or write_settings(data_dir, venue, fix_market_data_port)
     settings = load(settings_path)
     if demo and not settings.participants:
         raise ConfigError(f"{settings_path} has no participants for the demo; give them, or --no-demo")
@@ -130,6 +131,7 @@ class House:
         self.addresses: dict[str, str] = {}
         self._venue: Child | None = None
         self._recorder: Child | None = None
+        self._market_data: Child | None = None
         self._demo: Child | None = None
         self._follower: MarketFollower | None = None
         self._demo_before: tuple[float, int, int] = (0.0, 0, 0)  # when, orders, reports
@@ -149,6 +151,8 @@ class House:
                 for name, address in zip(("line-a", "line-b", "recovery"), lines, strict=True)
             ]
             self._recorder = Child("recorder", ["record", *given, *feed, "--json"], self._hear_recorder)
+        if self.settings.fix_market_data.sessions:
+            self._start_market_data(given, lines)
         if demo:
             words = [
                 "demo",
@@ -164,15 +168,28 @@ class House:
         where = f"orders {self.addresses['orders']}  feed {self.addresses['feed_a']}"
         if "fix" in self.addresses:
             where += f"  fix {self.addresses['fix']}"
+        if "fix_market_data" in self.addresses:
+            where += f"  fix market data {self.addresses['fix_market_data']}"
         self.state.where = f"{where}  durability {self.settings.venue.durability}"
-        started = (self._venue, self._recorder, self._demo)
-        self.state.processes = {child.name: child.pid for child in started if child is not None}
+        self.state.processes = {child.name: child.pid for child in self._children()}
         self._follower = MarketFollower(
             self.state,
             self.addresses["feed_a"],
             self.addresses["feed_b"] or None,
             self.addresses["snapshots"],
         )
+
+    def _start_market_data(self, given: list[str], lines: list[str]) -> None:
+        """Start the FIX market data and learn where it listens."""
+        feed = [f"--{name}={address}" for name, address in zip(("line-a", "line-b", "recovery"), lines, strict=True)]
+        self._market_data = Child("fix market data", ["fix-market-data", *given, *feed])
+        ready = self._market_data.wait_line(lambda line: line.startswith(LISTENING), READY_SECONDS)
+        self.addresses["fix_market_data"] = ready.removeprefix(LISTENING).strip()
+
+    def _children(self) -> list[Child]:
+        """The processes started, in the order in which they are stopped: who sends, who listens, the venue."""
+        children = (self._demo, self._market_data, self._recorder, self._venue)
+        return [child for child in children if child is not None]
 
     def show(self, stop: threading.Event, *, as_json: bool, lines: bool) -> None:
         """Show it until told to stop or until a process ends on its own."""
@@ -183,15 +200,12 @@ class House:
     def stop(self) -> None:
         """Stop in order: first who sends, then who listens, the venue last."""
         self._measure_memory()
-        for child in (self._demo, self._recorder, self._venue):
-            if child is not None:
-                if child is self._recorder and self._venue is not None and self._venue.running():
-                    time.sleep(SETTLE_SECONDS)
-                status = child.stop(STOP_SECONDS)
-                if status not in (0, -signal.SIGTERM) and self.failed is None:
-                    self.failed = (
-                        f"the {child.name} ended with status {status}: {last_words(child.lines)}"
-                    )
+        for child in self._children():
+            if child is self._recorder and self._venue is not None and self._venue.running():
+                time.sleep(SETTLE_SECONDS)
+            status = child.stop(STOP_SECONDS)
+            if status not in (0, -signal.SIGTERM) and self.failed is None:
+                self.failed = f"the {child.name} ended with status {status}: {last_words(child.lines)}"
         if self._follower is not None:
             self._measure_disk()
             self._follower.close()
@@ -222,8 +236,8 @@ class House:
     # ------------------------------------------------------------ what the processes say
 
     def _has_failed(self) -> bool:
-        for child in (self._venue, self._recorder, self._demo):
-            if child is not None and not child.running():
+        for child in reversed(self._children()):
+            if not child.running():
                 status = child.wait(1.0)
                 self.failed = f"the {child.name} ended on its own with status {status}: {last_words(child.lines)}"
                 return True
