@@ -265,7 +265,7 @@ class FixMarketDataSession(FixIdentity, frozen=True):
 
 
 class FixMarketData(Section, frozen=True):
-    """The FIX market data process; each bound is explained in fix_specs/RULES_OF_ENGAGEMENT.md section 10."""
+    """The FIX market data process; each bound is explained in fix_specs/RULES_OF_ENGAGEMENT.md section 12."""
 
     port: Port = 9880
     tls: FixTls = FixTls()  # with a certificate the port speaks TLS

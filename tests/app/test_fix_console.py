@@ -57,6 +57,10 @@ def report(*fields):
         ("limits", "UL", [(5105, b"t-1")]),
         ("user", "BE", [(923, b"t-1"), (924, b"4"), (553, b"me")]),
         ("password old new", "BE", [(923, b"t-1"), (924, b"3"), (553, b"me"), (554, b"old"), (925, b"new")]),
+        ("md AMZN 5", "V",
+         [(262, b"t-1"), (263, b"1"), (264, b"5"), (265, b"1"), (267, b"3"), (269, b"0"), (269, b"1"), (269, b"2"), (146, b"1"),
+          (55, b"AMZN")]),
+        ("md stop t-1", "V", [(262, b"t-1"), (263, b"2")]),
         ("raw 35=B|148=Some news|33=1|58=text", "B", [(148, b"Some news"), (33, b"1"), (58, b"text")]),
     ],
 )  # fmt: skip
@@ -111,6 +115,28 @@ def test_messages_are_shown_by_name_without_secrets():
     assert shown["name"] == "Logon"
     assert {"tag": 554, "name": "Password", "value": "***"} in shown["fields"]
     assert FixText(None).line("in", logon).startswith("< 1 A 108=30 553=me 554=***")
+
+
+def test_market_data_is_shown_entry_by_entry():
+    update = Message(
+        [
+            *((8, b"FIX.4.4"), (9, b"1"), (35, b"X"), (34, b"7"), (262, b"t-1"), (268, b"2")),
+            *((279, b"1"), (269, b"0"), (278, b"0/5"), (55, b"A"), (270, b"5"), (271, b"10"), (346, b"2")),
+            *((279, b"2"), (269, b"1"), (278, b"1/6"), (55, b"A"), (270, b"6"), (10, b"000")),
+        ]
+    )
+    assert FixText(load_dictionary()).block("in", update).splitlines() == [
+        "< 7 MarketDataIncrementalRefresh MDReqID=t-1",
+        "    CHANGE BID A 5 x 10 (2)",
+        "    DELETE OFFER A 6",
+    ]
+    book = Message(
+        [
+            *((8, b"FIX.4.4"), (9, b"1"), (35, b"W"), (34, b"8"), (262, b"t-1"), (55, b"A"), (268, b"1")),
+            *((269, b"0"), (58, b"not known"), (10, b"000")),
+        ]
+    )
+    assert FixText(load_dictionary()).block("in", book).splitlines()[1:] == ["    BID not known"]
 
 
 @pytest.fixture

@@ -147,7 +147,9 @@ def test_one_side_and_one_level_are_told_alone(connect, world):
 
 def test_what_there_is_none_of_is_an_entry_alone(world, connect):
     wire, symbol = connect(), world.symbols()[0]
-    world.market.by_symbol[symbol].figures.figures.clear()
+    figures = world.market.by_symbol[symbol].figures
+    figures.newest = None
+    figures.figures.clear()
     (answer,) = wire.ask(b"s", symbol, kind=b"0", entries=(b"7", b"B"))
     assert [field for field in answer.fields if field[0] in (268, 269, 270, 271)] == [
         (268, b"2"), (269, b"7"), (269, b"B"),

@@ -7,7 +7,9 @@ import pytest
 from market_wire import MS, MarketWorld, Wire, make_session
 
 from tradsys.fix_market_data.instruments import Instrument
+from tradsys.fix_market_data.market import Market
 from tradsys.fix_market_data.session import Bounds
+from tradsys.fix_market_data.tracked_levels import TrackedLevels
 from tradsys.wire import commands
 from tradsys.wire.enums import InstrumentState, Template
 from tradsys.wire.records import empty
@@ -152,6 +154,14 @@ def test_a_change_of_state_is_told_to_who_follows_it(world):
     assert (told.msg_type, told.get(324), told.get(325), told.get(326)) == ("f", b"s", b"Y", b"2")
     wire.send("e", (324, b"s"), (55, symbol), (263, b"2"))
     assert not any(wire.session.statuses.values())
+
+
+def test_requests_before_the_instruments_are_known_are_told_to_come_again():
+    session = make_session(Market(TrackedLevels(), {}))
+    wire = Wire(session)
+    (answer,) = wire.ask(b"r", b"SYM1")
+    assert (answer.msg_type, answer.get(281)) == ("Y", None)
+    assert "not known yet" in answer.text(58)
 
 
 def test_a_lost_trade_is_told(world):

@@ -32,9 +32,11 @@ from tradsys.app.fix_text import FixText
 from tradsys.client.fix_client import FixClient
 from tradsys.errors import InputError, SessionError, UsageError
 from tradsys.fix.message import Message
+from tradsys.fix.settings import SessionSettings
 
 PASSWORD_VARIABLE = "TRADSYS_FIX_PASSWORD"
 TICK_S = 0.1
+MESSAGE_BYTES_MAX = 1 << 20  # whole books are long
 PROMPT = "fix> "
 
 app = App(name="tradsys fix", version=tradsys.__version__, help="Talk to a FIX door, look into its sessions.")
@@ -61,7 +63,8 @@ def console(
 ) -> int:
     """Log on to a FIX door, type orders, see the messages of both sides by name; help lists the commands.
 
-    Commands may come from a pipe as well. Exit status 1: the session was refused or lost, or a command was none.
+    Orders are taken at port 9878, market data is told at port 9880. Commands may come from a pipe as well. Exit status 1:
+    the session was refused or lost, or a command was none.
 
     Example: echo "buy AMZN 100 @ 223.81" | tradsys fix console --username demo --json
 
@@ -101,9 +104,10 @@ def console(
         if not password and sys.stdin.isatty():
             password = getpass.getpass()
     text = FixText(load_dictionary(dictionary))
-    write = text.json if as_json else text.line
+    write = text.json if as_json else text.block
     client = FixClient(
         host, port, sender, target, username=username, password=password, directory=directory,
+        settings=SessionSettings(sender_comp_id=sender, target_comp_id=target, message_bytes_max=MESSAGE_BYTES_MAX),
         ask_reset=directory is None, tls=context_of(ca, certificate) if tls or ca or certificate else None,
         trace=lambda direction, message: print(write(direction, message), flush=True),
     )  # fmt: skip

@@ -35,6 +35,8 @@ follow [SYMBOL]                              trades there were, and those to com
 limits                                       how much of the session's limits is used
 user                                         who the venue takes us for
 password OLD NEW                             change the password of the session
+md SYMBOL... [DEPTH]                         market data port: follow bids, offers, trades; DEPTH levels a side, else all
+md stop ID                                   ID: its MDReqID
 raw 35=TYPE|TAG=VALUE|...                    any application message; the session adds its header
 wait SECONDS                                 take what comes
 help, quit"""
@@ -108,6 +110,10 @@ class Orders:
             case "password", [old, new]:
                 body = ((923, self._next_id()), (924, b"3"), (553, self._username))
                 return "BE", (*body, (554, old.encode()), (925, new.encode()))
+            case "md", ["stop", request_id]:
+                return "V", ((262, request_id.encode()), (263, b"2"))
+            case "md", [_, *_]:
+                return self._market_data(words)
             case "raw", [_, *_]:
                 return raw(line.split(None, 1)[1])
         raise InputError(f"no such command: {line.strip()}; help lists them")
@@ -165,6 +171,13 @@ class Orders:
     def _cancel_all(self, symbol: list[str], now_ns: int) -> Order:
         body: list[Field] = [(11, self._next_id()), (530, b"1" if symbol else b"7"), (60, moment(now_ns))]
         return "q", tuple(body + [(55, name.encode()) for name in symbol])
+
+    def _market_data(self, words: list[str]) -> Order:
+        """Ask for bids, offers and trades; a number at the end is a depth."""
+        depth = words.pop() if words[-1].isdecimal() and len(words) > 1 else "0"
+        body: list[Field] = [(262, self._next_id()), (263, b"1"), (264, depth.encode()), (265, b"1")]
+        body += [(267, b"3"), (269, b"0"), (269, b"1"), (269, b"2"), (146, b"%d" % len(words))]
+        return "V", (*body, *((55, symbol.encode()) for symbol in words))
 
     def _about(self, ref: str, now_ns: int) -> tuple[Field, ...]:
         """Begin a request about an order, under a ClOrdID of its own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tradsys.client.fix_books import entries
 from tradsys.fix.message import Message
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ SECRET_TAGS = frozenset(
 FRAME_TAGS = frozenset((8, 9, 35, 34, 49, 52, 56, 10))  # in front of the line, or of no interest in it
 ARROWS = {"in": "<", "out": ">"}
 MASK = "***"
+MARKET_DATA = ("W", "X")
+NO_MD_ENTRIES = 268
 
 
 class FixText:
@@ -46,6 +49,26 @@ class FixText:
             value = shown(tag, raw)
             meaning = self.meaning(tag, value)
             words.append(f"{self.field_name(tag)}={value}" + (f"({meaning})" if meaning else ""))
+        return " ".join(words)
+
+    def block(self, direction: str, message: Message) -> str:
+        """Write a message on one line; market data with a line for each entry below it."""
+        if message.msg_type not in MARKET_DATA:
+            return self.line(direction, message)
+        place = next((n for n, (tag, _) in enumerate(message.fields) if tag == NO_MD_ENTRIES), len(message.fields))
+        head = Message([(35, message.msg_type.encode()), (34, b"%d" % message.seq), *message.fields[3:place]])
+        lines = [self.line(direction, head)]
+        lines += [f"    {self._entry(entry)}" for entry in entries(message)]
+        return "\n".join(lines)
+
+    def _entry(self, entry: dict[int, bytes]) -> str:
+        """Write an entry of market data: what happened, kind, instrument, price x quantity (orders), time, text."""
+        said = {tag: shown(tag, value) for tag, value in entry.items()}
+        words = [self.meaning(tag, said[tag]) or said[tag] for tag in (279, 269) if tag in said]
+        words += [said[tag] for tag in (55, 270) if tag in said]
+        words += [f"x {said[271]}"] if 271 in said else []
+        words += [f"({said[346]})"] if 346 in said else []
+        words += [said[tag] for tag in (272, 273, 58) if tag in said]
         return " ".join(words)
 
     def json(self, direction: str, message: Message) -> str:

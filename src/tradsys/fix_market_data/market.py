@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from struct import Struct
 
 import numpy as np
 
-from tradsys.client.packets import FeedPacket
+from tradsys.client.packets import FRAME_HEAD_BYTES, FeedPacket
 from tradsys.fix_market_data.instruments import Instrument
 from tradsys.fix_market_data.requests import LEVEL_KINDS, STATISTIC_KINDS, TRADE
 from tradsys.fix_market_data.streams import BookStream, FigureStream
 from tradsys.fix_market_data.subscriptions import Leg, Subscription
 from tradsys.fix_market_data.tracked_levels import TrackedLevels
 from tradsys.wire.enums import Channel, Template
+from tradsys.wire.records import DTYPES, HEADER_BYTES
 
+MD_TRADE_ID, MD_STATISTICS_ID = int(Template.MD_TRADE), int(Template.MD_STATISTICS)
+RECORDS = {template: DTYPES[template] for template in (MD_TRADE_ID, MD_STATISTICS_ID)}
+ID_AT = {template: dtype.fields["instrument_id"][1] for template, dtype in RECORDS.items() if dtype.fields}
+HEAD, ID = Struct("<HH"), Struct("<I")
 DEFINE_NS = 10**9  # definitions are compared at least so often
 StateListener = Callable[[Instrument], None]
 
@@ -28,7 +34,7 @@ class Told:
         self.book_legs: dict[int, dict[Leg, None]] = {}
         self.figure_legs: dict[Leg, None] = {}
         self.trade_legs: dict[Leg, None] = {}
-        self.last_trade: tuple[int, int, int] | None = None  # price in ticks, quantity in lots, ts_ns
+        self.last_trade: np.void | None = None  # MdTrade
         self.stale_ns = -1  # since when its book is not known; -1: it is
         self.is_told_unknown = False
 
@@ -96,23 +102,31 @@ class Market:
                         leg.take(changes)
 
     def _take_trades(self, packet: FeedPacket) -> None:
-        for record in packet:
-            told = self.told.get(int(record["instrument_id"]))
-            if told is None:
-                continue
-            if record["template_id"] == Template.MD_STATISTICS:
-                changes = told.figures.advance(record)
+        """Take the trades and figures of a packet, read where they lie."""
+        frame, at = packet.frame, FRAME_HEAD_BYTES
+        fresh: dict[Told, None] = {}
+        for index in range(int(packet.head["message_count"])):
+            block_bytes, template = HEAD.unpack_from(frame, at)
+            dtype = RECORDS.get(template)
+            if index >= packet.skip and dtype is not None:
+                told = self.told.get(ID.unpack_from(frame, at + ID_AT[template])[0])
+                if told is not None and template == MD_TRADE_ID:
+                    self._take_trade(told, np.frombuffer(frame, dtype, 1, at)[0].copy())
+                elif told is not None:
+                    told.figures.newest = np.frombuffer(frame, dtype, 1, at)[0].copy()
+                    fresh[told] = None
+            at += HEADER_BYTES + block_bytes
+        for told in fresh:
+            if told.figure_legs:
+                changes = told.figures.advance()
                 for leg in told.figure_legs:
                     leg.take(changes)
-            elif record["template_id"] == Template.MD_TRADE:
-                self._take_trade(told, record)
 
     def _take_trade(self, told: Told, record: np.void) -> None:
-        trade = int(record["price_ticks"]), int(record["qty_lots"]), int(record["ts_ns"])
-        told.last_trade = trade
+        told.last_trade = record
         if told.trade_legs:
-            change = told.instrument.trade_change(int(record["match_id"]), *trade)
-            entry = told.instrument.trade_entry(*trade)
+            change = told.instrument.trade_change(int(record["match_id"]), *trade_of(record))
+            entry = told.instrument.trade_entry(*trade_of(record))
             for leg in told.trade_legs:
                 leg.take_trade(change, entry)
 
@@ -207,11 +221,13 @@ class Market:
                 if told.is_told_unknown:
                     self._tell_unknown(leg)
             if figures is not None:
+                if not told.figure_legs:
+                    figures.advance()
                 told.figure_legs[leg] = None
             if TRADE in request.entry_kinds:
                 told.trade_legs[leg] = None
                 if told.last_trade is not None:
-                    leg.last_trade = told.instrument.trade_entry(*told.last_trade)
+                    leg.last_trade = told.instrument.trade_entry(*trade_of(told.last_trade))
             subscription.waiting[leg] = None
 
     def _stream(self, told: Told, depth: int) -> BookStream:
@@ -244,5 +260,15 @@ class Market:
             book = self.levels.book_of(instrument_id)
             assert told.books.keys() == told.book_legs.keys()
             for stream in told.books.values():
-                if stream.is_good and book is not None and stream.source is book and not book.changed:
+                if (
+                    stream.is_good
+                    and book is not None
+                    and stream.source is book
+                    and not any(book.changed.values())
+                ):
                     stream.check(book)
+
+
+def trade_of(record: np.void) -> tuple[int, int, int]:
+    """Read an MdTrade: price in ticks, quantity in lots, ts_ns."""
+    return int(record["price_ticks"]), int(record["qty_lots"]), int(record["ts_ns"])

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from tradsys import config
 from tradsys.client.feed_client import AsyncFeedClient
 from tradsys.client.fix_listener import Listener
+from tradsys.client.packets import FeedPacket
 from tradsys.fix.settings import SessionSettings
 from tradsys.fix_market_data.instruments import Instrument
 from tradsys.fix_market_data.market import Market
@@ -17,6 +18,8 @@ from tradsys.fix_market_data.session import MS, Bounds, MarketSession, session_c
 from tradsys.fix_market_data.tracked_levels import TrackedLevels
 from tradsys.gateways.fix_logon import FixLogonCheck
 from tradsys.wire.enums import Channel
+
+FIRST_WAIT_S = 3.0
 
 
 class MarketDataServer:
@@ -86,18 +89,27 @@ class MarketDataServer:
     async def run(
         self, host: str, port: int, on_ready: Callable[[int], None], is_over: Callable[[], bool]
     ) -> None:
-        """Serve until it is over; ``on_ready`` is told the port."""
-        on_ready(await self.listener.start(host, port))
+        """Serve until it is over; ``on_ready`` is told the port.
+
+        Nobody is let in before the instruments are known, unless the feed says nothing for `FIRST_WAIT_S`.
+        """
         try:
+            patience = time.monotonic() + FIRST_WAIT_S
+            while not self.market.told and time.monotonic() < patience and not is_over():
+                await self._turn()
+            on_ready(await self.listener.start(host, port))
             while not is_over():
-                packets = await self.feed.next_packets()
-                self.take(packets)
-                await asyncio.sleep(0)  # the sessions have their turn however busy the feed is
+                await self._turn()
         finally:
             await self.listener.stop()
             self.feed.close()
 
-    def take(self, packets: list) -> None:
+    async def _turn(self) -> None:
+        packets = await self.feed.next_packets()
+        self.take(packets)
+        await asyncio.sleep(0)  # the sessions have their turn however busy the feed is
+
+    def take(self, packets: list[FeedPacket]) -> None:
         """Take what the feed has brought and tell it."""
         now_ns = self.clock()
         active = [session for session in self.sessions.values() if session.link.numbers.active]

@@ -298,6 +298,8 @@ class MarketSession(ListenedSession):
         problem = self._excess(request)
         if problem:
             return Refused(requests.BANDWIDTH, problem)
+        if not self._market.told:
+            return Refused(requests.NO_REASON, "the instruments are not known yet; try again")
         unknown = [symbol for symbol in request.symbols if symbol not in self._market.by_symbol]
         if unknown:
             return Refused(

@@ -26,7 +26,7 @@ from tradsys.fix_market_data.requests import (
     STATISTIC_KINDS,
     VOLUME,
 )
-from tradsys.fix_market_data.tracked_levels import Key, Level, TrackedBook
+from tradsys.fix_market_data.tracked_levels import Changed, Level, TrackedBook
 
 KIND_ORDER = (BID, OFFER, OPENING, HIGH, LOW, VOLUME)
 
@@ -76,19 +76,18 @@ class BookStream:
             }
         self._entries.clear()
 
-    def advance(self, book: TrackedBook, changed: Iterable[Key]) -> list[Change]:
+    def advance(self, book: TrackedBook, changed: Changed) -> list[Change]:
         """Go on to what a book holds now; the entries whose levels are gone come first."""
         assert book is self.source, "another book is told from its start"
         changes: list[Change] = []
-        touched = {side: [price for where, price in changed if where == side] for side in SIDE_KINDS}
         for side, kind in SIDE_KINDS.items():
-            if touched[side]:
-                self._advance_side(kind, book, side, touched[side], changes)
+            if changed[side]:
+                self._advance_side(kind, book, side, changed[side], changes)
         changes.sort(key=lambda change: change.action != DELETE)
         return changes
 
     def _advance_side(
-        self, kind: bytes, book: TrackedBook, side: int, touched: list[int], changes: list[Change]
+        self, kind: bytes, book: TrackedBook, side: int, touched: Iterable[int], changes: list[Change]
     ) -> None:
         told, now = self.sides[kind], book.sides[side]
         if (
@@ -145,10 +144,14 @@ class FigureStream:
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
+        self.newest: np.void | None = None  # MdStatistics that has not been told
         self.figures: dict[bytes, bytes] = {}  # kind: its fields, 270 or 271
 
-    def advance(self, record: np.void) -> list[Change]:
-        """Go on to what an MdStatistics says."""
+    def advance(self) -> list[Change]:
+        """Go on to what the newest MdStatistics says."""
+        record, self.newest = self.newest, None
+        if record is None:
+            return []
         price = self.instrument.price
         now: Mapping[bytes, bytes] = {
             OPENING: b"270=%b\x01" % price(int(record["open_price_ticks"])),

@@ -9,14 +9,14 @@ from tradsys.client.level_books import LevelBook, LevelBooks
 from tradsys.wire.enums import Side
 
 Level = tuple[int, int]  # quantity in lots, orders
-Key = tuple[int, int]  # side, price in ticks
+Changed = dict[int, set[int]]  # by side: prices in ticks
 
 
 @dataclass
 class TrackedBook(LevelBook):
     """A book with the levels touched since `TrackedLevels.take_changed`, and its prices in order once asked for."""
 
-    changed: set[Key] = field(default_factory=set)
+    changed: Changed = field(default_factory=lambda: {Side.BUY: set(), Side.SELL: set()})
     touched: set[TrackedBook] = field(default_factory=set)  # shared by all books: those with changes
     instrument_id: int = 0
     _prices: dict[int, list[int]] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class TrackedBook(LevelBook):
             levels[price_ticks] = (qty_lots, order_count)
         else:
             levels.pop(price_ticks, None)
-        self.changed.add((side, price_ticks))
+        self.changed[side].add(price_ticks)
         self.touched.add(self)
 
     def best_prices(self, side: int, count: int) -> list[int]:
@@ -83,11 +83,11 @@ class TrackedLevels(LevelBooks):
         assert isinstance(book, TrackedBook)
         return book
 
-    def take_changed(self) -> list[tuple[TrackedBook, set[Key]]]:
+    def take_changed(self) -> list[tuple[TrackedBook, Changed]]:
         """Take the levels touched since the last time, book by book."""
         taken = []
         for book in self._touched:
             taken.append((book, book.changed))
-            book.changed = set()
+            book.changed = {Side.BUY: set(), Side.SELL: set()}
         self._touched.clear()
         return taken
