@@ -12,6 +12,7 @@ _EXPORTS = {
     "BookView": "tradsys.core.book_view",
     "CurveIdentity": "tradsys.client.order_client",
     "FeedClient": "tradsys.client.feed_client",
+    "FixBooks": "tradsys.client.fix_books",
     "FixClient": "tradsys.client.fix_client",
     "FrameRefusedError": "tradsys.client.order_session",
     "LoggedOutError": "tradsys.client.order_session",

@@ -10,7 +10,7 @@ import numpy as np
 from tradsys.client.packets import FRAME_HEAD_BYTES, FeedPacket
 from tradsys.fix_market_data.instruments import Instrument
 from tradsys.fix_market_data.requests import LEVEL_KINDS, STATISTIC_KINDS, TRADE
-from tradsys.fix_market_data.streams import BookStream, FigureStream
+from tradsys.fix_market_data.streams import BookStream, Change, FigureStream
 from tradsys.fix_market_data.subscriptions import Leg, Subscription
 from tradsys.fix_market_data.tracked_levels import TrackedLevels
 from tradsys.wire.enums import Channel, Template
@@ -98,8 +98,7 @@ class Market:
             for depth, stream in told.books.items() if told is not None else ():
                 if stream.source is book and told is not None:
                     changes = stream.advance(book, changed)
-                    for leg in told.book_legs[depth] if changes else ():
-                        leg.take(changes)
+                    tell(told.book_legs[depth], changes)
 
     def _take_trades(self, packet: FeedPacket) -> None:
         """Take the trades and figures of a packet, read where they lie."""
@@ -118,9 +117,7 @@ class Market:
             at += HEADER_BYTES + block_bytes
         for told in fresh:
             if told.figure_legs:
-                changes = told.figures.advance()
-                for leg in told.figure_legs:
-                    leg.take(changes)
+                tell(told.figure_legs, told.figures.advance())
 
     def _take_trade(self, told: Told, record: np.void) -> None:
         told.last_trade = record
@@ -267,6 +264,14 @@ class Market:
                     and not any(book.changed.values())
                 ):
                     stream.check(book)
+
+
+def tell(legs: Iterable[Leg], changes: list[Change]) -> None:
+    """Tell changes of one stream."""
+    if changes:
+        texts = [change.text for change in changes]
+        for leg in legs:
+            leg.take(changes, texts)
 
 
 def trade_of(record: np.void) -> tuple[int, int, int]:

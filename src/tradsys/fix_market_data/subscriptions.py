@@ -6,14 +6,15 @@ collapse: only which entries changed is kept, and what they are at the moment th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 
 from tradsys.fix_market_data.instruments import NEW, Instrument, nothing_of
-from tradsys.fix_market_data.requests import SNAPSHOT, TRADE, MarketDataRequest
+from tradsys.fix_market_data.requests import LEVEL_KINDS, SNAPSHOT, TRADE, MarketDataRequest
 from tradsys.fix_market_data.streams import KIND_ORDER, BookStream, Change, FigureStream, level_kinds
 
-BODY_BYTES = 8 << 10  # of one X, about; an entry has at most some 200 bytes
+BODY_BYTES = 16 << 10  # of one X, at most
+ENTRY_BYTES_MAX = 256
 RPT_SEQ = b"83=%d\x01"
 
 
@@ -35,6 +36,7 @@ class Leg:
     """
 
     __slots__ = (
+        "_wants_all_levels",
         "book", "changed", "figures", "instrument", "kinds", "last_trade", "needs_snapshot", "ready", "rpt_seq",
         "subscription", "trades", "unknown",
     )  # fmt: skip
@@ -49,6 +51,7 @@ class Leg:
         self.subscription, self.instrument = subscription, instrument
         self.book, self.figures = book, figures
         self.kinds = subscription.request.entry_kinds
+        self._wants_all_levels = self.kinds >= LEVEL_KINDS
         self.needs_snapshot = True
         self.unknown = ""  # why the book is not known, when the client is to be told so
         self.ready: list[bytes] = []  # entries of X of this turn
@@ -57,8 +60,8 @@ class Leg:
         self.last_trade = b""  # entry of W
         self.rpt_seq = 0
 
-    def take(self, changes: Iterable[Change]) -> None:
-        """Take what has changed."""
+    def take(self, changes: list[Change], texts: list[bytes]) -> None:
+        """Take what has changed; `texts` are those of the changes."""
         subscription = self.subscription
         if self.needs_snapshot or subscription.is_once:
             return
@@ -68,6 +71,8 @@ class Leg:
             for change in changes:
                 if change.kind in self.kinds:
                     self.changed.setdefault((change.kind, change.key), change.action != NEW)
+        elif self._wants_all_levels and changes[0].kind in LEVEL_KINDS:
+            self.ready += texts
         else:
             self.ready += [change.text for change in changes if change.kind in self.kinds]
         if self.ready or self.changed or self.needs_snapshot:
@@ -147,7 +152,7 @@ class Subscription:
     pace : Pace
         Of its session.
     body_bytes : int
-        Longest body of an X, about.
+        Longest body of an X.
     has_rpt_seq : bool
         Whether entries are numbered with 83.
     """
@@ -164,7 +169,8 @@ class Subscription:
         self.is_once = request.kind == SNAPSHOT
         self.legs: list[Leg] = []
         self.waiting: dict[Leg, None] = {}  # with something to be told, in the order it came
-        self._body_bytes, self._has_rpt_seq = body_bytes, has_rpt_seq
+        self._entries_max = max(body_bytes // ENTRY_BYTES_MAX, 1)
+        self._has_rpt_seq = has_rpt_seq
 
     def restart(self) -> None:
         """Tell everything anew."""
@@ -182,7 +188,9 @@ class Subscription:
         A caller may stop at any W: what was not taken waits, as does what waits for a book that is not known.
         """
         if self.request.is_incremental:
-            yield from self._change_bodies(chain.from_iterable(map(self._numbered_changes, self.waiting)))
+            yield from self._change_bodies(
+                list(chain.from_iterable(map(self._numbered_changes, self.waiting)))
+            )
         for leg in list(self.waiting):
             if leg.needs_snapshot and not leg.can_tell():
                 continue
@@ -205,17 +213,9 @@ class Subscription:
         leg.rpt_seq += len(texts)
         return [text + RPT_SEQ % number for number, text in enumerate(texts, first)]
 
-    def _change_bodies(self, texts: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
-        part: list[bytes] = []
-        size = 0
-        for text in texts:
-            if size + len(text) > self._body_bytes and part:
-                yield b"X", self._change_body(part)
-                part, size = [], 0
-            part.append(text)
-            size += len(text)
-        if part:
-            yield b"X", self._change_body(part)
+    def _change_bodies(self, texts: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        for begin in range(0, len(texts), self._entries_max):
+            yield b"X", self._change_body(texts[begin : begin + self._entries_max])
 
     def _change_body(self, part: list[bytes]) -> bytes:
         return b"262=%b\x01268=%d\x01%b" % (self.request.request_id, len(part), b"".join(part))
