@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 
 import pytest
 from house import PORTS, Up
@@ -50,6 +52,24 @@ def test_the_demo_trades_is_recorded_and_stops_cleanly(up, tmp_path, capsys):
     assert main(["query", "select count(*) as n from trades", f"--dir={summary['recording']}", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert answer["rows"][0][0] > 50
+
+
+def test_fix_market_data_is_there_with_the_demos_credentials(up, tmp_path):
+    # Goal: what README shows: the console follows a book. Method: run the demo, type at the console through a pipe.
+    running = up("--rate=300", "--no-record")
+    doors = running.wait(lambda now: now["trades"] > 5)["doors"]
+    (session,) = load(tmp_path / "data" / "tradsys.yaml", environ={}).fix_market_data.sessions
+    command = ["fix", "console", "--port", doors["fix_market_data"].rpartition(":")[2], "--wait", "1", "--username", "DEMO"]
+    typed = subprocess.run(
+        [sys.executable, "-m", "tradsys", *command],
+        input="md BTC-USD 3\ntrading BTC-USD\n", capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "TRADSYS_FIX_PASSWORD": session.password, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )  # fmt: skip
+    assert typed.returncode == 0, typed.stderr
+    assert "MarketDataSnapshotFullRefresh MDReqID=" in typed.stdout
+    assert "    BID " in typed.stdout
+    assert "SecurityTradingStatus=17(READY_TO_TRADE)" in typed.stdout
+    assert running.stop()[0] == 0, running.errors
 
 
 def test_sigterm_without_a_demo_and_a_second_start(up, tmp_path):

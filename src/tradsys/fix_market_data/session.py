@@ -139,6 +139,10 @@ class MarketSession(ListenedSession):
     def end(self, now_ns: int) -> None:
         """End with the connection, and with everything asked for on it."""
         super().end(now_ns)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget everything that was asked for."""
         for subscription in self.subscriptions.values():
             self._market.remove(subscription)
         self.subscriptions.clear()
@@ -160,11 +164,13 @@ class MarketSession(ListenedSession):
         """Send what waits while the connection takes it; end the session when a bound is passed."""
         self._now_ns = now_ns
         if not self.link.numbers.active:
+            self._forget()  # logged out, and perhaps slow to go
             return
         self.look_at_pace(now_ns)
         problem = self._problem(now_ns)
         if problem:
             self.link.end(problem, now_ns)
+            self._forget()
         elif not self.pace.is_slow:
             self.link.set_time(now_ns)
             self._send_waiting()
