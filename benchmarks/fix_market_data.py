@@ -35,9 +35,10 @@ from tradsys.core import Engine
 from tradsys.fix.message import Field, parse, split
 from tradsys.fix.settings import SessionSettings
 from tradsys.fix_market_data.market import Market
-from tradsys.fix_market_data.session import Bounds, MarketSession, session_config
+from tradsys.fix_market_data.session import Bounds, MarketSession
 from tradsys.fix_market_data.tracked_levels import TrackedLevels
 from tradsys.gateways.fix_logon import FixLogonCheck
+from tradsys.gateways.fix_sessions import FixSessionConfig
 from tradsys.marketdata.channel import Lines
 from tradsys.marketdata.publisher import Publisher
 from tradsys.marketdata.recovery import RecoveryDoor
@@ -177,7 +178,7 @@ def state_machine(flow: FeedFlow, context: zmq.Context, clients: int) -> tuple[f
         settings = SessionSettings(
             sender_comp_id="TRADSYS", target_comp_id="CLIENT", reset_on_logon=True, latency_ns=0
         )
-        config = session_config(settings, "", "bench", "", ())
+        config = FixSessionConfig(n, 0, settings, Path(), password="bench")
         session = MarketSession(config, market, FixLogonCheck(), Bounds())
         sink = Sink(session, keeps=n == 0)
         session.begin(sink, NOW_NS)  # type: ignore[arg-type]

@@ -14,9 +14,10 @@ from tradsys.fix.message import Message, parse_time
 from tradsys.fix.settings import SessionSettings
 from tradsys.fix_market_data.market import Market
 from tradsys.fix_market_data.requests import BID, OFFER
-from tradsys.fix_market_data.session import Bounds, MarketSession, session_config
+from tradsys.fix_market_data.session import Bounds, MarketSession
 from tradsys.fix_market_data.tracked_levels import TrackedLevels
 from tradsys.gateways.fix_logon import FixLogonCheck
+from tradsys.gateways.fix_sessions import FixSessionConfig
 
 START_NS = parse_time(b"20240102-12:00:00")
 MS = 1_000_000
@@ -103,7 +104,9 @@ def make_session(market: Market, bounds: Bounds | None = None, **options) -> Mar
     settings = SessionSettings(
         sender_comp_id="TRADSYS", target_comp_id="DEMO", reset_on_logon=True, refusal_delay_ns=0
     )
-    config = session_config(settings, "", "secret", "", options.pop("allowed", ()))
+    config = FixSessionConfig(
+        1, 0, settings, Path(), password="secret", allowed_addresses=options.pop("allowed", ())
+    )
     return MarketSession(config, market, FixLogonCheck(), bounds, **options)
 
 

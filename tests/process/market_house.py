@@ -62,13 +62,13 @@ def free_ports(count):
     return ports
 
 
-def start(begin, *words):
+def start(begin, *words, **variables):
     """Start a command and wait for the line that begins so."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tradsys", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | variables,
         text=True,
     )
     said = []
@@ -110,9 +110,9 @@ class MarketHouse:
         lines = [self.address(port) for port in (self.a, self.b, self.snapshots)]
         return FeedClient(*lines, books=False, levels=True)
 
-    def client(self, name="GOOD", **options):
+    def client(self, name="GOOD", port=0, **options):
         settings = SessionSettings(sender_comp_id=name, target_comp_id="TRADSYS", message_bytes_max=1 << 20)
-        return Follower("127.0.0.1", self.port, name, "TRADSYS", username=name.lower(), password="secret",
+        return Follower("127.0.0.1", port or self.port, name, "TRADSYS", username=name.lower(), password="secret",
                         settings=settings, reconnect_s=0, **options)  # fmt: skip
 
     def stop(self):

@@ -5,12 +5,20 @@ Method: `tradsys venue` and `tradsys fix-market-data` as processes; books compar
 
 import contextlib
 import random
+import shutil
 import signal
 import socket
+import ssl
+import sys
 import time
+from pathlib import Path
 
 import pytest
-from market_house import SYMBOLS, Enemy, MarketHouse, told
+from market_house import SYMBOLS, Enemy, MarketHouse, start, told
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "client"))
+
+from test_fix_tls import certificate_of
 
 from tradsys.fix.message import parse, split
 from tradsys.wire.enums import OrderFlags, Side
@@ -185,6 +193,23 @@ def test_one_who_does_not_read_is_ended_and_the_others_go_on(house, good):
         assert ended
         agree(house, good)
     sleeper.close()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_the_port_speaks_tls_when_it_has_a_certificate(house, tmp_path):
+    both = certificate_of(tmp_path, "127.0.0.1")
+    process, line = start("READY", "fix-market-data", "--config", str(house.settings),
+                          TRADSYS_FIX_MARKET_DATA__TLS__CERTIFICATE=str(both))  # fmt: skip
+    try:
+        assert "=tls://" in line
+        context = ssl.create_default_context(cafile=both)
+        with house.client(port=int(line.rpartition(":")[2]), tls=context) as client:
+            client.ask("all", *SYMBOLS)
+            client.until(lambda: client.books.book(b"all", b"SYM2").snapshots)
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+        process.stdout.close()
 
 
 def test_a_venue_that_dies_is_told_and_one_that_comes_back_too(house, good):

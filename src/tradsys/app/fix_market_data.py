@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tradsys import config
+from tradsys.app.arguments import AddressOrNone, ListenPort, OwnAddress, Seconds
 from tradsys.app.doors import LISTENING, find_settings
 from tradsys.app.record import feed_addresses
 from tradsys.app.stopping import stopping
@@ -19,12 +20,12 @@ from tradsys.fix_market_data.server import MarketDataServer
 def fix_market_data(
     *,
     settings: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
-    host: str = "",
-    port: int | None = None,
-    line_a: str | None = None,
-    line_b: str | None = None,
-    recovery: str | None = None,
-    seconds: float = 0.0,
+    host: OwnAddress | None = None,
+    port: ListenPort | None = None,
+    line_a: AddressOrNone | None = None,
+    line_b: AddressOrNone | None = None,
+    recovery: AddressOrNone | None = None,
+    seconds: Seconds = 0.0,
 ) -> int:
     """Serve market data over FIX 4.4 (V W X Y, e f, x y) until Ctrl-C.
 
@@ -77,4 +78,7 @@ async def serve(mine: config.FixMarketData, line_a: str, line_b: str, recovery: 
     """Run a server until it is over; the first line printed says where it listens."""
     assert callable(is_over)
     server = MarketDataServer(mine, line_a or None, line_b or None, recovery or None)
-    await server.run(host, port, lambda port: print(f"{LISTENING}tcp://{host}:{port}", flush=True), is_over)
+    scheme = "tls" if mine.tls.certificate else "tcp"
+    await server.run(
+        host, port, lambda port: print(f"{LISTENING}{scheme}://{host}:{port}", flush=True), is_over
+    )

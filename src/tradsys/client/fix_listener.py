@@ -96,7 +96,13 @@ class Listener:
         """
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: Connection(self), host, port, ssl=tls)
+            self._server = await loop.create_server(
+                lambda: Connection(self),
+                host,
+                port,
+                ssl=tls,
+                ssl_handshake_timeout=None if tls is None else self.base.logon_timeout_ns / SECOND_NS,
+            )
         except OSError as error:
             raise listen_error(f"{host}:{port}", error.errno, error.strerror) from None
         self._ticking = asyncio.create_task(self._tick())

@@ -5,18 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
 
 from tradsys import config
 from tradsys.client.feed_client import AsyncFeedClient
 from tradsys.client.fix_listener import Listener
 from tradsys.client.packets import FeedPacket
+from tradsys.errors import ConfigError
+from tradsys.fix.schedule import Schedule
 from tradsys.fix.settings import SessionSettings
 from tradsys.fix_market_data.instruments import Instrument
 from tradsys.fix_market_data.market import Market
 from tradsys.fix_market_data.requests import RequestLimits
-from tradsys.fix_market_data.session import MS, Bounds, MarketSession, session_config
+from tradsys.fix_market_data.session import MS, Bounds, MarketSession
 from tradsys.fix_market_data.tracked_levels import TrackedLevels
-from tradsys.gateways.fix_logon import FixLogonCheck
+from tradsys.gateways.fix_logon import FixLogonCheck, read_public_key
+from tradsys.gateways.fix_sessions import FixSessionConfig
+from tradsys.gateways.fix_tls import server_context
 from tradsys.wire.enums import Channel
 
 FIRST_WAIT_S = 3.0
@@ -64,15 +71,13 @@ class MarketDataServer:
         logons = FixLogonCheck(settings.logon_failures_max, settings.logon_failure_window_ms)
         self.sessions = {
             (one.sender_comp_id, one.target_comp_id): MarketSession(
-                session_config(
-                    rules_of(settings, one), one.username, one.password, one.secret, one.allowed_addresses
-                ),
+                session_of(settings, one, number),
                 self.market,
                 logons,
                 bounds_of(settings),
                 has_rpt_seq=one.rpt_seq,
             )
-            for one in settings.sessions
+            for number, one in enumerate(settings.sessions, 1)
         }
         base = SessionSettings(
             sender_comp_id="ANY", target_comp_id="ANY", logon_timeout_ns=settings.logon_timeout_ms * MS
@@ -84,6 +89,8 @@ class MarketDataServer:
             unsent_bytes_max=settings.out_bytes_max,
             paused_bytes=settings.conflate_bytes,
         )
+        tls = settings.tls
+        self._tls = server_context(tls.certificate, tls.key, tls.client_ca) if tls.certificate else None
         self._lost_trades = 0
 
     async def run(
@@ -97,7 +104,7 @@ class MarketDataServer:
             patience = time.monotonic() + FIRST_WAIT_S
             while not self.market.told and time.monotonic() < patience and not is_over():
                 await self._turn()
-            on_ready(await self.listener.start(host, port))
+            on_ready(await self.listener.start(host, port, self._tls))
             while not is_over():
                 await self._turn()
         finally:
@@ -136,9 +143,22 @@ class MarketDataServer:
         self._lost_trades = lost
 
 
-def rules_of(settings: config.FixMarketData, one: config.FixMarketDataSession) -> SessionSettings:
-    """Make the session layer's settings: every Logon begins at 1."""
-    return SessionSettings(
+def session_of(
+    settings: config.FixMarketData, one: config.FixMarketDataSession, number: int
+) -> FixSessionConfig:
+    """Make the names, rules and credentials of a session, which trades nothing; every Logon begins at 1.
+
+    Raises
+    ------
+    ConfigError
+        Its hours or its key are none.
+    """
+    try:
+        schedule = Schedule(**msgspec.structs.asdict(one.schedule)) if one.schedule is not None else None
+        public_key = read_public_key(one.public_key) if one.public_key else b""
+    except ValueError as error:
+        raise ConfigError(f"fix_market_data session {one.sender_comp_id}: {error}") from None
+    rules = SessionSettings(
         sender_comp_id=one.target_comp_id,
         target_comp_id=one.sender_comp_id,
         precision=one.precision,
@@ -146,8 +166,20 @@ def rules_of(settings: config.FixMarketData, one: config.FixMarketDataSession) -
         heartbeat_s_max=one.heartbeat_s_max,
         reset_on_logon=True,
         latency_ns=one.latency_s * 10**9,
+        schedule=schedule,
         logon_timeout_ns=settings.logon_timeout_ms * MS,
         refusal_delay_ns=settings.refusal_delay_ms * MS,
+    )
+    return FixSessionConfig(
+        number,
+        0,
+        rules,
+        Path(),  # nothing is kept
+        username=one.username,
+        password=one.password,
+        secret=one.secret.encode("utf-8"),
+        public_key=public_key,
+        allowed_addresses=one.allowed_addresses,
     )
 
 

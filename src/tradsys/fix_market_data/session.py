@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -14,7 +13,6 @@ from tradsys.client.fix_outbox import Outbox
 from tradsys.fix.actions import Fault
 from tradsys.fix.message import Field, Message
 from tradsys.fix.replay import Stored
-from tradsys.fix.settings import SessionSettings
 from tradsys.fix_market_data import requests
 from tradsys.fix_market_data.instruments import UNKNOWN_STATUS, Instrument
 from tradsys.fix_market_data.market import Market, Told
@@ -413,12 +411,3 @@ class MarketSession(ListenedSession):
             self.link.set_time(now_ns)
             lines = (33, b"1"), (58, text.encode("latin-1", "replace"))
             self.link.send("B", ((148, headline.encode()), (61, b"1"), *lines))
-
-
-def session_config(settings: SessionSettings, username: str, password: str, secret: str,
-                   allowed_addresses: tuple[str, ...]) -> FixSessionConfig:  # fmt: skip
-    """Make what the logon check wants of a session that trades nothing."""
-    return FixSessionConfig(
-        0, 0, settings, Path(), username=username, password=password, secret=secret.encode("utf-8"),
-        allowed_addresses=allowed_addresses,
-    )  # fmt: skip
