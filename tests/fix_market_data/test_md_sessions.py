@@ -164,6 +164,22 @@ def test_requests_before_the_instruments_are_known_are_told_to_come_again():
     assert "not known yet" in answer.text(58)
 
 
+def test_a_definition_that_changes_is_told_as_a_new_book(world):
+    wire, symbol = world.connect(), world.symbols()[0]
+    wire.ask(b"r", symbol)
+    told = world.market.by_symbol[symbol]
+    record = told.instrument.record.copy()
+    record["tick_exponent"] -= 1
+    world.core.definitions[told.instrument.instrument_id] = record
+    world.now_ns += 2 * 10**9
+    seen = len(wire.messages)
+    world.turn(0)
+    wire.carry()
+    assert wire.messages[seen].msg_type == "W"
+    assert wire.books.book(b"r", symbol).best(b"0", 50) == world.engine_levels(symbol, b"0", 50)
+    assert len(wire.messages[seen].text(270).partition(".")[2]) == 3
+
+
 def test_a_lost_trade_is_told(world):
     wire = world.connect()
     wire.ask(b"r", *world.symbols(), entries=(b"2",))

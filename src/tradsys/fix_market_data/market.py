@@ -146,12 +146,13 @@ class Market:
     def _redefine(self, told: Told, before: Instrument) -> None:
         self.by_symbol.pop(before.symbol, None)
         self.by_symbol[told.instrument.symbol] = told
-        told.figures.instrument = told.instrument
+        told.figures.instrument, told.last_trade = told.instrument, None
+        told.figures.figures.clear()
         for stream in told.books.values():
             stream.instrument, stream.source = told.instrument, None
             stream.is_good = False
         for leg in {**dict.fromkeys(told.legs()), **told.figure_legs, **told.trade_legs}:
-            leg.instrument = told.instrument
+            leg.instrument, leg.last_trade = told.instrument, b""
             leg.restart()
         self._unwell.add(told.instrument.instrument_id)
 
