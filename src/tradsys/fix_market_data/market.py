@@ -82,7 +82,7 @@ class Market:
 
     def turn(self, packets: Iterable[FeedPacket], now_ns: int) -> None:
         """Take what the feed has brought: packets of TRADES and STATUS, and what became of its books."""
-        is_new = now_ns - self._defined_ns >= DEFINE_NS or len(self.definitions) != len(self.told)
+        is_new = now_ns - self._defined_ns >= DEFINE_NS or len(self.definitions) > len(self.told)
         for packet in packets:
             if packet.channel is Channel.TRADES:
                 self._take_trades(packet)
