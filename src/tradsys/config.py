@@ -78,6 +78,8 @@ class Venue(Section, frozen=True):
     snapshot_port: Port = 5558  # snapshots and gap fill
     fix_port: Port = 9878  # FIX 4.4; listens only when a session has `fix` settings
     fix_tls_port: Port = 9879  # the same over TLS; listens only with fix.tls
+    operator_bind: str = "127.0.0.1"  # of the operator door (protocols/operator.md)
+    operator_port: Port = 0  # 0: any free one; it stands in data_dir/operator.address
     durability: Literal["none", "batch", "fsync"] = "batch"
     poll: Literal["spin", "sleep"] = "sleep"
     snapshot_commands: Annotated[int, Meta(ge=0)] = (
@@ -87,7 +89,7 @@ class Venue(Section, frozen=True):
 
     def __post_init__(self) -> None:
         ports = [self.orders_port, self.feed_a_port, self.feed_b_port, self.snapshot_port]
-        ports += [self.fix_port, self.fix_tls_port]
+        ports += [self.fix_port, self.fix_tls_port, self.operator_port]
         taken = [port for port in ports if port]
         if len(set(taken)) < len(taken):
             raise ValueError(f"the venue's ports must differ, were {ports}")

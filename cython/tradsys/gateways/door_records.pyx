@@ -1,14 +1,15 @@
 """Records the order door makes itself."""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from tradsys.gateways.frames cimport load_u32, load_u64, record_template, write_header
 from tradsys.gateways.sessions cimport Session
 from tradsys.wire.records cimport (
-    BLOCK_CLOSE_SESSION, BLOCK_HEARTBEAT, BLOCK_LOGON_ACCEPTED, BLOCK_OPEN_SESSION, BLOCK_REFUSE_COMMAND,
-    CloseSession, Heartbeat, LogonAccepted, OpenSession, RefuseCommand, SIZE_CLOSE_SESSION, SIZE_HEARTBEAT,
-    SIZE_LOGON_ACCEPTED, SIZE_OPEN_SESSION, SIZE_REFUSE_COMMAND, TEMPLATE_CANCEL_ORDER, TEMPLATE_CLOSE_SESSION,
-    TEMPLATE_HEARTBEAT, TEMPLATE_LOGON_ACCEPTED, TEMPLATE_MASS_CANCEL, TEMPLATE_OPEN_SESSION,
+    BLOCK_CLOSE_SESSION, BLOCK_DEFINE_SESSION, BLOCK_HEARTBEAT, BLOCK_LOGON_ACCEPTED, BLOCK_MASS_CANCEL,
+    BLOCK_OPEN_SESSION, BLOCK_REFUSE_COMMAND, CloseSession, DefineSession, Heartbeat, LogonAccepted, MassCancel,
+    OpenSession, RefuseCommand, SIZE_CLOSE_SESSION, SIZE_DEFINE_SESSION, SIZE_HEARTBEAT, SIZE_LOGON_ACCEPTED,
+    SIZE_MASS_CANCEL, SIZE_OPEN_SESSION, SIZE_REFUSE_COMMAND, TEMPLATE_CANCEL_ORDER, TEMPLATE_CLOSE_SESSION,
+    TEMPLATE_DEFINE_SESSION, TEMPLATE_HEARTBEAT, TEMPLATE_LOGON_ACCEPTED, TEMPLATE_MASS_CANCEL, TEMPLATE_OPEN_SESSION,
     TEMPLATE_REFUSE_COMMAND, TEMPLATE_REPLACE_ORDER,
 )
 
@@ -30,6 +31,23 @@ cdef void fill_close_session(CloseSession* command, uint32_t session_id, int clo
     write_header(command, BLOCK_CLOSE_SESSION, TEMPLATE_CLOSE_SESSION)
     command.session_id = session_id
     command.close_reason = <uint8_t> close_reason
+
+
+cdef void fill_define_session(DefineSession* command, uint32_t session_id, uint32_t participant_id, bint enabled,
+                              uint32_t operator_id, bytes name) noexcept:
+    memset(command, 0, SIZE_DEFINE_SESSION)
+    write_header(command, BLOCK_DEFINE_SESSION, TEMPLATE_DEFINE_SESSION)
+    command.client_ref = operator_id
+    command.defined_session_id = session_id
+    command.participant_id = participant_id
+    command.enabled = enabled
+    memcpy(command.name, <const char*> name, min(<size_t> len(name), sizeof(command.name)))
+
+
+cdef void fill_mass_cancel(MassCancel* command, uint32_t session_id) noexcept nogil:
+    memset(command, 0, SIZE_MASS_CANCEL)
+    write_header(command, BLOCK_MASS_CANCEL, TEMPLATE_MASS_CANCEL)
+    command.target_session_id = session_id
 
 
 cdef void fill_refusal(RefuseCommand* refusal, const Session* session, const uint8_t* record,

@@ -37,6 +37,7 @@ cdef class FixGateway:
     cdef int64_t mono_ns
     cdef int64_t listened_ns           # when the listener was looked at last
     cdef int64_t swept_ns
+    cdef int64_t sampled_ns
     # out
     cdef readonly uint64_t egress_seq  # last event looked at
     cdef int open_count                # sessions open or opening at the engine

@@ -8,7 +8,10 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 cimport cython
 
 from tradsys.engine.sequencer cimport Sequencer
-from tradsys.gateways.door_records cimport fill_close_session, fill_open_session
+from tradsys.core.state cimport GATE_DEFINED, GATE_PARTICIPANT, GATE_SESSION, Session as EngineSession
+from tradsys.gateways.door_records cimport (
+    fill_close_session, fill_define_session, fill_mass_cancel, fill_open_session,
+)
 from tradsys.gateways.fix_connection cimport FixConnection
 from tradsys.gateways.fix_peer cimport NO_ROOM, FixPeer
 from tradsys.gateways.fix_request cimport (
@@ -19,14 +22,16 @@ from tradsys.gateways.outbox cimport monotonic_ns as machine_ns
 from tradsys.gateways.reports cimport Recipient, recipients
 from tradsys.wire.records cimport (
     CLOSE_REASON_HEARTBEAT_TIMEOUT, CLOSE_REASON_LOGOUT, CLOSE_REASON_VENUE_RESTART, CloseSession, CommandDone,
-    CommandRejected, MessageHeader, OpenSession, SIZE_CLOSE_SESSION, SIZE_OPEN_SESSION, TEMPLATE_CLOSE_SESSION,
+    CommandRejected, DefineSession, MassCancel, MessageHeader, OpenSession, PERMISSION_OPERATE, SIZE_CLOSE_SESSION,
+    SIZE_DEFINE_SESSION, SIZE_MASS_CANCEL, SIZE_OPEN_SESSION, TEMPLATE_CLOSE_SESSION,
     TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED, TEMPLATE_DEFINE_PARTICIPANT, TEMPLATE_DEFINE_SESSION,
-    TEMPLATE_INSTRUMENT_DEFINED, TEMPLATE_OPEN_SESSION, TEMPLATE_SET_INSTRUMENT_STATE,
+    TEMPLATE_INSTRUMENT_DEFINED, TEMPLATE_MASS_CANCEL, TEMPLATE_OPEN_SESSION, TEMPLATE_SET_INSTRUMENT_STATE,
 )
 
 from tradsys.errors import reject_text
 from tradsys.fix.actions import EndReason
 from tradsys.fix.message import GarbledError, Header, build, format_time, parse
+from tradsys.fix.session import State
 from tradsys.gateways.fix_answers import news
 from tradsys.gateways.fix_desk import FixDesk
 from tradsys.gateways.fix_limits import FixLimits
@@ -57,10 +62,12 @@ cdef enum:
     MESSAGES_A_TURN = 4096         # of one connection
     LISTEN_NS = 1_000_000          # the sockets are looked at this often while nobody is connected
     SWEEP_NS = 50_000_000          # timers
+    SAMPLE_NS = 1_000_000_000      # rates
     LISTENER = 2147483647
     TLS_LISTENER = 2147483646
     HANDSHAKES_A_TURN = 1          # steps of them: each may take a millisecond from everybody logged on
     DESCRIPTORS_KEPT = 256         # of the process's, for everything but connections
+    GATE_ENABLED = GATE_DEFINED | GATE_SESSION | GATE_PARTICIPANT
     LIVE_BYTES = 1048576           # waiting for a client before its reports stay in the event log
 
 
@@ -365,27 +372,37 @@ cdef class FixGateway:
     def _end_at_engine(self, FixPeer peer, int close_reason):
         """CLOSE_SESSION; where orders are to be cancelled the session is first opened again with that choice.
 
-        Whether they are depends on how the connection ends, which is not known when it begins.
+        Whether they are depends on how the connection ends, which is not known when it begins. A session that is
+        disabled cannot be opened again: its orders are cancelled by the venue.
         """
         peer.engine_open = False
         peer.end_at_ns = 0
         self.session_commands.append((peer, TEMPLATE_CLOSE_SESSION, close_reason, 0))
-        if peer.config.cancels(close_reason):
+        if peer.config.cancels(close_reason) and not self.is_enabled(peer.session_id):
+            self.session_commands.append((peer, TEMPLATE_MASS_CANCEL, 0, 0))
+        elif peer.config.cancels(close_reason):
             peer.opens.append(False)
             self.session_commands.append((peer, TEMPLATE_OPEN_SESSION, 0, 1))
             self.session_commands.append((peer, TEMPLATE_CLOSE_SESSION, close_reason, 0))
         self._push_session_commands()
 
     def _push_session_commands(self):
-        """Hand over OPEN_SESSION and CLOSE_SESSION commands, in order, as far as there is room."""
+        """Hand over commands about sessions, in order, as far as there is room."""
         cdef uint8_t* target
         cdef FixPeer peer
         while self.session_commands:
             peer, kind, argument, cancel = self.session_commands[0]
-            target = self.sequencer.reserve(SIZE_OPEN_SESSION)
+            target = self.sequencer.reserve(SIZE_MASS_CANCEL)
             if target == NULL:
                 return
-            if kind == TEMPLATE_OPEN_SESSION:
+            if kind == TEMPLATE_MASS_CANCEL:
+                fill_mass_cancel(<MassCancel*> target, peer.session_id)
+                self.sequencer.push(SIZE_MASS_CANCEL)
+            elif kind == TEMPLATE_DEFINE_SESSION:
+                fill_define_session(<DefineSession*> target, peer.session_id, peer.config.participant_id, argument, cancel,
+                                    peer.config.name.encode("ascii"))
+                self.sequencer.push(SIZE_DEFINE_SESSION)
+            elif kind == TEMPLATE_OPEN_SESSION:
                 fill_open_session(<OpenSession*> target, peer.session_id, argument, cancel)
                 self.sequencer.push(SIZE_OPEN_SESSION)
             else:
@@ -401,16 +418,25 @@ cdef class FixGateway:
         cdef FixPeer peer
         if is_done and not done.enabled and template_id in (TEMPLATE_DEFINE_SESSION, TEMPLATE_DEFINE_PARTICIPANT):
             for peer in self.peers:
-                if peer.live and (peer.session_id == done.defined_session_id if template_id == TEMPLATE_DEFINE_SESSION
-                                  else peer.config.participant_id == done.participant_id):
+                if (peer.session_id != done.defined_session_id if template_id == TEMPLATE_DEFINE_SESSION
+                        else peer.config.participant_id != done.participant_id):
+                    continue
+                peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
+                if peer.live:
                     peer.session.logout("disabled by an operator", self.now_ns)
                     peer.drain()
+                elif peer.end_at_ns:
+                    self._end_at_engine(peer, CLOSE_REASON_HEARTBEAT_TIMEOUT)  # it does not come back
             return 0
         if template_id != TEMPLATE_OPEN_SESSION or done.session_id >= len(self.by_session):
             return 0
         peer = self.by_session[done.session_id]
         # events come in the order of the commands: the oldest OPEN_SESSION on its way is the one told of
-        if peer is None or not peer.opens or not peer.opens.popleft():
+        if peer is None or not peer.opens:
+            return 0
+        if not peer.opens.popleft():
+            if not is_done:  # disabled while its end was on its way: nothing else cancels its orders
+                self.session_commands.append((peer, TEMPLATE_MASS_CANCEL, 0, 0))
             return 0
         peer.opens_pending -= 1
         if peer.opens_pending:
@@ -503,9 +529,14 @@ cdef class FixGateway:
                 connection.progress_ns = self.mono_ns
             elif self.mono_ns - connection.progress_ns > self.limits.slow_ms * 1_000_000:
                 connection.is_lost = True
+        is_due = self.mono_ns - self.sampled_ns >= SAMPLE_NS
+        if is_due:
+            self.sampled_ns = self.mono_ns
         for peer in self.peers:
             if peer.delayed and peer.connection is None:
                 peer.take_delayed()
+            if is_due:
+                peer.sample(self.mono_ns)
             if peer.end_at_ns and self.mono_ns >= peer.end_at_ns:
                 self._end_at_engine(peer, CLOSE_REASON_HEARTBEAT_TIMEOUT)
 
@@ -580,6 +611,64 @@ cdef class FixGateway:
             self.desk.state_changed(done.instrument_id, done.state, done.state_before, done.ts_ns)
         return 0
 
+    # ------------------------------------------------------------------------------------------ operators
+
+    def may_operate(self, uint32_t session_id):
+        """Tell whether a session and its participant are enabled and have OPERATE."""
+        cdef const EngineSession* session
+        if session_id == 0 or session_id >= self.sequencer.engine.state.sessions_max:
+            return False
+        session = &self.sequencer.engine.state.sessions[session_id]
+        return self.is_enabled(session_id) and bool(
+            self.sequencer.engine.state.participants[session.participant_id].permissions & PERMISSION_OPERATE)
+
+    def is_enabled(self, uint32_t session_id):
+        """Tell whether a session and its participant are defined and enabled."""
+        cdef uint32_t gate = self.sequencer.engine.state.sessions[session_id].gate
+        return gate & GATE_ENABLED == GATE_ENABLED
+
+    def sessions(self):
+        """Numbers, counters and rates of every session, as dicts."""
+        return [(<FixPeer> peer).figures() for peer in self.peers]
+
+    def is_connected(self, int session_id):
+        """Tell whether a client is connected as that session."""
+        return (<FixPeer> self.by_session[session_id]).session.state is not State.CLOSED
+
+    def log_out(self, int session_id, str text):
+        """Log a session out; its connection is closed at the answer, or two seconds later."""
+        cdef FixPeer peer = self._operated(session_id)
+        peer.session.logout(text, self.now_ns)
+        peer.drain()
+
+    def reset_numbers(self, int session_id, int64_t next_in, int64_t next_out):
+        """Set both numbers of a session: at once, or when one that is logged on has been logged out."""
+        cdef FixPeer peer = self._operated(session_id)
+        peer.session.reset_numbers(self.now_ns, next_in, next_out)
+        peer.drain()
+        peer.flush(peer.config.is_durable)
+
+    def set_enabled(self, int session_id, bint enabled, uint32_t operator_id, bint cancel=False):
+        """Enable or disable a session through the journal; `operator_id` is the session of who asked.
+
+        With `cancel` its orders are cancelled.
+        """
+        self.session_commands.append((self._operated(session_id), TEMPLATE_DEFINE_SESSION, enabled, operator_id))
+        if cancel:
+            self.session_commands.append((self.by_session[session_id], TEMPLATE_MASS_CANCEL, 0, 0))
+        self._push_session_commands()
+
+    def is_settled(self):
+        """Tell whether every command of an operator has been decided and may be told."""
+        return (not self.session_commands and self.sequencer.batch_count == 0
+                and self.egress_seq == self.sequencer.engine.last_event_seq)
+
+    def _operated(self, int session_id):
+        cdef FixPeer peer = self.by_session[session_id]
+        self.now_ns = max(self.now_ns, peer.now_ns)
+        peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
+        return peer
+
     # ------------------------------------------------------------------------------------------ the end, and looking in
 
     def news(self, str headline, lines=(), str urgency="0", session_ids=None):
@@ -645,4 +734,4 @@ cdef class FixGateway:
                 "messages_in": self.messages_in, "garbled_bytes": self.garbled_bytes,
                 "logons_refused": self.logons_refused, "connections_refused": self.connections_refused,
                 "connections_displaced": self.connections_displaced,
-                "sessions": [(<FixPeer> peer).figures() for peer in self.peers]}
+                "sessions": self.sessions()}

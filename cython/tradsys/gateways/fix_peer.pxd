@@ -42,7 +42,14 @@ cdef class FixPeer(FixEntry):
     cdef readonly int64_t orders_in
     cdef readonly int64_t throttled
     cdef readonly int64_t reports_out
+    # rates
+    cdef int64_t sampled_ns            # monotonic time of the counters below
+    cdef int64_t sampled_orders
+    cdef int64_t sampled_reports
+    cdef readonly double orders_per_s
+    cdef readonly double reports_per_s
 
+    cdef void sample(self, int64_t mono_ns) noexcept
     cdef int take(self, const uint8_t* message, int64_t size) except -1
     cdef int tell(self, const uint8_t* event, int party, uint64_t report_seq) except -1
     cdef int flush(self, bint sync) except -1

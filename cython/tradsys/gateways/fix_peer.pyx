@@ -123,6 +123,7 @@ cdef class FixPeer(FixEntry):
         elif kind == RECORD_BASE:
             self.told_report_seq, state["period"] = report_seq, ts_ns
             state["base"] = client_ref, seq, report_seq
+            self.numbers.next_out = max(next_in, 1)
 
     def _was_executed(self, state):
         """Whether the engine's last number is of this store: it has executed the request stored here with it.
@@ -181,6 +182,7 @@ cdef class FixPeer(FixEntry):
             self.pushed_seq = 0
         head.seq = self.pushed_seq
         head.ts_ns = period_ns
+        head.next_in = self.numbers.next_out
         self.store.append(&head, NULL, 0)
 
     def _begin_store(self, int64_t period_ns):
@@ -571,12 +573,27 @@ cdef class FixPeer(FixEntry):
             (b"REFUSED", refused, FLOOD_MULTIPLE * self.throttle.throttle_messages, window_ms),
         ]
 
+    cdef void sample(self, int64_t mono_ns) noexcept:
+        """Work out the rates since it was called last."""
+        cdef double seconds = (mono_ns - self.sampled_ns) / 1e9
+        if self.sampled_ns and seconds > 0:
+            self.orders_per_s = (self.orders_in - self.sampled_orders) / seconds
+            self.reports_per_s = (self.reports_out - self.sampled_reports) / seconds
+        self.sampled_ns, self.sampled_orders, self.sampled_reports = mono_ns, self.orders_in, self.reports_out
+
     def figures(self):
         """Numbers and counters, as a dict."""
-        return {"session_id": self.session_id, "comp_id": self.theirs.decode(), "live": bool(self.live),
+        state = &self.sequencer.engine.state.sessions[self.session_id]
+        connection = self.connection
+        return {"session_id": self.session_id, "name": self.config.name, "comp_id": self.theirs.decode(),
+                "enabled": bool(state.enabled), "live": bool(self.live),
+                "address": connection.address if connection is not None else "",
                 "next_in": self.numbers.next_in, "next_out": self.numbers.next_out,
                 "told_report_seq": self.told_report_seq, "orders": self.orders_in, "refused": self.refused,
-                "throttled": self.throttled, "reports": self.reports_out, "resent": self.messages_resent}
+                "throttled": self.throttled, "reports": self.reports_out, "resent": self.messages_resent,
+                "orders_per_s": round(self.orders_per_s, 1), "reports_per_s": round(self.reports_per_s, 1),
+                "reports_behind": max(<int64_t> state.last_report_seq - <int64_t> self.told_report_seq, 0),
+                "bytes_waiting": connection.waiting_bytes() if connection is not None else 0}
 
 
 cdef int64_t tokens_used(const Session* throttle, int64_t now_ns) noexcept nogil:

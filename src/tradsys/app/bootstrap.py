@@ -95,6 +95,7 @@ def _fix_session(
         participant.participant_id,
         rules,
         Path(settings.venue.data_dir) / "fix" / f"{session.session_id:06d}",
+        name=session.name,
         username=fix.username,
         password=fix.password,
         secret=session.secret.encode("utf-8"),

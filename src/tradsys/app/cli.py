@@ -39,6 +39,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "venue": Command("tradsys.app.venue:venue", "run the venue: doors, engine, public feed"),
     "fix": Command("tradsys.app.fix:app", "talk to the FIX door: a console; print the log of a session"),
+    "admin": Command(
+        "tradsys.app.admin:app", "operate a running venue: its FIX sessions, their numbers, who may log on"
+    ),
     "fix-market-data": Command(
         "tradsys.app.fix_market_data:fix_market_data", "serve the public feed as FIX market data"
     ),

@@ -23,6 +23,7 @@ from cyclopts import Parameter
 from tradsys import config
 from tradsys.app.arguments import OutputDirectory
 from tradsys.app.bootstrap import credentials_of, define_what_is_missing, fix_sessions_of
+from tradsys.client.operator_client import OPERATOR_ADDRESS
 from tradsys.engine.sequencer import Sequencer
 from tradsys.errors import EngineStoppedError, listen_error
 from tradsys.gateways.door import CurveKeys, admit_curve_clients, open_order_socket
@@ -31,6 +32,7 @@ from tradsys.gateways.fix_limits import FixLimits
 from tradsys.gateways.fix_tls import server_context
 from tradsys.gateways.limits import DoorLimits
 from tradsys.gateways.logon import LogonCheck, LogonLimits
+from tradsys.gateways.operator_door import OperatorDoor, open_operator_socket
 from tradsys.gateways.order_gateway import OrderGateway
 from tradsys.marketdata.channel import Lines
 from tradsys.marketdata.feed import DOOR_HWM_FRAMES, make_door, make_publisher
@@ -156,6 +158,34 @@ class VenueProcess:
         self._open_feed()
         self._open_orders()
         self._open_fix()
+        self._open_operator_door()
+
+    def _open_operator_door(self) -> None:
+        """The operator door, when there is a FIX door to operate; its address is left where its tools look."""
+        self.operators: OperatorDoor | None = None
+        if self.fix is None:
+            return
+        ports = self.settings.venue
+        door = open_operator_socket(
+            self.context, f"tcp://{ports.operator_bind}:{ports.operator_port or '*'}", self._curve_keys()
+        )
+        self._stack.callback(door.close, LINGER_MS)
+        data_dir = Path(ports.data_dir)
+        self.operators = OperatorDoor(
+            door, credentials_of(self.settings), self.fix, data_dir / "fix" / "operator.log"
+        )
+        self._stack.callback(self.operators.close)
+        self._wake_handles += (int(door.underlying),)
+        self.addresses["operator"] = door.get_string(zmq.LAST_ENDPOINT)
+        address = data_dir / OPERATOR_ADDRESS
+        address.write_text(self.addresses["operator"] + "\n")
+        self._stack.callback(address.unlink, missing_ok=True)
+
+    def _curve_keys(self) -> CurveKeys | None:
+        curve = self.settings.venue.curve
+        if not curve.enabled:
+            return None
+        return CurveKeys(curve.public_key.encode("ascii"), curve.secret_key.encode("ascii"))
 
     def _open_fix(self) -> None:
         """The FIX door, when any session speaks it."""
@@ -194,13 +224,10 @@ class VenueProcess:
         names = {field.name for field in fields(DoorLimits)}
         given = msgspec.structs.asdict(orders)
         self.limits = DoorLimits(**{name: value for name, value in given.items() if name in names})
-        keys = None
-        if curve.enabled:
-            keys = CurveKeys(curve.public_key.encode("ascii"), curve.secret_key.encode("ascii"))
-            if curve.client_keys:
-                admitted = [key.encode("ascii") for key in curve.client_keys]
-                self._stack.callback(admit_curve_clients(self.context, admitted).stop)
-        socket = open_order_socket(self.context, self._address("orders_port"), self.limits, keys)
+        if curve.enabled and curve.client_keys:
+            admitted = [key.encode("ascii") for key in curve.client_keys]
+            self._stack.callback(admit_curve_clients(self.context, admitted).stop)
+        socket = open_order_socket(self.context, self._address("orders_port"), self.limits, self._curve_keys())
         self._stack.callback(socket.close, LINGER_MS)
         check = LogonCheck(
             credentials_of(self.settings),
@@ -221,7 +248,7 @@ class VenueProcess:
         router = self._bind(zmq.ROUTER, "snapshot_port")
         self.publisher = make_publisher(self.sequencer.engine, time.time_ns(), feed, Lines(line_a, line_b))
         self.recovery_door = make_door(self.publisher, router, feed)
-        self._wake_handles = (int(router.underlying),)
+        self._wake_handles: tuple[int, ...] = (int(router.underlying),)
         self.addresses = {
             name: socket.get_string(zmq.LAST_ENDPOINT)
             for name, socket in (("feed_a", line_a), ("feed_b", line_b), ("snapshots", router))
@@ -250,7 +277,7 @@ class VenueProcess:
 
     def ready_line(self) -> str:
         """The line scripts wait for: READY and the doors' addresses."""
-        order = ("orders", "feed_a", "feed_b", "snapshots", "fix", "fix_tls")
+        order = ("orders", "feed_a", "feed_b", "snapshots", "fix", "fix_tls", "operator")
         return "READY " + " ".join(
             f"{name}={self.addresses[name]}" for name in order if name in self.addresses
         )
@@ -277,6 +304,8 @@ class VenueProcess:
         self.gateway.egress()
         if self.fix is not None:
             taken += self.fix.egress()
+        if self.operators is not None:
+            taken += self.operators.service(now_ns)
         published = self.publisher.publish(self.sequencer, now_ns)
         served = self.recovery_door.service(now_ns)
         self.turns += 1

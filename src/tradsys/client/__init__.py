@@ -17,6 +17,7 @@ _EXPORTS = {
     "FrameRefusedError": "tradsys.client.order_session",
     "LoggedOutError": "tradsys.client.order_session",
     "LogonRefusedError": "tradsys.client.order_session",
+    "OperatorClient": "tradsys.client.operator_client",
     "OrderClient": "tradsys.client.order_client",
     "OrderSession": "tradsys.client.order_session",
     "Report": "tradsys.client.order_session",

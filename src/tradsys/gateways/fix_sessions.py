@@ -25,6 +25,8 @@ class FixSessionConfig:
         CompIDs and rules of the session layer.
     directory : Path
         Where its store lies.
+    name : str
+        Its name in the settings, for people.
     username, password : str
         Tags 553 and 554 of its Logon; an empty password asks for a signature (95, 96) with `secret`, and no secret
         either lets anybody in who knows the CompIDs.
@@ -63,6 +65,7 @@ class FixSessionConfig:
     participant_id: int
     settings: SessionSettings
     directory: Path
+    name: str = ""
     username: str = ""
     password: str = ""
     secret: bytes = b""
