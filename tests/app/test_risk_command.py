@@ -300,3 +300,21 @@ def test_the_report_marks_every_exceedance():
     assert "same on every path" in histogram(np.zeros(3), 0.0, 0.0)
     assert bars([str(i) for i in range(30)], np.arange(30.0) - 10).count("<rect") == 20
     assert "and 10 smaller ones" in bars([str(i) for i in range(30)], np.zeros(30))
+
+
+@pytest.mark.parametrize(("base", "factor"), [("USD", 0.9 * 1.1), ("EUR", 0.9), ("CHF", 0.9 * 1.1 / 1.25)])
+def test_stress_converts_moves_of_currencies(capsys, tmp_path, base, factor):
+    history, own, portfolio = tmp_path / "h.csv", tmp_path / "own.yaml", tmp_path / "p.csv"
+    days = [f"2024-01-{day:02d}" for day in range(1, 20)]
+    lines = [f"{day},{100 + i % 3},{1 + i % 2 / 10},{1 + i % 4 / 10}" for i, day in enumerate(days)]
+    history.write_text("\n".join(["date,SAP,EUR/USD,EUR/CHF", *lines]))
+    own.write_text(
+        "bang: {symbols: {SAP: -0.1}, currencies: {EUR: 0.1, CHF: 0.25}}\nhalf: {symbols: {SAP: -0.1}}\n"
+    )
+    portfolio.write_text("symbol,quantity,currency\nSAP,10,EUR\n")
+    words = (str(portfolio), "--history", str(history), "--scenarios", str(own), "--base", base)
+    found = run(capsys, "stress", *words, "--scenario", "bang", "--scenario", "half")
+    full, half = found["scenarios"]
+    assert full["pnl"] == pytest.approx(found["value"] * (factor - 1.0))
+    assert full["unstated"] == []
+    assert half["unstated"] == {"USD": ["EUR"], "EUR": [], "CHF": ["CHF", "EUR"]}[base]

@@ -30,7 +30,9 @@ class ScenarioLine:
     title: str
     source: str
     pnl: float
-    unstated: list[str]  # symbols whose move the scenario does not state; they count as unmoved
+    unstated: list[
+        str
+    ]  # symbols and currencies whose move the scenario does not state; they count as unmoved
     worst: str  # symbol that loses most, or nothing
     worst_pnl: float
 
@@ -129,12 +131,18 @@ def _line(book: Book, scenario: stress.Scenario) -> ScenarioLine:
     symbols = [p.symbol for p in book.positions]
     moves = scenario.moves(symbols, [p.labels.get("asset_class", "") for p in book.positions])
     stated = ~np.isnan(moves)
+    dollars = {"USD": 0.0, **scenario.currencies}
     currencies = [p.labels["currency"] for p in book.positions]
-    rates = np.array([0.0 if c == book.base else scenario.currencies.get(c, 0.0) for c in currencies])
+    home = 1.0 + dollars.get(book.base, 0.0)
+    rates = np.array(
+        [0.0 if c == book.base else (1.0 + dollars.get(c, 0.0)) / home - 1.0 for c in currencies]
+    )
     total = (1.0 + np.where(stated, moves, 0.0)) * (1.0 + rates) - 1.0
     parts = book.exposures * total
     worst = int(parts.argmin())
     unstated = sorted({symbol for symbol, known in zip(symbols, stated, strict=True) if not known})
+    abroad = {c for c in currencies if c != book.base}
+    unstated += sorted(c for c in abroad | ({book.base} if abroad else set()) if c not in dollars)
     return ScenarioLine(
         scenario.name, scenario.title, scenario.source, float(parts.sum()), unstated,
         symbols[worst] if parts[worst] < 0.0 else "", min(float(parts[worst]), 0.0),
@@ -166,7 +174,7 @@ def forecasts(pnl: Floats, window: int, level: float) -> dict[str, Floats]:
     (observations - window,) by way: historical of the window; filtered: the same of P&L over its volatility, times the
     volatility forecast; normal: that volatility times the normal quantile.
     """
-    volatilities = ewma_volatilities(pnl)
+    volatilities = ewma_volatilities(pnl, start=min(60, window))  # nothing of the days it forecasts
     now = volatilities[window:-1]
     return {
         "historical": tests.rolling_forecasts(pnl, window, level),
