@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from tradsys.app import fix_certify
+from tradsys.app import fix_certify, fix_examiner
 from tradsys.app.fix_certify import Examination
 from tradsys.app.fix_examiner import Examiner
 from tradsys.app.fix_rules import load_dictionary
@@ -116,6 +116,15 @@ def test_what_a_client_does_wrong_is_said(capsys, monkeypatch, spoil, fails, say
     assert status == 1
     result, text = results[fails]
     assert (result, says in text) == ("FAILED", True), results
+
+
+@pytest.mark.heavy
+def test_a_client_that_sends_without_end_fails(capsys, monkeypatch):
+    monkeypatch.setattr(fix_examiner, "KEPT_MAX", 100)
+    orders = [[(11, f"o{n}"), *ORDER[1:]] for n in range(200)]
+    status, results, _ = examine(capsys, monkeypatch, orders=orders, wait_s=1.0)
+    assert status == 1
+    assert any(result == "FAILED" and "at most 100 messages" in text for result, text in results.values())
 
 
 def test_nobody_comes(capsys, monkeypatch):

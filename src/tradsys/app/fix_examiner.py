@@ -17,6 +17,7 @@ from tradsys.fix.replay import GapFill, Stored, replay
 ADMIN_TYPES = frozenset("012345A")
 RECEIVE_BYTES = 64 << 10
 REPLAYS_MAX = 100  # ResendRequests answered; a client that asks without end fails
+KEPT_MAX = 10_000  # messages of the client's remembered; one that sends more fails
 
 
 class Failure(Exception):
@@ -122,6 +123,7 @@ class Examiner:
         if self._socket is None:
             raise Failure("the client closed the connection")
         try:
+            self._socket.settimeout(self.wait_s)
             self._socket.sendall(data)
         except OSError as error:
             self.cut()
@@ -157,6 +159,8 @@ class Examiner:
                 return message
             if message.msg_type in "35":
                 raise Failure(f"{msg_type} expected, was {message}")
+            if time.monotonic() >= deadline:
+                break
         raise Failure(f"no {msg_type} within {within_s:g} s")
 
     def expect_close(self, within_s: float) -> None:
@@ -192,6 +196,8 @@ class Examiner:
         return self._take(self._messages.pop(0))
 
     def _take(self, message: Message) -> Message:
+        if len(self.application) + len(self.again) + len(self.faults) >= KEPT_MAX:
+            raise Failure(f"at most {KEPT_MAX} messages are expected, more came")
         fault = self._check(message)
         if fault is not None:
             self.faults.append(f"{message}: 373={fault.reason}, tag {fault.ref_tag}")
