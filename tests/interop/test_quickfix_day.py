@@ -5,13 +5,9 @@ counterparty is our own FIX client.
 """
 
 import pytest
-from trading_floor import rejections, trade
+from trading_floor import rejections, texts, trade
 
 pytestmark = pytest.mark.heavy
-
-
-def texts(message, *tags):
-    return [message.text(tag) for tag in tags]
 
 
 @pytest.fixture

@@ -271,6 +271,11 @@ def trade(maker, qty, price="200.00", side=2):
     raise AssertionError("the counterparty's order was not answered")
 
 
+def texts(message, *tags):
+    """Values of a message in the order of the tags."""
+    return [message.text(tag) for tag in tags]
+
+
 def rejections(text):
     """What an event log of QuickFIX says about messages it did not like."""
     return re.findall(r".*(?:Reject|rejected|Invalid|error|Incorrect).*", text)
