@@ -28,7 +28,7 @@ HEARTBEAT_S_MAX = 60
 def certify(
     *,
     host: Host = "127.0.0.1",
-    port: ListenPort = 9880,
+    port: ListenPort = 9882,
     sender: CompId = "TRADSYS",
     target: CompId = "DEMO",
     dictionary: InputFile | None = None,
@@ -41,7 +41,7 @@ def certify(
     The client begins with an empty store or 141=Y, says a HeartBtInt of at most 60 s (2 s makes it quick), connects again by
     itself and keeps its numbers when it does. Exit status 1: something does not hold.
 
-    Example: tradsys fix certify --port 9880 --target DESK
+    Example: tradsys fix certify --port 9882 --target DESK
 
     Parameters
     ----------
