@@ -119,6 +119,7 @@ def test_every_fault_is_reached():
     for reason, text in cases.items():
         assert [found[0] for found in OURS_BOTH.same(rebuilt(fields_of(text)))] == [reason, reason]
     assert OURS_BOTH.same(rebuilt(fields_of(f"{head}{ORDER}"))) == [None, None]
+    assert OURS_BOTH.same(rebuilt(fields_of(f"{head}40=1|40=2"))) == [(13, 40), (13, 40)]  # before what is missing
     assert OURS_BOTH.same(b"8=FIX.4.4|") == [GARBLED, GARBLED]
     assert OURS_BOTH.same(rebuilt(fields_of(f"{head}{ORDER}|5000=x"))) == [(0, 5000), None]
     assert OURS_BOTH.same(rebuilt(fields_of(f"{head}{ORDER}|453=1|448=a|452=1|447=D"))) == [(15, 447), None]

@@ -35,7 +35,8 @@ cdef struct Word:
 cdef struct Place:
     int16_t place          # its order, from 0; -1: no member
     int16_t group          # the section of its entries; -1: it counts none
-    int16_t is_inside      # 1: a member, or one of an entry of a group in it
+    uint8_t is_inside      # 1: a member, or one of an entry of a group in it
+    uint8_t is_grouped     # 1: one of an entry of a group in it
 
 cdef struct SectionRule:
     const Place* places    # by field_id

@@ -1,7 +1,7 @@
 """Body of the validation. The order of faults is that of `tradsys.fix.rules`, and so are the forms of values.
 
-First one pass over the fields for syntax and for the order of header, body and trailer, then the required fields, then
-field by field, groups by recursion: as deep as the dictionary nests them, whatever a message says.
+First one pass over the fields for syntax, for the order of header, body and trailer and for tags that are there twice, then
+the required fields, then field by field, groups by recursion: as deep as the dictionary nests them, whatever a message says.
 """
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -176,14 +176,18 @@ cdef class Validator:
 
     cdef int validate_fields(self, const uint8_t* message, int* fault_tag) noexcept nogil:
         cdef int32_t body = _body_of(self, message), header_end, body_end = 0, end = 0
+        cdef int32_t twice[3]  # first tag that is there twice, of header, body, trailer; 0: none
         cdef int reason
         fault_tag[0] = 0
         self.round_ += 3
-        header_end = _cut(self, &self.sections[body], &body_end, &reason, fault_tag)
+        header_end = _cut(self, &self.sections[body], &body_end, twice, &reason, fault_tag)
         if reason != VALID:
             return reason
         if body == 0:
             return INVALID_MSG_TYPE
+        if twice[0] or twice[1] or twice[2]:
+            fault_tag[0] = twice[0] or twice[2] or twice[1]
+            return REPEATED_TAG
         reason = _missing(self, &self.sections[HEADER], self.round_, fault_tag)
         if reason == VALID:
             reason = _missing(self, &self.sections[TRAILER], self.round_ + 2, fault_tag)
@@ -232,7 +236,8 @@ cdef int32_t _id_of(Validator self, int32_t tag) noexcept nogil:
     return 0
 
 
-cdef int32_t _cut(Validator self, const SectionRule* body, int32_t* body_end, int* reason, int* fault_tag) noexcept nogil:
+cdef int32_t _cut(Validator self, const SectionRule* body, int32_t* body_end, int32_t* twice, int* reason,
+                  int* fault_tag) noexcept nogil:
     """Count the fields before body and trailer; number them, and note in which part each was seen."""
     cdef int32_t position, header_end = self.count, tag
     cdef int part, seen = 0  # PART_HEADER: the header has ended; PART_TRAILER: so has the body
@@ -243,9 +248,10 @@ cdef int32_t _cut(Validator self, const SectionRule* body, int32_t* body_end, in
     cdef uint64_t* present = self.present
     cdef uint64_t round_ = self.round_
     cdef const Place* places = body.places
-    cdef int32_t field_id, count = self.count
+    cdef int32_t field_id, count = self.count, section
     cdef bint is_passing = not self.strict
     body_end[0] = self.count
+    twice[0] = twice[1] = twice[2] = 0
     reason[0] = VALID
     for position in range(count):
         field = &fields[position]
@@ -267,10 +273,18 @@ cdef int32_t _cut(Validator self, const SectionRule* body, int32_t* body_end, in
             if reason[0] == VALID:
                 reason[0] = OUT_OF_ORDER
                 fault_tag[0] = tag
-        # 0 the header, 1 the body, 2 the trailer
-        present[field_id] = round_ + (seen & PART_HEADER) + (seen >> 1)
+        section = (seen & PART_HEADER) + (seen >> 1)  # 0 the header, 1 the body, 2 the trailer
+        if present[field_id] == round_ + section and twice[section] == 0:
+            twice[section] = _repeated(self, body if section == 1 else &self.sections[section >> 1], field_id)
+        present[field_id] = round_ + section
         field.is_passed = is_passing and seen == PART_HEADER and not places[field_id].is_inside
     return header_end
+
+
+cdef int32_t _repeated(Validator self, const SectionRule* section, int32_t field_id) noexcept nogil:
+    """The tag of a field that is there twice; 0: it may be, or is looked at with the entries of groups."""
+    cdef Place place = section.places[field_id]
+    return self.rules[field_id].tag if place.place >= 0 and not place.is_grouped else 0
 
 
 cdef int _missing(Validator self, const SectionRule* section, uint64_t round_, int* fault_tag) noexcept nogil:
@@ -464,6 +478,8 @@ cdef int _fill_sections(Validator self, tables) except -1:
             place.place, place.group = order, group
         for field_id in row.inside:
             self.places[section * self.field_count + <int32_t> field_id].is_inside = 1
+        for field_id in row.grouped:
+            self.places[section * self.field_count + <int32_t> field_id].is_grouped = 1
     for index in range(len(tables.required)):
         self.required[index] = tables.required[index]
     for key, section in tables.types.items():

@@ -30,10 +30,11 @@ class SectionRow(Struct, frozen=True):
     # by field_id: order from 0, and section of its entries (-1: counts none)
     members: dict[int, tuple[int, int]]
     inside: list[int]  # field_ids of members, and of those of groups
+    grouped: list[int]  # field_ids of members of groups in it
     required: tuple[int, int]  # Tables.required from and to
 
 
-EMPTY = SectionRow({}, [], (0, 0))
+EMPTY = SectionRow({}, [], [], (0, 0))
 
 
 class Tables:
@@ -120,4 +121,5 @@ class Tables:
         begin = len(self.required)
         self.required += [self.field_ids[tag] for tag in section.required]
         inside = sorted(self.field_ids[tag] for tag in section.all_tags)
-        return SectionRow(members, inside, (begin, len(self.required)))
+        grouped = sorted(self.field_ids[tag] for tag in section.group_tags)
+        return SectionRow(members, inside, grouped, (begin, len(self.required)))
