@@ -80,7 +80,7 @@ cdef inline int64_t second_of_day(const uint8_t* text) noexcept nogil:
 
 
 cdef inline int64_t fraction_of(const uint8_t* text, int digits) noexcept nogil:
-    """What stands behind a time of day as nanoseconds: a point and 3, 6 or 9 digits; -1: it does not. Eight bytes lie before it."""
+    """A point and 3, 6 or 9 digits behind a time of day as nanoseconds; -1: they are none. Eight bytes lie before them."""
     cdef uint64_t word
     if text[0] != c".":
         return -1

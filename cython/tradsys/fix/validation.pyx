@@ -244,7 +244,7 @@ cdef int32_t _cut(Validator self, const SectionRule* body, int32_t* body_end, in
     cdef FixField* fields = self.fields  # here and below: what is written could be these, to the compiler
     cdef FixField* field
     cdef const uint16_t* field_ids = self.field_ids
-    cdef const FieldRule* rules = self.rules
+    cdef const FieldRule* known = self.rules
     cdef uint64_t* present = self.present
     cdef uint64_t round_ = self.round_
     cdef const Place* places = body.places
@@ -262,7 +262,7 @@ cdef int32_t _cut(Validator self, const SectionRule* body, int32_t* body_end, in
             return 0
         field_id = field_ids[tag] if tag < NEAR_TAGS else _id_of(self, tag)
         field.field_id = <int16_t> field_id
-        part = rules[field_id].part
+        part = known[field_id].part
         if part != PART_HEADER and not seen & PART_HEADER:
             header_end = position
             seen |= PART_HEADER
