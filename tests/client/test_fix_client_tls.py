@@ -14,6 +14,7 @@ import threading
 
 import pytest
 from acceptor_thread import AcceptorThread
+from certificate_maker import certificate_of
 
 from tradsys.app.fix_acceptor import EchoAcceptor, server_tls
 from tradsys.client import FixClient
@@ -21,18 +22,6 @@ from tradsys.errors import InputError, SessionError
 from tradsys.fix.settings import SessionSettings
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-
-
-def certificate_of(folder, name):
-    """A PEM file with a new key and its own certificate for 127.0.0.1 or another name."""
-    key, cert, both = (folder / f"{name}.{end}" for end in ("key", "cert", "pem"))
-    kind = "IP" if name[0].isdigit() else "DNS"
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    words += ["-days", "2", "-subj", "/CN=venue"]
-    words += ["-addext", f"subjectAltName={kind}:{name}", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run(words, check=True, capture_output=True, timeout=60)
-    both.write_bytes(key.read_bytes() + cert.read_bytes())
-    return both
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,11 @@ import shutil
 import signal
 import socket
 import ssl
-import sys
 import time
-from pathlib import Path
 
 import pytest
+from certificate_maker import certificate_of
 from market_house import SYMBOLS, Enemy, MarketHouse, start, told
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "client"))
-
-from test_fix_tls import certificate_of
 
 from tradsys.fix.message import parse, split
 from tradsys.wire.enums import OrderFlags, Side
