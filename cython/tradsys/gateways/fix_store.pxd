@@ -6,7 +6,9 @@ that damage in the middle is told from the torn end that a crash leaves.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
-    RECORD_BASE = 1          # begin of a file: report_seq told before it, client_ref = the engine's last client_seq then, next_in: what we send next
+    # begin of a file: report_seq told before it, client_ref = the engine's last client_seq then, seq: the highest on
+    # its way to the engine then, 0: none; next_in: what we send next
+    RECORD_BASE = 1
     RECORD_IN = 2            # a message received; client_ref: the reference of its command, 0: none
     RECORD_OUT = 3           # a message sent; report_seq: the engine's report in it; client_ref: a copy's place in the log
     RECORD_NUMBERS = 4       # next_in: what the client sends next; client_ref: a copy's place in the log
