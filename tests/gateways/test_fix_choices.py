@@ -13,9 +13,9 @@ from fix_maker import FixDoor
 
 from tradsys.app.fix_rules import load_dictionary
 from tradsys.fix.message import Message, format_time, parse_time
-from tradsys.fix.rules import Rules
 from tradsys.fix.schedule import Schedule
 from tradsys.fix.settings import SessionSettings
+from tradsys.fix.validation import Validator
 from tradsys.gateways.fix_logon import FixLogonCheck, is_within, read_public_key
 from tradsys.gateways.fix_sessions import FixSessionConfig
 
@@ -159,7 +159,7 @@ def test_orders_from_before_a_restriction_can_be_cancelled(make_door):
 
 @pytest.fixture(scope="module")
 def rules():
-    return Rules(load_dictionary(), strict=True)
+    return Validator(load_dictionary(), strict=True)
 
 
 @pytest.mark.parametrize(

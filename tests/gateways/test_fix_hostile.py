@@ -289,3 +289,15 @@ def test_passwords_are_not_kept_whatever_message_has_them(make_door, tmp_path):
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and "fix" in path.parts)
     assert b"35=BE" in written
     assert b"secret" not in written
+
+
+@pytest.mark.parametrize("msg_type", ["0", "1", "5", "BE"])
+def test_no_tag_of_a_credential_is_kept(make_door, tmp_path, msg_type):
+    client = make_door().trader()
+    secrets = [(95, 8), (96, "secret-3"), (554, "secret-4"), (925, "secret-5"), (1402, "secret-6"), (1404, "secret-7")]
+    client.send(msg_type, *([(112, "t")] if msg_type == "1" else []), *secrets)
+    client.send("1", (112, "last"))
+    client.door.until(lambda: client.closed or any(message.text(112) == "last" for message in client.received))
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and "fix" in path.parts)
+    assert b"35=" + msg_type.encode() in written
+    assert b"secret-" not in written

@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from tradsys.engine.sequencer cimport Sequencer
+from tradsys.fix.validation cimport Validator
 from tradsys.gateways.fix_copies cimport FixCopies
 from tradsys.gateways.fix_entry cimport FixEntry
 from tradsys.gateways.fix_request cimport FixRequest
@@ -15,6 +16,7 @@ cdef enum:
 cdef class FixPeer(FixEntry):
     # what it stands between
     cdef Sequencer sequencer
+    cdef Validator rules               # what messages in are held against beside what we need, or None
     cdef object door                   # the FixGateway
     cdef readonly object session       # tradsys.fix.session.FixSession
     # at the engine

@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memset
 cimport cython
 
 from tradsys.core.state cimport Instrument
+from tradsys.fix.validation cimport NO_MESSAGE, VALID
 from tradsys.gateways.fix_copies cimport FixCopies
 from tradsys.gateways.fix_entry cimport FixEntry
 from tradsys.gateways.fix_orders cimport FixOrder, FixOrders
@@ -35,12 +36,13 @@ from tradsys.fix.actions import (
 from tradsys.fix.message import GarbledError, parse
 from tradsys.fix.session import FixSession
 from tradsys.gateways.fix_answers import (
-    ADMIN_TYPES, NOT_AUTHORIZED, masked, mass_status_filter, no_orders, refuse, rewritten,
+    ADMIN_TYPES, NOT_AUTHORIZED, logged, mass_status_filter, no_orders, refuse, rewritten,
 )
 from tradsys.gateways.fix_sessions import DROP_COPY, next_store_path, store_path
 
 cdef enum:
     EVENT_BYTES = 128
+    INVALID_MSG_TYPE = 11
     QUESTIONS_MAX = 4096
     RESENDS_MAX = 16            # ranges asked for that wait, of one session
     RECOVERED_REPORTS = 4096    # read at a time
@@ -69,6 +71,7 @@ cdef class FixPeer(FixEntry):
         self.sequencer = sequencer
         self.delayed = deque()
         self.opens = deque()
+        self.rules = config.rules
         self.questions = deque()
         if config.kind == DROP_COPY:
             self.copies = FixCopies(config, door, sequencer)
@@ -221,9 +224,12 @@ cdef class FixPeer(FixEntry):
         """Take one message off the stream; NO_ROOM: not now."""
         cdef FixRequest request
         cdef object fault = None
+        cdef int reason, fault_tag = 0
         read_request(message, size, &request)
-        if self.config.rules is not None and request.fault != FAULT_GARBLED:
-            fault = self._strict_fault((<const char*> message)[:size])
+        if self.rules is not None and request.fault != FAULT_GARBLED:
+            reason = self.rules.validate(message, size, &fault_tag)
+            if reason != VALID and reason != NO_MESSAGE:
+                fault = Fault(reason, None if reason == INVALID_MSG_TYPE else fault_tag)
         if fault is None and self.numbers.fast and self.is_next(&request):
             if self.take_order(&request, message, size) == NO_ROOM:
                 return NO_ROOM
@@ -234,13 +240,6 @@ cdef class FixPeer(FixEntry):
             fault = Fault(request.fault, request.fault_tag)
         self._take_slowly((<const char*> message)[:size], request.fault == FAULT_GARBLED, fault)
         return TAKEN
-
-    def _strict_fault(self, bytes message):
-        """What the dictionary's rules find in a message; None: nothing, or it is none."""
-        try:
-            return self.config.rules.check(parse(message))
-        except GarbledError:
-            return None
 
     cdef bint is_next(self, const FixRequest* request) noexcept:
         """Whether it is an order message that may be used without asking the session."""
@@ -268,8 +267,8 @@ cdef class FixPeer(FixEntry):
             self.drain()
             return
         if parsed.msg_type in ADMIN_TYPES:
-            logged = masked(parsed) if parsed.msg_type == "A" else message
-            self.note_in(logged, len(logged), max(parsed.seq, 0), 0, FLAG_ADMIN)
+            kept = logged(parsed, message)
+            self.note_in(kept, len(kept), max(parsed.seq, 0), 0, FLAG_ADMIN)
             if self.live and not take_token(&self.admin_throttle, self.mono_ns):
                 self.count_flood()
         if fault is not None:
@@ -303,8 +302,8 @@ cdef class FixPeer(FixEntry):
         read_request(message, len(message), &request)
         if is_order_message(request.msg_type):
             return self.take_order(&request, message, len(message)) == TAKEN
-        logged = masked(parse(message))  # a UserRequest has passwords, too
-        self.note_in(logged, len(logged), max(request.seq, 0), 0, 0)
+        kept = logged(parse(message), message)  # a UserRequest has passwords, too
+        self.note_in(kept, len(kept), max(request.seq, 0), 0, 0)
         if not take_token(&self.throttle, self.mono_ns):
             self.refuse_rate(&request)
             return True

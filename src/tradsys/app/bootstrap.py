@@ -12,9 +12,9 @@ from tradsys import config
 from tradsys.app.fix_rules import load_dictionary
 from tradsys.engine.sequencer import Sequencer
 from tradsys.errors import ConfigError, UnitError, reject_text
-from tradsys.fix.rules import Rules
 from tradsys.fix.schedule import Schedule
 from tradsys.fix.settings import SessionSettings
+from tradsys.fix.validation import Validator
 from tradsys.gateways.definitions import defined_ids
 from tradsys.gateways.fix_logon import read_public_key
 from tradsys.gateways.fix_sessions import FixSessionConfig
@@ -117,12 +117,12 @@ def _fix_session(
 
 
 @cache
-def strict_rules(path: str) -> Rules:
+def strict_rules(path: str) -> Validator:
     """Make the rules of a dictionary, once for all sessions; ours if no path is given."""
     dictionary = load_dictionary(Path(path) if path else None)
     if dictionary is None:
         raise ConfigError("validation: strict needs a dictionary, and ours is not here: name one in fix.dictionary")
-    return Rules(dictionary, strict=True)
+    return Validator(dictionary, strict=True)
 
 
 def _participants(settings: config.Config, known: dict[str, set[int]]) -> Iterator[np.ndarray]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tradsys.gateways.fix_symbols import FixSymbols
 
 ADMIN_TYPES = frozenset({"0", "1", "2", "3", "4", "5", "A"})
-SECRET_TAGS = (554, 925, 96)
+SECRET_TAGS = frozenset({554, 925, 96, 1402, 1404})  # passwords, signature, passwords encrypted
 ECHO_BYTES_MAX = 64  # of a client's value sent back: an answer has to fit a message
 OTHER, UNSUPPORTED_TYPE, NOT_AUTHORIZED = b"0", b"3", b"6"  # BusinessRejectReason
 REQUIRED_MISSING, BAD_VALUE = 1, 5  # SessionRejectReason
@@ -149,6 +149,11 @@ def no_orders(message: Message, problem: bytes, out_seq: int) -> list[Field]:
 def rewritten(message: Message) -> bytes:
     """Write a message as it was received."""
     return frame_of(message.fields[2:-1])
+
+
+def logged(message: Message, frame: bytes) -> bytes:
+    """Write a message for a log: as it came, or masked when it has credentials, whatever its type."""
+    return masked(message) if any(tag in SECRET_TAGS for tag, _ in message.fields) else frame
 
 
 def masked(message: Message) -> bytes:

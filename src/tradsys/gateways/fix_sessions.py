@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tradsys.fix.rules import Rules
 from tradsys.fix.settings import SessionSettings
+from tradsys.fix.validation import Validator
 from tradsys.wire.enums import CloseReason
 
 ORDERS, DROP_COPY = "orders", "drop_copy"  # kinds of sessions
@@ -50,7 +50,7 @@ class FixSessionConfig:
         Symbols it may enter and change orders in; empty: all its participant may trade. Cancels are always taken.
     allowed_addresses : tuple of str
         Addresses and networks it may connect from; empty: all.
-    rules : Rules, optional
+    rules : Validator, optional
         What every message in is held against beside what the venue needs.
     orders_max : int
         ClOrdIDs remembered, a power of two.
@@ -79,7 +79,7 @@ class FixSessionConfig:
     cancel_multiple: int = 4
     instruments: tuple[str, ...] = ()
     allowed_addresses: tuple[str, ...] = ()
-    rules: Rules | None = None
+    rules: Validator | None = None
     orders_max: int = 1 << 18
     is_durable: bool = False
     kind: str = ORDERS
