@@ -141,7 +141,7 @@ def test_the_settings_of_the_demo_are_settings(tmp_path):
     sessions = [session for _, session in config.sessions_of(first)]
     secrets = [session.secret or session.fix.password for session in sessions]
     assert len(set(secrets)) == len(secrets) > 7
-    assert [session.fix.sender_comp_id for session in sessions if session.fix] == ["DEMO"]
+    assert [session.fix.sender_comp_id for session in sessions if session.fix] == ["DEMO", "DEMO-COPY"]
 
 
 def test_a_settings_file_that_is_none_is_refused(tmp_path):

@@ -135,8 +135,8 @@ def test_commands_print_json_and_status(venue, capsys):
     assert status == 1
     assert "DOES NOT HOLD" in out.out
     status, out = run(capsys, "verify", venue / "journal")
-    assert status == 1
-    assert "must hold a venue's journal" in out.err
+    assert status == 2
+    assert "must be a venue's data directory" in out.err
 
 
 def test_dump_shows_every_command_with_its_events(venue, capsys):
@@ -177,5 +177,5 @@ def test_dump_filters(venue, capsys):
     assert "DEFINE_PARTICIPANT" in lines[0]
     assert "stp_mode=NONE" in lines[0]
     status, out = run(capsys, "dump", venue, "--template", "FISH")
-    assert status == 1
+    assert status == 2
     assert "template must be one of" in out.err

@@ -25,7 +25,7 @@ VALUES = {
     "PRICE": (b"-0.25", b"1e3"), "QTY": (b"00200.00", b"+200"), "AMT": (b".5", b"."), "FLOAT": (b"5.", b"5,0"),
     "CURRENCY": (b"USDT", None), "EXCHANGE": (b"XLON", None), "MULTIPLEVALUESTRING": (b"G 6", None),
     "UTCTIMESTAMP": (b"20260901-12:00:00.123456", b"20260931-12:00:00"), "UTCTIMEONLY": (b"12:00:60", b"12:00"),
-    "LOCALMKTDATE": (b"20240229", b"20230229"),
+    "LOCALMKTDATE": (b"20240229", b"20230229"), "UTCDATEONLY": (b"20240229", b"2024022"),
 }  # fmt: skip
 
 
