@@ -213,6 +213,6 @@ def test_reference_data(connect, world):
     (status,) = wire.send("g", (335, b"1"), (263, b"0"))
     assert (status.msg_type, status.get(340)) == ("h", b"2")
     (status,) = wire.send("e", (324, b"s"), (55, symbol), (263, b"1"))
-    assert (status.msg_type, status.get(324), status.get(325), status.get(326)) == ("f", b"s", b"N", b"17")
+    assert (status.msg_type, status.get(324), status.get(325), status.get(326)) == ("f", b"s", None, b"17")
     (status,) = wire.send("e", (324, b"s"), (55, b"NOPE"), (263, b"1"))
     assert status.get(326) == b"20"

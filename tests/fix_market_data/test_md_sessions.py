@@ -144,7 +144,9 @@ def test_a_change_of_state_is_told_to_who_follows_it(world):
     wire.send("e", (324, b"s"), (55, symbol), (263, b"1"))
     seen = len(wire.messages)
     instrument_id = world.market.by_symbol[symbol].instrument.instrument_id
-    world.market.on_state = lambda instrument: wire.session.tell_state(instrument, world.wall_ns)
+    world.market.on_state = lambda instrument, before: wire.session.tell_state(
+        instrument, before, world.wall_ns
+    )
     halt = commands.set_instrument_state(instrument_id, InstrumentState.HALTED)
     world.publish(world.engine.submit(commands.pack([halt])))
     for _ in range(5):

@@ -44,7 +44,7 @@ def test_the_demo_trades_is_recorded_and_stops_cleanly(up, tmp_path, capsys):
     status, summary = running.stop(signal.SIGINT)
     assert (status, summary["holds"], summary["failed"]) == (0, True, None), running.errors
     memory = summary["memory_by_process"]
-    assert set(memory) == {"up", "venue", "recorder", "demo market"}
+    assert set(memory) == {"up", "venue", "recorder", "fix market data", "demo market"}
     assert all(resident > 1 << 20 for resident in memory.values())
     assert summary["memory_bytes"] == sum(memory.values())
     assert main(["journal", "verify", summary["data_dir"]]) == 0
@@ -62,7 +62,7 @@ def test_fix_market_data_is_there_with_the_demos_credentials(up, tmp_path):
     command = ["fix", "console", "--port", doors["fix_market_data"].rpartition(":")[2], "--wait", "1", "--username", "DEMO"]
     typed = subprocess.run(
         [sys.executable, "-m", "tradsys", *command],
-        input="md BTC-USD 3\ntrading BTC-USD\n", capture_output=True, text=True, timeout=60, check=False,
+        input="md BTC-USD 3\nwatch BTC-USD\n", capture_output=True, text=True, timeout=60, check=False,
         env={**os.environ, "TRADSYS_FIX_PASSWORD": session.password, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )  # fmt: skip
     assert typed.returncode == 0, typed.stderr

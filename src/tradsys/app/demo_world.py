@@ -105,9 +105,9 @@ def settings(venue: dict[str, Any]) -> dict[str, Any]:
 def market_data_section(made: dict[str, Any]) -> dict[str, Any]:
     """FIX market data for the FIX trader of these settings, who logs on as it does to trade."""
     sessions = [session for participant in made["participants"] for session in participant["sessions"]]
-    found = [session["fix"] for session in sessions if "fix" in session]
+    found = [session["fix"] for session in sessions if session.get("fix", {}).get("sender_comp_id") == FIX_SENDER]
     names = ("sender_comp_id", "username", "password")
-    return {"sessions": [{name: fix[name] for name in names if name in fix} for fix in found if fix.get("password")]}
+    return {"sessions": [{name: fix[name] for name in names if name in fix} for fix in found]}
 
 
 def _credentials(name: str) -> dict[str, Any]:

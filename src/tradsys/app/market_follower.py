@@ -16,6 +16,7 @@ from tradsys.wire.records import HEADER_BYTES, MD_STATISTICS, MD_TRADE
 
 LEVELS_SHOWN = 20
 RATE_SECONDS = 1.0
+LINES = 2  # A and B
 HEARD_SECONDS = 5.0  # an idle feed beats four times a second; after this time without anything it is called silent
 _HEAD = Struct("<HH")  # block_length, template_id
 
@@ -51,7 +52,7 @@ class MarketFollower:
         self._views: dict[int, BookView] = {}
         self._trades = 0  # seen in the feed since the start
         self._where = line_a
-        self._heard = (time.monotonic(), 0)  # when, packets
+        self._started_ns = time.monotonic_ns()
         self._counted = (time.monotonic(), 0, 0)  # when, feed messages, trades
 
     def poll(self, timeout_s: float) -> None:
@@ -112,7 +113,6 @@ class MarketFollower:
         state.feed_gaps = sum(channel["gaps"] for channel in figures.values())
         state.feed_healed = sum(channel["filled"] for channel in figures.values())
         state.feed_lost = sum(channel["lost"] for channel in figures.values())
-        state.feed_packets = sum(channel["packets"] for channel in figures.values())
         self._listen()
         messages = sum(channel["messages"] for channel in figures.values())
         before_s, before_messages, before_trades = self._counted
@@ -124,10 +124,11 @@ class MarketFollower:
 
     def _listen(self) -> None:
         """Notice whether anything comes."""
-        now_s = time.monotonic()
-        if self.state.feed_packets != self._heard[1]:
-            self._heard = now_s, self.state.feed_packets
-        is_silent = now_s - self._heard[0] >= HEARD_SECONDS
+        now_ns = time.monotonic_ns()
+        ages = (self.client.core.line_age_ns(line, now_ns) for line in range(LINES))
+        heard_ns = min((age for age in ages if age is not None), default=None)
+        self.state.is_heard = heard_ns is not None
+        is_silent = (now_ns - self._started_ns if heard_ns is None else heard_ns) >= HEARD_SECONDS * 1e9
         self.state.silent = f"nothing is heard from {self._where}" if is_silent else ""
 
     def _take(self, packet: FeedPacket) -> None:

@@ -115,7 +115,7 @@ class MarketState:
     feed_gaps: int = 0
     feed_healed: int = 0  # messages that came by gap fill
     feed_lost: int = 0
-    feed_packets: int = 0
+    is_heard: bool = False  # a packet or a beat has come from one of the lines
     silent: str = ""  # says that the feed is not heard, for people
     recorded_rows: int | None = None
     recorded_bytes: int | None = None

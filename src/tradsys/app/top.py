@@ -70,7 +70,7 @@ def top(
         follower.refresh()
     finally:
         follower.close()
-    if not (on_screen or state.feed_packets):
+    if not (on_screen or state.is_heard):
         waited_s = time.monotonic() - state.started_s
         raise FeedError(f"nothing is heard from {line_a} in {waited_s:.1f} s; is a venue running, and is this its feed?")
     return 0
@@ -78,4 +78,4 @@ def top(
 
 def never_heard(state: MarketState) -> bool:
     """Whether the time in which something should have come has passed without anything."""
-    return bool(state.silent) and not state.feed_packets
+    return bool(state.silent) and not state.is_heard

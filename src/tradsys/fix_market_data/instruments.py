@@ -8,15 +8,12 @@ import numpy as np
 
 from tradsys.fix_market_data.requests import BID, OFFER
 from tradsys.units import InstrumentUnits, Unit
-from tradsys.wire.enums import InstrumentState, Side
+from tradsys.wire.enums import Side
 
 NEW, CHANGE, DELETE = b"0", b"1", b"2"  # of MDUpdateAction, 279
 PRICES_KEPT = 1 << 14  # texts of one instrument
 SIDE_KINDS: dict[int, bytes] = {Side.BUY: BID, Side.SELL: OFFER}
 SIDES_OF = {BID: int(Side.BUY), OFFER: int(Side.SELL)}
-UNKNOWN_STATUS = b"20"
-# SecurityTradingStatus, 326, by the name of the state
-STATUSES = {"OPEN": b"17", "HALTED": b"2", "CLOSED": b"18"}
 
 
 class Instrument:
@@ -44,13 +41,6 @@ class Instrument:
     def state(self) -> int:
         """InstrumentState."""
         return int(self.record["state"])
-
-    @property
-    def status(self) -> bytes:
-        """SecurityTradingStatus, 326."""
-        known = InstrumentState.__members__.values()
-        name = next((state.name for state in known if state == self.state), "")
-        return STATUSES.get(name, UNKNOWN_STATUS)
 
     def is_as(self, record: np.void) -> bool:
         """Tell whether the definition, its state aside, is the same."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from struct import Struct
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from tradsys.fix_market_data.requests import LEVEL_KINDS, STATISTIC_KINDS, TRADE
 from tradsys.fix_market_data.streams import BookStream, Change, FigureStream
 from tradsys.fix_market_data.subscriptions import Leg, Subscription
 from tradsys.fix_market_data.tracked_levels import TrackedLevels
-from tradsys.wire.enums import Channel, Template
+from tradsys.gateways.fix_catalog import FixCatalog
+from tradsys.wire.enums import Channel, InstrumentState, Template
 from tradsys.wire.records import DTYPES, HEADER_BYTES
 
 MD_TRADE_ID, MD_STATISTICS_ID = int(Template.MD_TRADE), int(Template.MD_STATISTICS)
@@ -21,7 +23,7 @@ RECORDS = {template: DTYPES[template] for template in (MD_TRADE_ID, MD_STATISTIC
 ID_AT = {template: dtype.fields["instrument_id"][1] for template, dtype in RECORDS.items() if dtype.fields}
 HEAD, ID = Struct("<HH"), Struct("<I")
 DEFINE_NS = 10**9  # definitions are compared at least so often
-StateListener = Callable[[Instrument], None]
+StateListener = Callable[[Instrument, int], None]  # is told the state before, too
 
 
 class Told:
@@ -73,7 +75,9 @@ class Market:
         self.levels_max, self.stale_ns = levels_max, stale_ns
         self.told: dict[int, Told] = {}
         self.by_symbol: dict[bytes, Told] = {}
-        self.on_state: StateListener = lambda instrument: None
+        self.on_state: StateListener = lambda instrument, before: None
+        readable: Any = self  # has what the catalog asks of FixSymbols
+        self.catalog = FixCatalog(readable)
         self._unwell: set[int] = set()
         self._health: tuple[str | None, int] = (None, -1)
         self._defined_ns = -DEFINE_NS
@@ -134,6 +138,7 @@ class Market:
             if told is not None and told.instrument.raw == record.tobytes():
                 continue
             instrument = Instrument(record)
+            self.catalog.forget()
             if told is None:
                 told = self.told[instrument_id] = self.by_symbol[instrument.symbol] = Told(instrument)
                 continue
@@ -141,7 +146,7 @@ class Market:
             if not before.is_as(record):
                 self._redefine(told, before)
             if before.state != instrument.state:
-                self.on_state(instrument)
+                self.on_state(instrument, before.state)
 
     def _redefine(self, told: Told, before: Instrument) -> None:
         self.by_symbol.pop(before.symbol, None)
@@ -155,6 +160,27 @@ class Market:
             leg.instrument, leg.last_trade = told.instrument, b""
             leg.restart()
         self._unwell.add(told.instrument.instrument_id)
+
+    def symbols(self) -> list[tuple[int, bytes, int, bytes, int, int, int, int, int, int]]:
+        """List the instruments as `tradsys.gateways.fix_catalog` reads them."""
+        records = (
+            (number, told.instrument.symbol, told.instrument.record)
+            for number, told in sorted(self.told.items())
+        )
+        return [
+            (
+                number, symbol, int(record["asset_class"]), bytes(record["currency"]).rstrip(b"\0"),
+                int(record["lot_mantissa"]), int(record["lot_exponent"]), int(record["qty_min_lots"]),
+                int(record["qty_increment_lots"]), int(record["tick_mantissa"]), int(record["tick_exponent"]),
+            )
+            for number, symbol, record in records
+        ]  # fmt: skip
+
+    def session_state(self) -> InstrumentState:
+        """State of the trading session: open while any instrument is, else halted while any is."""
+        states = {told.instrument.state for told in self.told.values()}
+        wanted = (InstrumentState.OPEN, InstrumentState.HALTED)
+        return next((state for state in wanted if state in states), InstrumentState.CLOSED)
 
     # --------------------------------------------------------------------------------------- right or not known
 

@@ -127,9 +127,9 @@ class MarketDataServer:
         for session in active:
             session.flush(now_ns)
 
-    def _tell_state(self, instrument: Instrument) -> None:
+    def _tell_state(self, instrument: Instrument, before: int) -> None:
         for session in self.sessions.values():
-            session.tell_state(instrument, self.clock())
+            session.tell_state(instrument, before, self.clock())
 
     def _look_at_losses(self, now_ns: int) -> None:
         """Tell of trades that the feed could not heal."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
@@ -14,13 +13,15 @@ from tradsys.fix.actions import Fault
 from tradsys.fix.message import Field, Message
 from tradsys.fix.replay import Stored
 from tradsys.fix_market_data import requests
-from tradsys.fix_market_data.instruments import UNKNOWN_STATUS, Instrument
+from tradsys.fix_market_data.instruments import Instrument
 from tradsys.fix_market_data.market import Market, Told
 from tradsys.fix_market_data.requests import Refused, RequestLimits
 from tradsys.fix_market_data.subscriptions import BODY_BYTES, Pace, Subscription
-from tradsys.gateways.fix_answers import ECHO_BYTES_MAX, answer
+from tradsys.gateways import fix_answers as answers
+from tradsys.gateways.fix_answers import ECHO_BYTES_MAX
 from tradsys.gateways.fix_logon import FixLogonCheck
 from tradsys.gateways.fix_sessions import FixSessionConfig
+from tradsys.wire.enums import InstrumentState
 
 MS = 1_000_000
 HEADER_BYTES = 512  # room for what stands around a body
@@ -28,7 +29,6 @@ CLIENT_BYTES_MIN = 1_024  # of the longest message a client takes
 LIST_SYMBOLS_A_TOKEN = 50  # a long list costs the rate more
 STATUSES_MAX = 10_000  # instruments whose status one session follows
 BAN_NS = 15 * 10**9
-OTHER, UNSUPPORTED = b"0", b"3"  # of BusinessRejectReason, 380
 
 
 class Bounds(Struct, frozen=True):
@@ -259,7 +259,7 @@ class MarketSession(ListenedSession):
             elif message.msg_type == "V":
                 self._refuse(message.get(262, b"") or b"", Refused(requests.BANDWIDTH, self._over_the_rate()))
             else:
-                self._reject(message, OTHER, self._over_the_rate())
+                self._reject(message, answers.OTHER, self._over_the_rate())
         if self._is_flooded or self.subscriptions:
             self.flush(now_ns)
 
@@ -273,11 +273,10 @@ class MarketSession(ListenedSession):
             case "e":
                 self._take_status(message)
             case "x" | "g":
-                symbols: Any = self  # has what `answer` asks of FixSymbols
-                for msg_type, fields in answer(message, symbols):
+                for msg_type, fields in self._reference(message):
                     self.link.send(msg_type, tuple(fields))
             case _:
-                self._reject(message, UNSUPPORTED, "this message type is not served here")
+                self._reject(message, answers.UNSUPPORTED_TYPE, "this message type is not served here")
 
     def _cost(self, message: Message) -> int:
         if message.msg_type == "x" and message.get(559) == b"4":
@@ -339,8 +338,8 @@ class MarketSession(ListenedSession):
         self.link.send("Y", (*fields, (58, refused.text.encode("latin-1", "replace"))))
 
     def _reject(self, message: Message, reason: bytes, text: str) -> None:
-        fields = ((45, b"%d" % message.seq), (372, message.msg_type.encode("latin-1")[:ECHO_BYTES_MAX]))
-        self.link.send("j", (*fields, (380, reason), (58, text.encode("latin-1", "replace"))))
+        msg_type, fields = answers.refuse(message, reason, text.encode("latin-1", "replace"))
+        self.link.send(msg_type, tuple(fields))
 
     def _tell_anew(self) -> None:
         """Send the books again: messages were asked for that are not kept."""
@@ -349,43 +348,39 @@ class MarketSession(ListenedSession):
 
     # --------------------------------------------------------------------------------------- instruments
 
-    def symbols(self) -> list[tuple[int, bytes, int, bytes, int, int, int, int, int]]:
-        """List the instruments in the form of `tradsys.gateways.fix_symbols`."""
-        rows = []
-        for instrument_id, told in sorted(self._market.told.items()):
-            record = told.instrument.record
-            row = (
-                instrument_id, told.instrument.symbol, int(record["asset_class"]),
-                bytes(record["currency"]).rstrip(b"\0"), int(record["lot_mantissa"]), int(record["lot_exponent"]),
-                int(record["qty_min_lots"]), int(record["qty_increment_lots"]), told.instrument.state,
-            )  # fmt: skip
-            rows.append(row)
-        return rows
+    def _reference(self, message: Message) -> Iterable[answers.Answer]:
+        """Answer a question about instruments or the trading session, as the FIX door does."""
+        request_id = message.get(320 if message.msg_type == "x" else 335) or b""
+        if len(request_id) > ECHO_BYTES_MAX:
+            return [answers.refuse(message, answers.OTHER, b"the request id has more than 64 characters")]
+        if message.msg_type == "x":
+            return answers.security_list(message, self._market.catalog)
+        if message.get(336, answers.TRADING_SESSION) != answers.TRADING_SESSION:
+            return [answers.no_such_session(message)]
+        return [answers.session_status(request_id, self._market.session_state())]
 
     def _take_status(self, message: Message) -> None:
         """Answer a SecurityStatusRequest, and go on telling, or stop."""
         request_id, kind = message.get(324, b"") or b"", message.get(263)
         told = self._market.by_symbol.get(message.get(55, b"") or b"")
         if len(request_id) > ECHO_BYTES_MAX or kind not in (b"0", b"1", b"2"):
-            self._reject(message, OTHER, f"324 has at most {ECHO_BYTES_MAX} characters, 263 is 0, 1 or 2")
+            self._reject(
+                message, answers.OTHER, f"324 has at most {ECHO_BYTES_MAX} characters, 263 is 0, 1 or 2"
+            )
         elif told is None:
             symbol = (message.get(55) or b"")[:ECHO_BYTES_MAX]
-            fields = (
-                (324, request_id),
-                (55, symbol),
-                (325, b"N"),
-                (326, UNKNOWN_STATUS),
-                (58, b"no such Symbol"),
+            unknown = answers.security_status(
+                request_id, symbol, answers.UNKNOWN_INSTRUMENT, text=b"no such Symbol"
             )
-            self.link.send("f", fields)
+            self.link.send(unknown[0], tuple(unknown[1]))
         elif kind == requests.UNSUBSCRIBE:
             self.statuses.get(told.instrument.instrument_id, {}).pop(request_id, None)
         elif kind == requests.SUBSCRIBE and not self._follow_status(told, request_id):
             self._reject(
-                message, OTHER, f"a session follows the status of at most {STATUSES_MAX} instruments"
+                message, answers.OTHER, f"a session follows the status of at most {STATUSES_MAX} instruments"
             )
         else:
-            self._send_status(told.instrument, request_id, b"N")
+            self._send_status(told.instrument, request_id, status_of(told.instrument), is_update=False)
 
     def _follow_status(self, told: Told, request_id: bytes) -> bool:
         if sum(map(len, self.statuses.values())) >= STATUSES_MAX:
@@ -393,21 +388,31 @@ class MarketSession(ListenedSession):
         self.statuses.setdefault(told.instrument.instrument_id, {})[request_id] = None
         return True
 
-    def tell_state(self, instrument: Instrument, now_ns: int) -> None:
+    def tell_state(self, instrument: Instrument, before: int, now_ns: int) -> None:
         """Tell who follows it that an instrument has another state."""
+        is_resumed = before == InstrumentState.HALTED and instrument.state == InstrumentState.OPEN
+        status = answers.RESUMED if is_resumed else status_of(instrument)
         if self.link.numbers.active:
             self.link.set_time(now_ns)
             for request_id in self.statuses.get(instrument.instrument_id, ()):
-                self._send_status(instrument, request_id, b"Y")
+                self._send_status(instrument, request_id, status, is_update=True)
 
-    def _send_status(self, instrument: Instrument, request_id: bytes, unsolicited: bytes) -> None:
-        fields = ((324, request_id), (55, instrument.symbol), (325, unsolicited), (326, instrument.status))
-        self.link.send("f", fields)
+    def _send_status(
+        self, instrument: Instrument, request_id: bytes, status: bytes, *, is_update: bool
+    ) -> None:
+        msg_type, fields = answers.security_status(request_id, instrument.symbol, status, is_update=is_update)
+        self.link.send(msg_type, tuple(fields))
 
     def tell_news(self, headline: str, text: str, now_ns: int) -> None:
         """Send News to who is told trades."""
         wants = any(requests.TRADE in one.request.entry_kinds for one in self.subscriptions.values())
         if wants and self.link.numbers.active:
             self.link.set_time(now_ns)
-            lines = (33, b"1"), (58, text.encode("latin-1", "replace"))
-            self.link.send("B", ((148, headline.encode()), (61, b"1"), *lines))
+            msg_type, fields = answers.news(headline, [text], "1")
+            self.link.send(msg_type, tuple(fields))
+
+
+def status_of(instrument: Instrument) -> bytes:
+    """SecurityTradingStatus (326) of an instrument's state."""
+    known = {int(state): status for state, status in answers.TRADING_STATUS.items()}
+    return known.get(instrument.state, answers.UNKNOWN_INSTRUMENT)
