@@ -16,11 +16,11 @@ PYTEST = $(PYTHON) -m pytest -q -n $(JOBS)
 RELEASE = PYTHONPATH=src
 DEBUG = PYTHONPATH=build/debug
 
-.PHONY: help env build debug test test-release test-debug test-heavy test-all interop run bench sim lint fmt clean
+.PHONY: help env build debug test test-release test-debug test-heavy test-asan test-all interop run bench sim lint fmt clean
 
 help:
 	@sed -n 's/^#  *make/make/p' Makefile
-	@echo "also: build test-all interop bench sim lint fmt clean"
+	@echo "also: build test-asan test-all interop bench sim lint fmt clean"
 
 ifeq ($(PYTHON),$(VENV)/bin/python)
 env: $(VENV)/ready
@@ -52,7 +52,12 @@ test: build debug
 test-heavy: build debug
 	$(RELEASE) $(PYTEST) -m heavy $(ARGS)
 
+# the FIX codec under address and undefined-behaviour sanitizers: its tests and a seeded fuzz loop
+test-asan: build
+	$(PYTHON) tools/asan.py $(ARGS)
+
 test-all: test test-heavy
+	$(PYTHON) tools/asan.py
 
 # What the tests with real FIX clients of others need (tests/interop skips without); compiles QuickFIX once, bounded.
 interop: env

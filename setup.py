@@ -5,6 +5,7 @@ Settings are environment variables, so that pip, make and a developer's shell us
 TRADSYS_BUILD  release (default) or debug. The two differ in checks, never in meaning.
 TRADSYS_MARCH  value of gcc's -march; default x86-64, which every 64-bit machine runs. The Makefile says native.
 TRADSYS_ONLY   comma-separated prefixes, e.g. ``core,wire.layout``: build these modules only.
+TRADSYS_TAG    name of the folders of intermediate files; builds with CFLAGS of their own have one of their own.
 TRADSYS_JOBS   compilers run side by side; default the number of processors.
 """
 
@@ -22,6 +23,7 @@ FIX_DICTIONARIES = (Path("fix_specs", "TRADSYS-FIX44.xml"), Path("fix_specs", "C
 BUILD = os.environ.get("TRADSYS_BUILD", "release")
 MARCH = os.environ.get("TRADSYS_MARCH", "x86-64")
 ONLY = tuple(prefix for prefix in os.environ.get("TRADSYS_ONLY", "").split(",") if prefix)
+TAG = os.environ.get("TRADSYS_TAG", f"{BUILD}-{MARCH}")
 JOBS = int(os.environ.get("TRADSYS_JOBS", os.cpu_count() or 1))
 
 # cdivision is on in both builds: flipped, -7 // 2 would be -4 in one and -3 in the other.
@@ -85,9 +87,9 @@ if __name__ == "__main__":
             extensions(),
             nthreads=JOBS,
             include_path=[str(SOURCE)],
-            build_dir=f"build/c-{BUILD}-{MARCH}",
+            build_dir=f"build/c-{TAG}",
             compiler_directives=DIRECTIVES | CHECKS,
         ),
         cmdclass={"build_py": BuildPy},
-        options={"build_ext": {"parallel": JOBS, "build_temp": f"build/o-{BUILD}-{MARCH}"}},
+        options={"build_ext": {"parallel": JOBS, "build_temp": f"build/o-{TAG}"}},
     )

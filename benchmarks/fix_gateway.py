@@ -52,6 +52,7 @@ class Child:
     def __init__(self, *words: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, __file__, *words],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
@@ -76,9 +77,8 @@ class Echo(asyncio.BufferedProtocol):
     def __init__(self) -> None:
         self.room = bytearray(1 << 16)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+    def connection_made(self, transport: asyncio.Transport) -> None:  # noqa: D102
+        self.transport = transport  # uvloop's is none of asyncio's classes
 
     def get_buffer(self, sizehint: int) -> bytearray:  # noqa: D102
         return self.room
