@@ -137,7 +137,8 @@ class Connection(asyncio.BufferedProtocol):
         self._first = b""  # what came before the session is known
         self._since_ns = 0
         self._is_closing = False
-        self._buffer = bytearray(RECEIVE_BYTES)
+        # a view, for TLS: asyncio fills it in slices, and slices of a bytearray are copies, which nobody would read
+        self._buffer = memoryview(bytearray(RECEIVE_BYTES))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the first message."""
@@ -160,7 +161,7 @@ class Connection(asyncio.BufferedProtocol):
             self._session.end(time.time_ns())
             self._session = None
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> memoryview:
         """Say where bytes are to be put."""
         return self._buffer
 
@@ -169,7 +170,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._is_closing:
             return
         now_ns = time.time_ns()
-        data = bytes(memoryview(self._buffer)[:nbytes])
+        data = bytes(self._buffer[:nbytes])
         if self._session is None:
             data = self._first = self._first + data
             self._find_session(now_ns)
