@@ -140,7 +140,7 @@ class GatewayRun(ScriptRun):
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-@pytest.mark.parametrize("piece_bytes", [1 << 20, 7])
+@pytest.mark.parametrize("piece_bytes", [1 << 20, pytest.param(7, marks=pytest.mark.heavy)])
 def test_script(path: Path, piece_bytes: int, tmp_path: Path) -> None:
     GatewayRun(path.read_text(encoding="latin-1"), piece_bytes, tmp_path / "venue").run()
 

@@ -172,7 +172,7 @@ class SocketRun(ScriptRun):
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-@pytest.mark.parametrize("piece_bytes", [1 << 20, 7])
+@pytest.mark.parametrize("piece_bytes", [1 << 20, pytest.param(7, marks=pytest.mark.heavy)])
 def test_script(path: Path, piece_bytes: int) -> None:
     SocketRun(path.read_text(encoding="latin-1"), piece_bytes).run()
 

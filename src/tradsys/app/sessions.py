@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from types import TracebackType
 
@@ -15,6 +16,7 @@ from tradsys.errors import ConfigError
 from tradsys.wire.records import DTYPES, ORDER_COMMAND
 
 RECONNECT_SECONDS = 3.0  # how long a lost venue is tried before a program gives up
+GOODBYE_SECONDS = 2.0  # likewise the logouts of all sessions
 LOGON_SECONDS = 10.0  # how long a venue may take to answer a logon
 
 
@@ -96,8 +98,13 @@ class OrderLinks:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        deadline = time.monotonic() + GOODBYE_SECONDS
         for link in self._links.values():
-            link.client.__exit__(kind, error, trace)
+            # one wait for all: a venue that is gone answers none of them
+            if error is None:
+                link.client.close(max(deadline - time.monotonic(), 0.0))
+            else:
+                link.client.__exit__(kind, error, trace)
 
     def __getitem__(self, name: str) -> OrderLink:
         return self._links[name]
