@@ -8,15 +8,17 @@ VENV ?= .venv
 PYTHON ?= $(VENV)/bin/python
 BIN = $(abspath $(dir $(PYTHON)))
 TRADSYS_MARCH ?= native
-JOBS ?= 2
+JOBS ?= 3
 ARGS ?=
 export TRADSYS_MARCH
 
 PYTEST = $(PYTHON) -m pytest -q -n $(JOBS)
 RELEASE = PYTHONPATH=src
 DEBUG = PYTHONPATH=build/debug
-# what has no compiled module of ours below it, so that the second build would say nothing new
-ONE_BUILD = --ignore=tests/risk --ignore=tests/tools
+# Python over doors that both builds are tested at: the debug build has its turn in make test-all
+PYTHON_ROOMS = tests/app tests/tools tests/process/test_up.py tests/process/test_fix_market_data.py
+# tests/risk has nothing of ours compiled below it: one build is enough
+ONE_BUILD = --ignore=tests/risk $(addprefix --ignore=,$(PYTHON_ROOMS))
 
 .PHONY: help env build debug test test-release test-debug test-heavy test-asan test-all interop run bench sim lint fmt clean
 
@@ -53,6 +55,7 @@ test: build debug
 # The heavy ones drive real processes and whole days, on the release build; test_both_builds crosses over to the other.
 test-heavy: build debug
 	$(RELEASE) $(PYTEST) -m heavy $(ARGS)
+	$(DEBUG) $(PYTEST) -m "not heavy" $(PYTHON_ROOMS)
 
 # the FIX codec under address and undefined-behaviour sanitizers: its tests and a seeded fuzz loop
 test-asan: build
