@@ -22,6 +22,8 @@ from tradsys.wire.enums import OrderFlags, Side
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
     one = MarketHouse(tmp_path_factory.mktemp("market"))
+    with one.trader() as trader:
+        trade(trader, 50, 0)  # books that are not empty, whichever test comes first
     yield one
     assert one.stop() == [0, 0]
 
