@@ -17,7 +17,7 @@ import msgspec
 import zmq
 from msgspec import Struct
 
-from tradsys.errors import InUseError
+from tradsys.errors import listen_error
 from tradsys.gateways.door import CurveKeys
 from tradsys.gateways.logon import Credential
 
@@ -74,6 +74,8 @@ def open_operator_socket(context: zmq.Context, address: str, curve: CurveKeys | 
     ------
     InUseError
         Another process listens there.
+    ConfigError
+        The address is none of this machine's.
     """
     socket = context.socket(zmq.ROUTER)
     socket.setsockopt(zmq.MAXMSGSIZE, REQUEST_BYTES_MAX)
@@ -88,7 +90,7 @@ def open_operator_socket(context: zmq.Context, address: str, curve: CurveKeys | 
         socket.bind(address)
     except zmq.ZMQError as error:
         socket.close(linger=0)
-        raise InUseError(f"operator door: {address} cannot be listened on: {error.strerror}") from error
+        raise listen_error(f"operator door: {address}", error.errno, error.strerror) from error
     return socket
 
 
