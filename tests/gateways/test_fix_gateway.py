@@ -276,7 +276,7 @@ def test_a_logon_without_credentials_changes_nothing(door):
 
 def test_hostile_peers_harm_nobody(make_door):
     """Method: garbage, floods of wrong checksums, a second identity, silence; a trader works all along."""
-    door = make_door(limits=FixLimits(logon_timeout_ms=50, connections_max=40))
+    door = make_door(limits=FixLimits(logon_timeout_ms=2_000, connections_max=40))
     trader = door.trader()
     random_ = random.Random(3)
     twin = door.client()

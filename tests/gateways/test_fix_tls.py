@@ -165,7 +165,7 @@ def test_old_versions_are_refused(make_door, files):
     [b"8=FIX.4.4\x019=5\x0135=A\x0110=000\x01", b"\x16\x03\x01\xff\xff" + b"\0" * 40_000, b"\x16\x03\x01", os.urandom(3_000)],
 )  # fmt: skip
 def test_what_is_no_handshake_closes_that_connection_only(make_door, files, data):
-    door = make_door(limits=FixLimits(logon_timeout_ms=300))
+    door = make_door(limits=FixLimits(logon_timeout_ms=2_000))
     client = door.client(tls=trusting(files)).secure()
     client.logon()
     hostile = socket.create_connection(door.tls_address)
