@@ -7,7 +7,9 @@ import pytest
 from market import market
 
 from tradsys.core import Engine
+from tradsys.sim import adversary as adversary_module
 from tradsys.sim import workload
+from tradsys.sim.adversary import Adversary
 
 
 def engine_at(load, count):
@@ -34,6 +36,22 @@ def test_a_restored_engine_goes_on_alike(name, room):
         assert restored.submit(rest).tobytes() == saved.submit(rest).tobytes()
         assert restored.state_hash() == saved.state_hash()
         restored.check()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_restored_engine_answers_hostile_commands_alike(seed):
+    """Method: every rule is reached by the adversary, so that whatever a snapshot forgets shows in an answer or a hash."""
+    adversary = Adversary(seed)
+    saved = Engine(**adversary_module.CAPACITIES)
+    saved.submit(adversary.setup())
+    saved.submit(adversary.chunk(1500))
+    restored = Engine.restore(saved.snapshot(), **adversary_module.CAPACITIES)
+    restored.check()
+    assert restored.state_hash() == saved.state_hash()
+    assert restored.snapshot() == saved.snapshot()
+    rest = adversary.chunk(1500)
+    assert restored.submit(rest).tobytes() == saved.submit(rest).tobytes()
+    assert restored.state_hash() == saved.state_hash()
 
 
 def test_a_fresh_engine_can_be_saved():

@@ -170,10 +170,10 @@ def test_small_cases(records):
 class MatchesAtTheWrongPrice(ReferenceEngine):
     """A broken engine: a match of two lots is stamped a nanosecond late."""
 
-    def _execute(self, order, resting):
-        if min(order.leaves, resting.leaves) == 2:
+    def _execute(self, order, resting, qty):
+        if qty == 2:
             self._ts_ns += 1
-        super()._execute(order, resting)
+        super()._execute(order, resting, qty)
 
 
 class ForgetsAClientSeq(ReferenceEngine):

@@ -90,3 +90,11 @@ def test_every_builder_makes_one_record_of_its_template():
     ]
     assert [record["template_id"][0] for record in made] == [3, 4, 5, 10, 11, 21, 24, 26]
     assert all(record.shape == (1,) and record.dtype != np.uint8 for record in made)
+
+
+def test_allocation_is_in_order_of_arrival_unless_told_otherwise():
+    made = commands.set_allocation(3)[0]
+    assert (made["fifo_bp"], made["top"], made["rounding"], made["pro_rata_min_lots"]) == (10_000, 0, 1, 1)
+    assert (made["instrument_id"], made["top_min_lots"], made["top_max_lots"]) == (3, 1, 0)
+    share = commands.set_allocation_share(3, 4, 2500)[0]
+    assert (share["instrument_id"], share["participant_id"], share["share_bp"]) == (3, 4, 2500)

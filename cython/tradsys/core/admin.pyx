@@ -2,7 +2,11 @@
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from tradsys.core.events cimport Command, event_begin, number_command, unsolicited, write_rejected
+from tradsys.core.allocation cimport set_allocation, set_allocation_share
+from tradsys.core.answers cimport (
+    command_done, may_operate, operator_reason, refuse, sender_and_participant_reason)
+from tradsys.core.events cimport (
+    Command, event_begin, number_command, unsolicited, write_rejected)
 from tradsys.core.inspect cimport hash_state
 from tradsys.core.ladder cimport ladder_init
 from tradsys.core.order cimport Order
@@ -11,23 +15,22 @@ from tradsys.core.state cimport (
     GATE_DEFINED, GATE_PARTICIPANT, GATE_SESSION, GATE_TRADE, Account, Instrument, Participant, Session, events_left,
     explicit_entitlement, next_report_seq)
 from tradsys.core.validation cimport (
-    all_zero, enabled_sender_reason, instrument_defined, known_sender_reason, participant_defined)
+    all_zero, enabled_sender_reason, instrument_defined, known_sender_reason)
 from tradsys.wire.records cimport (
     ASSET_CLASS_COMMODITY, ASSET_CLASS_STOCK, CANCEL_REASON_DISCONNECT, CANCEL_REASON_EXPIRED,
     CANCEL_REASON_MASS_CANCEL, CLOSE_REASON_LOGOUT, CLOSE_REASON_OPERATOR, EVENT_FLAGS_UNSOLICITED,
     INSTRUMENT_STATE_CLOSED, INSTRUMENT_STATE_HALTED, ORDER_FLAGS_KEEP_ON_DISCONNECT, PERMISSION_OPERATE,
     PERMISSION_TRADE, REJECT_REASON_ALREADY_DEFINED, REJECT_REASON_BAD_DEFINITION, REJECT_REASON_BAD_FLAGS,
     REJECT_REASON_BAD_SIDE, REJECT_REASON_NONE, REJECT_REASON_NOT_ALLOWED, REJECT_REASON_NOT_LOGGED_ON,
-    REJECT_REASON_PARTICIPANT_DISABLED,
-    REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_PARTICIPANT, REJECT_REASON_UNKNOWN_SESSION, SIDE_SELL,
-    STP_MODE_CANCEL_BOTH, STP_MODE_NONE, TEMPLATE_CHECKPOINT, TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_CLOSE_SESSION,
-    TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED, TEMPLATE_DEFINE_ACCOUNT, TEMPLATE_DEFINE_INSTRUMENT,
-    TEMPLATE_DEFINE_PARTICIPANT, TEMPLATE_DEFINE_SESSION, TEMPLATE_EXPIRE_DAY_ORDERS, TEMPLATE_INSTRUMENT_DEFINED,
-    TEMPLATE_MASS_CANCEL, TEMPLATE_MASS_CANCELED, TEMPLATE_OPEN_SESSION, TEMPLATE_REFUSE_COMMAND,
-    TEMPLATE_SET_ENTITLEMENT, TEMPLATE_SET_INSTRUMENT_STATE, TIME_IN_FORCE_DAY, Checkpoint, CheckpointTaken,
-    CloseSession, CommandDone, CommandRejected, DefineAccount, DefineInstrument, DefineParticipant, DefineSession,
-    ExpireDayOrders, InstrumentDefined, MassCancel, MassCanceled, MessageHeader, OpenSession, RefuseCommand,
-    SetEntitlement, SetInstrumentState)
+    REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_SESSION, SIDE_SELL, STP_MODE_CANCEL_BOTH, STP_MODE_NONE,
+    TEMPLATE_CHECKPOINT, TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_CLOSE_SESSION, TEMPLATE_DEFINE_ACCOUNT,
+    TEMPLATE_DEFINE_INSTRUMENT, TEMPLATE_DEFINE_PARTICIPANT, TEMPLATE_DEFINE_SESSION, TEMPLATE_EXPIRE_DAY_ORDERS,
+    TEMPLATE_INSTRUMENT_DEFINED, TEMPLATE_MASS_CANCEL, TEMPLATE_MASS_CANCELED, TEMPLATE_OPEN_SESSION,
+    TEMPLATE_REFUSE_COMMAND, TEMPLATE_SET_ALLOCATION, TEMPLATE_SET_ALLOCATION_SHARE, TEMPLATE_SET_ENTITLEMENT,
+    TEMPLATE_SET_INSTRUMENT_STATE, TIME_IN_FORCE_DAY, Checkpoint, CheckpointTaken, CloseSession, CommandDone,
+    DefineAccount, DefineInstrument, DefineParticipant, DefineSession, ExpireDayOrders, InstrumentDefined, MassCancel,
+    MassCanceled, MessageHeader, OpenSession, RefuseCommand, SetAllocation, SetAllocationShare, SetEntitlement,
+    SetInstrumentState)
 
 cdef extern from * nogil:
     """
@@ -71,6 +74,10 @@ cdef int decide_admin(State* s, const uint8_t* record) except -1 nogil:
         return set_entitlement(s, <const SetEntitlement*> record)
     if template_id == TEMPLATE_EXPIRE_DAY_ORDERS:
         return expire_day_orders(s, <const ExpireDayOrders*> record)
+    if template_id == TEMPLATE_SET_ALLOCATION:
+        return set_allocation(s, <const SetAllocation*> record)
+    if template_id == TEMPLATE_SET_ALLOCATION_SHARE:
+        return set_allocation_share(s, <const SetAllocationShare*> record)
     assert template_id == TEMPLATE_CHECKPOINT, "the batch loop lets no other template through"
     return checkpoint(s, <const Checkpoint*> record)
 
@@ -612,59 +619,3 @@ cdef int checkpoint(State* s, const Checkpoint* c) except -1 nogil:
     e.client_seq = c.client_seq
     e.state_hash = hash_state(s)
     return 1
-
-
-# --------------------------------------------------------------------------------------------------- answers
-
-cdef uint8_t operator_reason(const State* s, uint32_t session_id, bint padding_zero) noexcept nogil:
-    """BAD_FLAGS, NOT_ALLOWED (2.5) or nothing, for a sender that is known and enabled."""
-    if not padding_zero:
-        return REJECT_REASON_BAD_FLAGS
-    return REJECT_REASON_NONE if may_operate(s, session_id) else REJECT_REASON_NOT_ALLOWED
-
-
-cdef uint8_t sender_and_participant_reason(const State* s, uint32_t session_id, uint32_t participant_id) noexcept nogil:
-    """Sender known and enabled, participant named defined; UNKNOWN_PARTICIPANT goes before PARTICIPANT_DISABLED."""
-    cdef uint8_t reason = enabled_sender_reason(s, session_id)
-    if (reason == 0 or reason == REJECT_REASON_PARTICIPANT_DISABLED) and not participant_defined(s, participant_id):
-        return REJECT_REASON_UNKNOWN_PARTICIPANT
-    return reason
-
-
-cdef bint may_operate(const State* s, uint32_t session_id) noexcept nogil:
-    """Whether the sender is the venue, or its participant has OPERATE."""
-    return session_id == 0 or (
-        s.participants[s.sessions[session_id].participant_id].permissions & PERMISSION_OPERATE) != 0
-
-
-cdef bint is_session_command(uint16_t template_id) noexcept nogil:
-    return template_id == TEMPLATE_OPEN_SESSION or template_id == TEMPLATE_CLOSE_SESSION
-
-
-cdef int refuse(State* s, const Command* c, uint16_t template_id, uint8_t reject_reason, uint32_t instrument_id,
-                uint64_t client_ref) except -1 nogil:
-    """Answer with CommandRejected."""
-    cdef CommandRejected* e
-    number_command(s, c)
-    e = <CommandRejected*> event_begin(s, TEMPLATE_COMMAND_REJECTED, c.ts_ns)
-    memset(e.pad, 0, sizeof(CommandRejected) - 32)
-    e.client_ref = client_ref
-    e.instrument_id = instrument_id
-    e.session_id = c.session_id
-    e.refused_template = template_id
-    e.reject_reason = reject_reason
-    e.report_seq = 0 if is_session_command(template_id) else next_report_seq(s, c.session_id)
-    e.client_seq = c.client_seq
-    return 1
-
-
-cdef CommandDone* command_done(State* s, const Command* c, uint16_t template_id, uint64_t client_ref) noexcept nogil:
-    """Answer with CommandDone; the caller fills in what its command has (rule 1.9)."""
-    cdef CommandDone* e = <CommandDone*> event_begin(s, TEMPLATE_COMMAND_DONE, c.ts_ns)
-    memset(&e.permissions, 0, sizeof(CommandDone) - 32)
-    e.client_ref = client_ref
-    e.session_id = c.session_id
-    e.done_template = template_id
-    e.report_seq = 0 if is_session_command(template_id) else next_report_seq(s, c.session_id)
-    e.client_seq = c.client_seq
-    return e

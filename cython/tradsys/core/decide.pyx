@@ -3,6 +3,7 @@ cimport cython
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from tradsys.core.admin cimport decide_admin
+from tradsys.core.allocation cimport forget_top_order, match_allocated, reachable_allocated
 from tradsys.core.events cimport (
     Command, number_command, unsolicited, write_accepted, write_canceled, write_executed, write_reduced,
     write_rejected, write_replaced, write_rested)
@@ -14,22 +15,18 @@ from tradsys.core.references cimport (
     REFS_PLACES, RefsLine, refs_add, refs_find, refs_home, refs_remove, refs_tag, tradsys_tags_equal)
 from tradsys.core.resting cimport cancel_resting, rest_order, resting_price, side_of_order, unrest_order
 from tradsys.core.state cimport (
-    GATE_OPEN, Instrument, Session, events_left, give_slot, other_side_of, take_slot)
+    GATE_OPEN, SPECIAL_ALLOCATION, Instrument, Session, events_left, give_slot, other_side_of, take_slot)
 from tradsys.core.validation cimport (
     cancel_order_reason, new_order_reason, reduce_order_reason, replace_order_reason)
 from tradsys.wire.records cimport (
-    BLOCK_CANCEL_ORDER, BLOCK_DEFINE_ACCOUNT, BLOCK_DEFINE_INSTRUMENT, BLOCK_DEFINE_PARTICIPANT,
-    BLOCK_DEFINE_SESSION, BLOCK_NEW_ORDER, BLOCK_OPEN_SESSION, BLOCK_SET_INSTRUMENT_STATE, CANCEL_REASON_BY_OWNER,
-    CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER, CANCEL_REASON_NO_LIQUIDITY, CANCEL_REASON_SELF_TRADE,
+    BLOCK_CANCEL_ORDER, CANCEL_REASON_BY_OWNER, CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER,
+    CANCEL_REASON_NO_LIQUIDITY, CANCEL_REASON_SELF_TRADE, COMMAND_BLOCK_LENGTHS, COMMAND_TEMPLATES,
     EVENT_FLAGS_PRIORITY_KEPT, EVENT_FLAGS_RESTS, EVENT_FLAGS_UNSOLICITED, INSTRUMENT_STATE_OPEN,
     ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_MARKET, REJECT_REASON_BOOK_FULL,
     REJECT_REASON_DUPLICATE_CLIENT_REF, REJECT_REASON_POST_ONLY_WOULD_MATCH, REJECT_REASON_QTY_BELOW_FILLED,
     REJECT_REASON_UNKNOWN_ORDER, SCHEMA_ID, SCHEMA_VERSION, SIZE_CANCEL_ORDER, STP_MODE_CANCEL_BOTH,
-    STP_MODE_CANCEL_NEWEST, STP_MODE_CANCEL_OLDEST, STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT,
-    TEMPLATE_CANCEL_ORDER, TEMPLATE_CHECKPOINT, TEMPLATE_CLOSE_SESSION, TEMPLATE_DEFINE_ACCOUNT,
-    TEMPLATE_DEFINE_INSTRUMENT, TEMPLATE_DEFINE_PARTICIPANT, TEMPLATE_DEFINE_SESSION, TEMPLATE_NEW_ORDER,
-    TEMPLATE_OPEN_SESSION, TEMPLATE_REDUCE_ORDER, TEMPLATE_REFUSE_COMMAND, TEMPLATE_REPLACE_ORDER,
-    TEMPLATE_SET_ENTITLEMENT, TEMPLATE_SET_INSTRUMENT_STATE, TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTC,
+    STP_MODE_CANCEL_NEWEST, STP_MODE_CANCEL_OLDEST, STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_CANCEL_ORDER,
+    TEMPLATE_NEW_ORDER, TEMPLATE_REDUCE_ORDER, TEMPLATE_REPLACE_ORDER, TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTC,
     TIME_IN_FORCE_IOC, CancelOrder, MessageHeader, NewOrder, ReduceOrder, ReplaceOrder)
 
 cdef extern from * nogil:
@@ -64,7 +61,8 @@ cdef inline int decide_new_order(State* s, const NewOrder* c, uint32_t tag) exce
         return refuse_new_order(s, c, REJECT_REASON_POST_ONLY_WOULD_MATCH)
     if __builtin_expect(s.free_slot == SLOT_NONE and s.slots_used == s.orders_max, 0):
         return refuse_new_order(s, c, REJECT_REASON_BOOK_FULL)
-    if crosses and not room_to_match(s, other, limit_key, stp_mode_of(s, c), c.session_id, c.qty_lots):
+    if crosses and not room_to_match(s, c.instrument_id, other, limit_key, stp_mode_of(s, c), c.session_id,
+                                     c.qty_lots):
         return 0
     if not rests and events_left(s) < 2:
         return 0
@@ -135,8 +133,8 @@ cdef int refuse_new_order(State* s, const NewOrder* c, uint8_t reason) except -1
 
 # --------------------------------------------------------------------------------------------------- matching
 
-cdef bint room_to_match(State* s, Ladder* other, int64_t limit_key, uint32_t stp_mode, uint32_t session_id,
-                        int64_t qty_lots) noexcept nogil:
+cdef bint room_to_match(State* s, uint32_t instrument_id, Ladder* other, int64_t limit_key, uint32_t stp_mode,
+                        uint32_t session_id, int64_t qty_lots) noexcept nogil:
     """Whether the buffer takes all events of an order that can match: counted out only when a bound does not do."""
     cdef int64_t room = events_left(s) - 3
     cdef int64_t events
@@ -144,13 +142,15 @@ cdef bint room_to_match(State* s, Ladder* other, int64_t limit_key, uint32_t stp
         return False
     if <int64_t> other.order_count <= room or (stp_mode == STP_MODE_NONE and qty_lots <= room):
         return True
-    reachable_lots(s, other, limit_key, stp_mode, session_id, qty_lots, &events)
+    reachable_lots(s, instrument_id, other, limit_key, stp_mode, session_id, qty_lots, &events)
     return events <= room
 
 
-cdef int64_t reachable_lots(State* s, Ladder* other, int64_t limit_key, uint32_t stp_mode, uint32_t session_id,
-                            int64_t qty_lots, int64_t* events) noexcept nogil:
+cdef int64_t reachable_lots(State* s, uint32_t instrument_id, Ladder* other, int64_t limit_key, uint32_t stp_mode,
+                            uint32_t session_id, int64_t qty_lots, int64_t* events) noexcept nogil:
     """Lots up to `qty_lots` that would match (rule 4.7); `events` receives the matches and cancels of resting orders."""
+    if s.instruments[instrument_id].special & SPECIAL_ALLOCATION:
+        return reachable_allocated(s, other, limit_key, stp_mode, session_id, qty_lots, events)
     cdef uint32_t participant_id = s.sessions[session_id].participant_id
     cdef uint32_t level = other.best_level, slot
     cdef int64_t reached = 0
@@ -180,7 +180,8 @@ cdef int match_and_finish(State* s, const Command* c, Order* order, int64_t pric
     cdef uint32_t reason = 0
     cdef int64_t events
     if time_in_force == TIME_IN_FORCE_FOK and reachable_lots(
-            s, other, limit_key, order.traits >> 24, order.session_id, order.leaves_lots, &events) < order.leaves_lots:
+            s, order.instrument_id, other, limit_key, order.traits >> 24, order.session_id, order.leaves_lots,
+            &events) < order.leaves_lots:
         reason = CANCEL_REASON_FOK_UNFILLABLE
     elif match_incoming(s, c, order, other, limit_key):
         reason = CANCEL_REASON_SELF_TRADE
@@ -211,6 +212,8 @@ cdef int match_incoming(State* s, const Command* c, Order* order, Ladder* other,
     cdef Level* level
     cdef int64_t qty_lots
     cdef uint32_t slot
+    if __builtin_expect(s.instruments[order.instrument_id].special & SPECIAL_ALLOCATION, 0):
+        return match_allocated(s, c, order, other, limit_key)
     while order.leaves_lots > 0 and other.best_key <= limit_key:
         level = level_at(&s.levels, other.best_level)
         slot = level.head_slot
@@ -339,7 +342,7 @@ cdef int decide_replace_order(State* s, const ReplaceOrder* c) except -1 nogil:
     other = other_side_of(&s.instruments[c.instrument_id], side_of_order(order))
     limit_key = c.price_ticks ^ other.key_mask
     if other.best_key <= limit_key and not room_to_match(
-            s, other, limit_key, order.traits >> 24, order.session_id,
+            s, c.instrument_id, other, limit_key, order.traits >> 24, order.session_id,
             c.qty_lots - (order.qty_lots - order.leaves_lots)):
         return 0
     number_command(s, command)
@@ -396,6 +399,7 @@ cdef int replace_from_anew(State* s, const ReplaceOrder* c, Order* order, int64_
     cdef int64_t leaves_before = order.leaves_lots
     cdef int64_t price_before = resting_price(s, order)
     unrest_order(s, order)
+    forget_top_order(s, order, side_of_order(order))
     take_replacement(s, order, c)
     assert order.leaves_lots > 0
     if crosses:
@@ -592,18 +596,4 @@ cdef int record_trouble(const State* s, const uint8_t* record, int64_t left_byte
 
 cdef int64_t block_length_of(uint16_t template_id) noexcept nogil:
     """Block length of a command, 0 when the template is none."""
-    if template_id >= TEMPLATE_NEW_ORDER and template_id <= TEMPLATE_REFUSE_COMMAND:
-        return BLOCK_NEW_ORDER
-    if template_id == TEMPLATE_DEFINE_INSTRUMENT:
-        return BLOCK_DEFINE_INSTRUMENT
-    if template_id == TEMPLATE_DEFINE_PARTICIPANT:
-        return BLOCK_DEFINE_PARTICIPANT
-    if template_id == TEMPLATE_DEFINE_SESSION:
-        return BLOCK_DEFINE_SESSION
-    if template_id == TEMPLATE_DEFINE_ACCOUNT or template_id == TEMPLATE_SET_ENTITLEMENT:
-        return BLOCK_DEFINE_ACCOUNT
-    if template_id == TEMPLATE_OPEN_SESSION or template_id == TEMPLATE_CLOSE_SESSION:
-        return BLOCK_OPEN_SESSION
-    if template_id >= TEMPLATE_SET_INSTRUMENT_STATE and template_id <= TEMPLATE_CHECKPOINT:
-        return BLOCK_SET_INSTRUMENT_STATE
-    return 0
+    return COMMAND_BLOCK_LENGTHS[template_id] if template_id < COMMAND_TEMPLATES else 0

@@ -1,24 +1,20 @@
 """Looking at the whole state: its hash (section 8 of the rule book), its invariants, its snapshot."""
-cimport cython
 from libc.stdint cimport uint32_t
 from libc.string cimport memcmp, memcpy, memset
 
+from tradsys.core.allocation cimport check_allocations, hash_allocations
+from tradsys.core.hash cimport mix
 from tradsys.core.ladder cimport (
     Ladder, Node, Page, ladder_best_price, ladder_check, ladder_next_level, level_at, level_price)
 from tradsys.core.order cimport SLOT_BITS, SLOT_NONE, Order, slot_of
 from tradsys.core.references cimport REFS_FREE, REFS_PLACES, RefsLine, refs_add, refs_find, refs_home, refs_tag
+from tradsys.core.sections cimport load_sections, save_sections, sections_size
 from tradsys.core.state cimport (
     GATE_DEFINED, Account, Instrument, Participant, Session, allowed_entitlement, explicit_entitlement)
 from tradsys.wire.records cimport INSTRUMENT_STATE_OPEN
 
 
 # --------------------------------------------------------------------------------------------------- hash
-
-@cython.overflowcheck(False)
-cdef inline uint64_t mix(uint64_t h, uint64_t word) noexcept nogil:
-    h = (h ^ word) * <uint64_t> 0xBF58476D1CE4E5B9
-    return h ^ (h >> 29)
-
 
 cdef uint64_t hash_state(State* s) noexcept nogil:
     """The hash of section 8: equal states have equal hashes, whatever their memory looks like. O(state)."""
@@ -37,7 +33,7 @@ cdef uint64_t hash_state(State* s) noexcept nogil:
             h = hash_instrument(s, h, i)
             for side in range(2):
                 h = hash_side(s, h, &s.instruments[i].sides[side])
-    return h
+    return hash_allocations(s, h)
 
 
 cdef uint64_t hash_people(const State* s, uint64_t h) noexcept nogil:
@@ -146,6 +142,7 @@ cdef int check_state(State* s) except -1:
     check_slots(s)
     check_references(s)
     check_sessions(s)
+    check_allocations(s)
     return 0
 
 
@@ -240,9 +237,9 @@ cdef int check_sessions(State* s) except -1:
 # --------------------------------------------------------------------------------------------------- snapshot
 
 cdef enum:
-    SNAPSHOT_VERSION = 1
+    SNAPSHOT_VERSION = 2                # 1 had no sections behind the entitlements and loads as well
 
-cdef struct SnapshotHead:               # 176 bytes, then the sections in the order of the counts
+cdef struct SnapshotHead:               # 168 bytes, then the arrays in the order of the counts, entitlements, sections
     char magic[8]
     uint32_t version
     uint32_t record_sizes               # of Order, Page, Node, ...: folded; layouts must agree
@@ -267,7 +264,9 @@ cdef struct SnapshotHead:               # 176 bytes, then the sections in the or
     uint32_t participants_count
     uint32_t accounts_count
     uint32_t instruments_count
-    uint32_t spare[9]
+    uint32_t spare
+    uint64_t sections_bytes
+    uint32_t spare2[6]
 
 cdef struct SnapshotEntitlement:        # 12 bytes
     uint32_t participant_id
@@ -300,6 +299,7 @@ cdef void fill_head(State* s, SnapshotHead* head) noexcept nogil:
     head.page_count = s.levels.page_count
     head.node_count = s.levels.node_count
     count_definitions(s, head)
+    head.sections_bytes = sections_size(s)
     head.size_bytes = size_by_counts(head)
 
 
@@ -311,7 +311,7 @@ cdef uint64_t size_by_counts(const SnapshotHead* head) noexcept nogil:
             + <uint64_t> head.participants_count * sizeof(Participant)
             + <uint64_t> head.accounts_count * sizeof(Account)
             + <uint64_t> head.instruments_count * sizeof(Instrument)
-            + head.entitlement_count * sizeof(SnapshotEntitlement))
+            + head.entitlement_count * sizeof(SnapshotEntitlement) + head.sections_bytes)
 
 
 cdef uint64_t hash_image(const uint8_t* image, uint64_t size_bytes) noexcept nogil:
@@ -404,6 +404,7 @@ cdef int64_t save_state(State* s, uint8_t* target, bint hashed) except -1 nogil:
                     entitlement.instrument_id = j
                     entitlement.allowed = allowed_entitlement(s, i, j)
                     p = put(p, &entitlement, sizeof(SnapshotEntitlement))
+    p = save_sections(s, p)
     assert p - target == <int64_t> head.size_bytes
     head.image_hash = hash_snapshot(&head, target + sizeof(SnapshotHead), head.size_bytes - sizeof(SnapshotHead))
     put(target, &head, sizeof(SnapshotHead))
@@ -445,6 +446,7 @@ cdef int load_state(State* s, const uint8_t* source, int64_t size_bytes) except 
         s.entitled_set[word] |= (<uint64_t> 1) << (entitlement.instrument_id & 63)
         if entitlement.allowed:
             s.entitled_value[word] |= (<uint64_t> 1) << (entitlement.instrument_id & 63)
+    load_sections(s, p, head.sections_bytes)
     take_head(s, &head)
     for i in range(s.slots_used):
         if s.orders[i].order_id:
@@ -458,14 +460,14 @@ cdef int check_head(const State* s, const SnapshotHead* head, int64_t size_bytes
     """Refuse what is no snapshot of ours, or does not fit the capacities."""
     if memcmp(head.magic, b"TRADSNAP", 8) != 0:
         raise ValueError("not a snapshot: it does not begin with TRADSNAP")
-    if head.version != SNAPSHOT_VERSION or head.record_sizes != record_sizes():
-        raise ValueError(f"snapshot version must be {SNAPSHOT_VERSION} with record sizes {record_sizes():#x}, "
+    if not 1 <= head.version <= SNAPSHOT_VERSION or head.record_sizes != record_sizes():
+        raise ValueError(f"snapshot version must be 1 to {SNAPSHOT_VERSION} with record sizes {record_sizes():#x}, "
                          f"was {head.version} with {head.record_sizes:#x}")
     if <int64_t> head.size_bytes != size_bytes:
         raise ValueError(f"the snapshot says it has {head.size_bytes} bytes, was {size_bytes}")
     if head.entitlement_count > <uint64_t> s.participants_max * s.instruments_max:
         raise ValueError(f"the snapshot says it has {head.entitlement_count} entitlements, the engine has no room for them")
-    if size_by_counts(head) != head.size_bytes:
+    if head.sections_bytes > head.size_bytes or size_by_counts(head) != head.size_bytes:
         raise ValueError(f"the snapshot's counts need {size_by_counts(head)} bytes, it has {head.size_bytes}")
     for what, need, capacity in (
             ("orders", head.slots_used, s.orders_max), ("pages", head.pages_used, s.levels.pages_max),

@@ -1,11 +1,12 @@
 """Orders going on and off the books: the level, the reference and the counters change together."""
 from libc.stdint cimport int64_t, uint32_t
 
+from tradsys.core.allocation cimport note_top_order
 from tradsys.core.events cimport Command, write_canceled
 from tradsys.core.ladder cimport ladder_append, ladder_remove, level_price
 from tradsys.core.order cimport Order, slot_of
 from tradsys.core.references cimport refs_remove
-from tradsys.core.state cimport Instrument, State, give_slot, side_of
+from tradsys.core.state cimport SPECIAL_ALLOCATION, Instrument, State, give_slot, side_of
 from tradsys.wire.records cimport EVENT_FLAGS_RESTS
 
 
@@ -23,10 +24,14 @@ cdef inline int64_t resting_price(State* s, const Order* order) noexcept nogil:
 cdef inline int rest_order(State* s, Order* order, int64_t price_ticks) except -1 nogil:
     """Put an order at the back of its level; its reference has been entered."""
     cdef Instrument* instrument = &s.instruments[order.instrument_id]
+    cdef uint32_t side = side_of_order(order)
     s.live_orders += 1
     s.sessions[order.session_id].live_orders += 1
-    return ladder_append(&s.levels, side_of(instrument, side_of_order(order)), s.orders, slot_of(order.order_id),
-                         price_ticks ^ side_of(instrument, side_of_order(order)).key_mask)
+    ladder_append(&s.levels, side_of(instrument, side), s.orders, slot_of(order.order_id),
+                  price_ticks ^ side_of(instrument, side).key_mask)
+    if instrument.special & SPECIAL_ALLOCATION:
+        note_top_order(s, side_of(instrument, side), order, side)
+    return 0
 
 
 cdef inline int unrest_order(State* s, Order* order) except -1 nogil:

@@ -14,6 +14,27 @@ cdef enum:
     GATE_TRADE = 8                      # TRADE in its permissions, and no explicit entitlement
     GATE_OPEN = 15
 
+cdef enum:
+    # Bits of Instrument.special
+    SPECIAL_ALLOCATION = 1              # its levels are not matched in order of arrival alone
+
+cdef enum:
+    SHARES_MAX = 8                      # participants with a share of an instrument's matches
+
+cdef struct Allocation:                 # 128 bytes: how an instrument's levels are shared out (section 12)
+    uint32_t instrument_id              # 0: as every instrument begins
+    uint16_t fifo_bp
+    uint8_t top
+    uint8_t rounding                    # AllocationRounding
+    int64_t pro_rata_min_lots
+    int64_t top_min_lots
+    int64_t top_max_lots
+    uint64_t top_order_id[2]            # bids, asks; 0 or an order that has ended or left its place: none
+    uint32_t share_count
+    uint32_t share_participant_id[SHARES_MAX]    # ascending
+    uint32_t share_bp[SHARES_MAX]
+    uint32_t spare[3]
+
 cdef struct Session:                    # 32 bytes
     uint32_t gate                       # GATE_*, derived; 0: not defined
     uint32_t participant_id
@@ -53,7 +74,7 @@ cdef struct Instrument:                 # 832 bytes: limits, definition, both si
     uint8_t asset_class
     int8_t tick_exponent
     int8_t lot_exponent
-    uint64_t spare
+    uint64_t special                    # SPECIAL_*: why its orders take more than the plain rules; 0: they do not
     # definition
     int64_t tick_mantissa
     int64_t lot_mantissa
@@ -83,6 +104,8 @@ cdef struct State:
     Participant* participants
     Account* accounts
     Instrument* instruments
+    Allocation* allocations
+    int64_t* allotted                   # by slot, of the level being matched
     uint64_t* entitled_set              # a row of instrument bits a participant: explicit entitlement exists
     uint64_t* entitled_value            # the same: and allows
     uint32_t sessions_max
@@ -97,6 +120,12 @@ cdef struct State:
 cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64_t participants_max,
                     int64_t sessions_max, int64_t accounts_max, uint64_t refs_key) except -1
 cdef void state_give(State* s) noexcept nogil
+
+
+cdef inline bint instrument_is_fifo(const Allocation* allocation) noexcept nogil:
+    """Whether an instrument with these settings is matched in order of arrival alone."""
+    return allocation.instrument_id == 0 or (
+        allocation.fifo_bp == 10_000 and allocation.top == 0 and allocation.share_count == 0)
 
 
 cdef inline Ladder* side_of(Instrument* instrument, uint32_t side) noexcept nogil:

@@ -88,22 +88,10 @@ def frame(const uint8_t[::1] records not None):
 
 cdef void fill_sizes() noexcept:
     """Write down the size of each command's record."""
-    frame_record_size[wire.TEMPLATE_NEW_ORDER] = wire.SIZE_NEW_ORDER
-    frame_record_size[wire.TEMPLATE_CANCEL_ORDER] = wire.SIZE_CANCEL_ORDER
-    frame_record_size[wire.TEMPLATE_REDUCE_ORDER] = wire.SIZE_REDUCE_ORDER
-    frame_record_size[wire.TEMPLATE_REPLACE_ORDER] = wire.SIZE_REPLACE_ORDER
-    frame_record_size[wire.TEMPLATE_MASS_CANCEL] = wire.SIZE_MASS_CANCEL
-    frame_record_size[wire.TEMPLATE_REFUSE_COMMAND] = wire.SIZE_REFUSE_COMMAND
-    frame_record_size[wire.TEMPLATE_OPEN_SESSION] = wire.SIZE_OPEN_SESSION
-    frame_record_size[wire.TEMPLATE_CLOSE_SESSION] = wire.SIZE_CLOSE_SESSION
-    frame_record_size[wire.TEMPLATE_DEFINE_INSTRUMENT] = wire.SIZE_DEFINE_INSTRUMENT
-    frame_record_size[wire.TEMPLATE_SET_INSTRUMENT_STATE] = wire.SIZE_SET_INSTRUMENT_STATE
-    frame_record_size[wire.TEMPLATE_DEFINE_PARTICIPANT] = wire.SIZE_DEFINE_PARTICIPANT
-    frame_record_size[wire.TEMPLATE_DEFINE_SESSION] = wire.SIZE_DEFINE_SESSION
-    frame_record_size[wire.TEMPLATE_DEFINE_ACCOUNT] = wire.SIZE_DEFINE_ACCOUNT
-    frame_record_size[wire.TEMPLATE_SET_ENTITLEMENT] = wire.SIZE_SET_ENTITLEMENT
-    frame_record_size[wire.TEMPLATE_EXPIRE_DAY_ORDERS] = wire.SIZE_EXPIRE_DAY_ORDERS
-    frame_record_size[wire.TEMPLATE_CHECKPOINT] = wire.SIZE_CHECKPOINT
+    cdef int template_id
+    for template_id in range(<int>wire.COMMAND_TEMPLATES):
+        if wire.COMMAND_BLOCK_LENGTHS[template_id]:
+            frame_record_size[template_id] = wire.COMMAND_BLOCK_LENGTHS[template_id] + <uint16_t>sizeof(wire.MessageHeader)
 
 
 fill_sizes()

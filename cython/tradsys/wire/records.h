@@ -8,6 +8,7 @@
 enum {
     SCHEMA_ID = 844,
     SCHEMA_VERSION = 1,
+    COMMAND_TEMPLATES = 64,
     TEMPLATE_NEW_ORDER = 1,
     SIZE_NEW_ORDER = 80,
     BLOCK_NEW_ORDER = 72,
@@ -56,6 +57,12 @@ enum {
     TEMPLATE_CHECKPOINT = 27,
     SIZE_CHECKPOINT = 48,
     BLOCK_CHECKPOINT = 40,
+    TEMPLATE_SET_ALLOCATION = 36,
+    SIZE_SET_ALLOCATION = 80,
+    BLOCK_SET_ALLOCATION = 72,
+    TEMPLATE_SET_ALLOCATION_SHARE = 37,
+    SIZE_SET_ALLOCATION_SHARE = 56,
+    BLOCK_SET_ALLOCATION_SHARE = 48,
     TEMPLATE_ORDER_ACCEPTED = 64,
     SIZE_ORDER_ACCEPTED = 128,
     BLOCK_ORDER_ACCEPTED = 120,
@@ -92,6 +99,9 @@ enum {
     TEMPLATE_CHECKPOINT_TAKEN = 83,
     SIZE_CHECKPOINT_TAKEN = 128,
     BLOCK_CHECKPOINT_TAKEN = 120,
+    TEMPLATE_ALLOCATION_SET = 92,
+    SIZE_ALLOCATION_SET = 128,
+    BLOCK_ALLOCATION_SET = 120,
     TEMPLATE_PACKET = 128,
     SIZE_PACKET = 48,
     BLOCK_PACKET = 40,
@@ -201,6 +211,8 @@ enum {
     ASSET_CLASS_COMMODITY = 8,
     PERMISSION_TRADE = 1,
     PERMISSION_OPERATE = 2,
+    ALLOCATION_ROUNDING_DOWN = 1,
+    ALLOCATION_ROUNDING_NEAREST = 2,
     CLOSE_REASON_LOGOUT = 1,
     CLOSE_REASON_HEARTBEAT_TIMEOUT = 2,
     CLOSE_REASON_SLOW_CONSUMER = 3,
@@ -567,6 +579,42 @@ typedef struct {
     uint16_t template_id;
     uint16_t schema_id;
     uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t instrument_id;
+    uint16_t fifo_bp; /* part given in order of arrival before the pro-rata part, basis points; 10000: all of it */
+    uint8_t top; /* 1: the order that set the best price goes first */
+    uint8_t rounding;
+    int64_t pro_rata_min_lots; /* lots, a pro-rata part below it is nothing; at least 1 */
+    int64_t top_min_lots; /* lots, smaller orders do not become the top order; at least 1 */
+    int64_t top_max_lots; /* lots, most the top order gets before the others; 0: all of it */
+    uint8_t pad[8];
+} SetAllocation;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t participant_id;
+    uint32_t instrument_id;
+    uint16_t share_bp; /* basis points; 0 takes the share away */
+    uint8_t pad[6];
+} SetAllocationShare;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
     uint64_t seq; /* event sequence number, from 1 */
     int64_t ts_ns; /* ns since the epoch, UTC, time of the causing command */
     uint64_t cause_seq; /* sequence number, seq of the causing command */
@@ -885,6 +933,31 @@ typedef struct {
     uint8_t pad5[24];
     uint8_t pad6[8];
 } CheckpointTaken;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number */
+    int64_t pro_rata_min_lots; /* lots */
+    int64_t top_min_lots; /* lots */
+    int64_t top_max_lots; /* lots */
+    uint8_t pad[16];
+    uint32_t instrument_id;
+    uint32_t session_id; /* sender */
+    uint32_t participant_id; /* whose share was set; 0: SET_ALLOCATION */
+    uint32_t report_seq; /* sequence number, 0 */
+    uint32_t share_count; /* count, participants that have a share now */
+    uint16_t fifo_bp;
+    uint16_t share_bp; /* of the participant */
+    uint8_t top;
+    uint8_t rounding;
+    uint8_t pad2[6];
+    uint8_t pad3[24];
+} AllocationSet;
 
 typedef struct {
     uint16_t block_length;
@@ -1456,6 +1529,30 @@ _Static_assert(offsetof(Checkpoint, session_id) == 24, "Checkpoint.session_id");
 _Static_assert(offsetof(Checkpoint, client_seq) == 28, "Checkpoint.client_seq");
 _Static_assert(offsetof(Checkpoint, client_ref) == 32, "Checkpoint.client_ref");
 _Static_assert(offsetof(Checkpoint, pad) == 40, "Checkpoint.pad");
+_Static_assert(sizeof(SetAllocation) == 80, "SetAllocation");
+_Static_assert(offsetof(SetAllocation, seq) == 8, "SetAllocation.seq");
+_Static_assert(offsetof(SetAllocation, ts_ns) == 16, "SetAllocation.ts_ns");
+_Static_assert(offsetof(SetAllocation, session_id) == 24, "SetAllocation.session_id");
+_Static_assert(offsetof(SetAllocation, client_seq) == 28, "SetAllocation.client_seq");
+_Static_assert(offsetof(SetAllocation, client_ref) == 32, "SetAllocation.client_ref");
+_Static_assert(offsetof(SetAllocation, instrument_id) == 40, "SetAllocation.instrument_id");
+_Static_assert(offsetof(SetAllocation, fifo_bp) == 44, "SetAllocation.fifo_bp");
+_Static_assert(offsetof(SetAllocation, top) == 46, "SetAllocation.top");
+_Static_assert(offsetof(SetAllocation, rounding) == 47, "SetAllocation.rounding");
+_Static_assert(offsetof(SetAllocation, pro_rata_min_lots) == 48, "SetAllocation.pro_rata_min_lots");
+_Static_assert(offsetof(SetAllocation, top_min_lots) == 56, "SetAllocation.top_min_lots");
+_Static_assert(offsetof(SetAllocation, top_max_lots) == 64, "SetAllocation.top_max_lots");
+_Static_assert(offsetof(SetAllocation, pad) == 72, "SetAllocation.pad");
+_Static_assert(sizeof(SetAllocationShare) == 56, "SetAllocationShare");
+_Static_assert(offsetof(SetAllocationShare, seq) == 8, "SetAllocationShare.seq");
+_Static_assert(offsetof(SetAllocationShare, ts_ns) == 16, "SetAllocationShare.ts_ns");
+_Static_assert(offsetof(SetAllocationShare, session_id) == 24, "SetAllocationShare.session_id");
+_Static_assert(offsetof(SetAllocationShare, client_seq) == 28, "SetAllocationShare.client_seq");
+_Static_assert(offsetof(SetAllocationShare, client_ref) == 32, "SetAllocationShare.client_ref");
+_Static_assert(offsetof(SetAllocationShare, participant_id) == 40, "SetAllocationShare.participant_id");
+_Static_assert(offsetof(SetAllocationShare, instrument_id) == 44, "SetAllocationShare.instrument_id");
+_Static_assert(offsetof(SetAllocationShare, share_bp) == 48, "SetAllocationShare.share_bp");
+_Static_assert(offsetof(SetAllocationShare, pad) == 50, "SetAllocationShare.pad");
 _Static_assert(sizeof(OrderAccepted) == 128, "OrderAccepted");
 _Static_assert(offsetof(OrderAccepted, seq) == 8, "OrderAccepted.seq");
 _Static_assert(offsetof(OrderAccepted, ts_ns) == 16, "OrderAccepted.ts_ns");
@@ -1708,6 +1805,25 @@ _Static_assert(offsetof(CheckpointTaken, client_seq) == 88, "CheckpointTaken.cli
 _Static_assert(offsetof(CheckpointTaken, pad4) == 92, "CheckpointTaken.pad4");
 _Static_assert(offsetof(CheckpointTaken, pad5) == 96, "CheckpointTaken.pad5");
 _Static_assert(offsetof(CheckpointTaken, pad6) == 120, "CheckpointTaken.pad6");
+_Static_assert(sizeof(AllocationSet) == 128, "AllocationSet");
+_Static_assert(offsetof(AllocationSet, seq) == 8, "AllocationSet.seq");
+_Static_assert(offsetof(AllocationSet, ts_ns) == 16, "AllocationSet.ts_ns");
+_Static_assert(offsetof(AllocationSet, cause_seq) == 24, "AllocationSet.cause_seq");
+_Static_assert(offsetof(AllocationSet, pro_rata_min_lots) == 32, "AllocationSet.pro_rata_min_lots");
+_Static_assert(offsetof(AllocationSet, top_min_lots) == 40, "AllocationSet.top_min_lots");
+_Static_assert(offsetof(AllocationSet, top_max_lots) == 48, "AllocationSet.top_max_lots");
+_Static_assert(offsetof(AllocationSet, pad) == 56, "AllocationSet.pad");
+_Static_assert(offsetof(AllocationSet, instrument_id) == 72, "AllocationSet.instrument_id");
+_Static_assert(offsetof(AllocationSet, session_id) == 76, "AllocationSet.session_id");
+_Static_assert(offsetof(AllocationSet, participant_id) == 80, "AllocationSet.participant_id");
+_Static_assert(offsetof(AllocationSet, report_seq) == 84, "AllocationSet.report_seq");
+_Static_assert(offsetof(AllocationSet, share_count) == 88, "AllocationSet.share_count");
+_Static_assert(offsetof(AllocationSet, fifo_bp) == 92, "AllocationSet.fifo_bp");
+_Static_assert(offsetof(AllocationSet, share_bp) == 94, "AllocationSet.share_bp");
+_Static_assert(offsetof(AllocationSet, top) == 96, "AllocationSet.top");
+_Static_assert(offsetof(AllocationSet, rounding) == 97, "AllocationSet.rounding");
+_Static_assert(offsetof(AllocationSet, pad2) == 98, "AllocationSet.pad2");
+_Static_assert(offsetof(AllocationSet, pad3) == 104, "AllocationSet.pad3");
 _Static_assert(sizeof(Packet) == 48, "Packet");
 _Static_assert(offsetof(Packet, channel) == 8, "Packet.channel");
 _Static_assert(offsetof(Packet, message_count) == 10, "Packet.message_count");
@@ -1934,6 +2050,28 @@ _Static_assert(offsetof(ExecutionReport, event_flags) == 98, "ExecutionReport.ev
 _Static_assert(offsetof(ExecutionReport, refused_template) == 100, "ExecutionReport.refused_template");
 _Static_assert(offsetof(ExecutionReport, pad) == 102, "ExecutionReport.pad");
 _Static_assert(offsetof(ExecutionReport, pad2) == 104, "ExecutionReport.pad2");
+
+/* block length of each command, 0: no command */
+static const uint16_t COMMAND_BLOCK_LENGTHS[COMMAND_TEMPLATES] = {
+    [1] = 72,
+    [2] = 72,
+    [3] = 72,
+    [4] = 72,
+    [5] = 72,
+    [6] = 72,
+    [10] = 40,
+    [11] = 40,
+    [20] = 128,
+    [21] = 40,
+    [22] = 56,
+    [23] = 64,
+    [24] = 48,
+    [25] = 48,
+    [26] = 40,
+    [27] = 40,
+    [36] = 72,
+    [37] = 48,
+};
 
 #ifdef TRADSYS_LAYOUT_TABLE
 typedef struct {
@@ -2182,6 +2320,36 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"Checkpoint", "client_seq", 27, sizeof(Checkpoint), offsetof(Checkpoint, client_seq), sizeof(((Checkpoint *)0)->client_seq)},
     {"Checkpoint", "client_ref", 27, sizeof(Checkpoint), offsetof(Checkpoint, client_ref), sizeof(((Checkpoint *)0)->client_ref)},
     {"Checkpoint", "pad", 27, sizeof(Checkpoint), offsetof(Checkpoint, pad), sizeof(((Checkpoint *)0)->pad)},
+    {"SetAllocation", "block_length", 36, sizeof(SetAllocation), offsetof(SetAllocation, block_length), sizeof(((SetAllocation *)0)->block_length)},
+    {"SetAllocation", "template_id", 36, sizeof(SetAllocation), offsetof(SetAllocation, template_id), sizeof(((SetAllocation *)0)->template_id)},
+    {"SetAllocation", "schema_id", 36, sizeof(SetAllocation), offsetof(SetAllocation, schema_id), sizeof(((SetAllocation *)0)->schema_id)},
+    {"SetAllocation", "version", 36, sizeof(SetAllocation), offsetof(SetAllocation, version), sizeof(((SetAllocation *)0)->version)},
+    {"SetAllocation", "seq", 36, sizeof(SetAllocation), offsetof(SetAllocation, seq), sizeof(((SetAllocation *)0)->seq)},
+    {"SetAllocation", "ts_ns", 36, sizeof(SetAllocation), offsetof(SetAllocation, ts_ns), sizeof(((SetAllocation *)0)->ts_ns)},
+    {"SetAllocation", "session_id", 36, sizeof(SetAllocation), offsetof(SetAllocation, session_id), sizeof(((SetAllocation *)0)->session_id)},
+    {"SetAllocation", "client_seq", 36, sizeof(SetAllocation), offsetof(SetAllocation, client_seq), sizeof(((SetAllocation *)0)->client_seq)},
+    {"SetAllocation", "client_ref", 36, sizeof(SetAllocation), offsetof(SetAllocation, client_ref), sizeof(((SetAllocation *)0)->client_ref)},
+    {"SetAllocation", "instrument_id", 36, sizeof(SetAllocation), offsetof(SetAllocation, instrument_id), sizeof(((SetAllocation *)0)->instrument_id)},
+    {"SetAllocation", "fifo_bp", 36, sizeof(SetAllocation), offsetof(SetAllocation, fifo_bp), sizeof(((SetAllocation *)0)->fifo_bp)},
+    {"SetAllocation", "top", 36, sizeof(SetAllocation), offsetof(SetAllocation, top), sizeof(((SetAllocation *)0)->top)},
+    {"SetAllocation", "rounding", 36, sizeof(SetAllocation), offsetof(SetAllocation, rounding), sizeof(((SetAllocation *)0)->rounding)},
+    {"SetAllocation", "pro_rata_min_lots", 36, sizeof(SetAllocation), offsetof(SetAllocation, pro_rata_min_lots), sizeof(((SetAllocation *)0)->pro_rata_min_lots)},
+    {"SetAllocation", "top_min_lots", 36, sizeof(SetAllocation), offsetof(SetAllocation, top_min_lots), sizeof(((SetAllocation *)0)->top_min_lots)},
+    {"SetAllocation", "top_max_lots", 36, sizeof(SetAllocation), offsetof(SetAllocation, top_max_lots), sizeof(((SetAllocation *)0)->top_max_lots)},
+    {"SetAllocation", "pad", 36, sizeof(SetAllocation), offsetof(SetAllocation, pad), sizeof(((SetAllocation *)0)->pad)},
+    {"SetAllocationShare", "block_length", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, block_length), sizeof(((SetAllocationShare *)0)->block_length)},
+    {"SetAllocationShare", "template_id", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, template_id), sizeof(((SetAllocationShare *)0)->template_id)},
+    {"SetAllocationShare", "schema_id", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, schema_id), sizeof(((SetAllocationShare *)0)->schema_id)},
+    {"SetAllocationShare", "version", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, version), sizeof(((SetAllocationShare *)0)->version)},
+    {"SetAllocationShare", "seq", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, seq), sizeof(((SetAllocationShare *)0)->seq)},
+    {"SetAllocationShare", "ts_ns", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, ts_ns), sizeof(((SetAllocationShare *)0)->ts_ns)},
+    {"SetAllocationShare", "session_id", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, session_id), sizeof(((SetAllocationShare *)0)->session_id)},
+    {"SetAllocationShare", "client_seq", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, client_seq), sizeof(((SetAllocationShare *)0)->client_seq)},
+    {"SetAllocationShare", "client_ref", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, client_ref), sizeof(((SetAllocationShare *)0)->client_ref)},
+    {"SetAllocationShare", "participant_id", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, participant_id), sizeof(((SetAllocationShare *)0)->participant_id)},
+    {"SetAllocationShare", "instrument_id", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, instrument_id), sizeof(((SetAllocationShare *)0)->instrument_id)},
+    {"SetAllocationShare", "share_bp", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, share_bp), sizeof(((SetAllocationShare *)0)->share_bp)},
+    {"SetAllocationShare", "pad", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, pad), sizeof(((SetAllocationShare *)0)->pad)},
     {"OrderAccepted", "block_length", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, block_length), sizeof(((OrderAccepted *)0)->block_length)},
     {"OrderAccepted", "template_id", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, template_id), sizeof(((OrderAccepted *)0)->template_id)},
     {"OrderAccepted", "schema_id", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, schema_id), sizeof(((OrderAccepted *)0)->schema_id)},
@@ -2470,6 +2638,28 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"CheckpointTaken", "pad4", 83, sizeof(CheckpointTaken), offsetof(CheckpointTaken, pad4), sizeof(((CheckpointTaken *)0)->pad4)},
     {"CheckpointTaken", "pad5", 83, sizeof(CheckpointTaken), offsetof(CheckpointTaken, pad5), sizeof(((CheckpointTaken *)0)->pad5)},
     {"CheckpointTaken", "pad6", 83, sizeof(CheckpointTaken), offsetof(CheckpointTaken, pad6), sizeof(((CheckpointTaken *)0)->pad6)},
+    {"AllocationSet", "block_length", 92, sizeof(AllocationSet), offsetof(AllocationSet, block_length), sizeof(((AllocationSet *)0)->block_length)},
+    {"AllocationSet", "template_id", 92, sizeof(AllocationSet), offsetof(AllocationSet, template_id), sizeof(((AllocationSet *)0)->template_id)},
+    {"AllocationSet", "schema_id", 92, sizeof(AllocationSet), offsetof(AllocationSet, schema_id), sizeof(((AllocationSet *)0)->schema_id)},
+    {"AllocationSet", "version", 92, sizeof(AllocationSet), offsetof(AllocationSet, version), sizeof(((AllocationSet *)0)->version)},
+    {"AllocationSet", "seq", 92, sizeof(AllocationSet), offsetof(AllocationSet, seq), sizeof(((AllocationSet *)0)->seq)},
+    {"AllocationSet", "ts_ns", 92, sizeof(AllocationSet), offsetof(AllocationSet, ts_ns), sizeof(((AllocationSet *)0)->ts_ns)},
+    {"AllocationSet", "cause_seq", 92, sizeof(AllocationSet), offsetof(AllocationSet, cause_seq), sizeof(((AllocationSet *)0)->cause_seq)},
+    {"AllocationSet", "pro_rata_min_lots", 92, sizeof(AllocationSet), offsetof(AllocationSet, pro_rata_min_lots), sizeof(((AllocationSet *)0)->pro_rata_min_lots)},
+    {"AllocationSet", "top_min_lots", 92, sizeof(AllocationSet), offsetof(AllocationSet, top_min_lots), sizeof(((AllocationSet *)0)->top_min_lots)},
+    {"AllocationSet", "top_max_lots", 92, sizeof(AllocationSet), offsetof(AllocationSet, top_max_lots), sizeof(((AllocationSet *)0)->top_max_lots)},
+    {"AllocationSet", "pad", 92, sizeof(AllocationSet), offsetof(AllocationSet, pad), sizeof(((AllocationSet *)0)->pad)},
+    {"AllocationSet", "instrument_id", 92, sizeof(AllocationSet), offsetof(AllocationSet, instrument_id), sizeof(((AllocationSet *)0)->instrument_id)},
+    {"AllocationSet", "session_id", 92, sizeof(AllocationSet), offsetof(AllocationSet, session_id), sizeof(((AllocationSet *)0)->session_id)},
+    {"AllocationSet", "participant_id", 92, sizeof(AllocationSet), offsetof(AllocationSet, participant_id), sizeof(((AllocationSet *)0)->participant_id)},
+    {"AllocationSet", "report_seq", 92, sizeof(AllocationSet), offsetof(AllocationSet, report_seq), sizeof(((AllocationSet *)0)->report_seq)},
+    {"AllocationSet", "share_count", 92, sizeof(AllocationSet), offsetof(AllocationSet, share_count), sizeof(((AllocationSet *)0)->share_count)},
+    {"AllocationSet", "fifo_bp", 92, sizeof(AllocationSet), offsetof(AllocationSet, fifo_bp), sizeof(((AllocationSet *)0)->fifo_bp)},
+    {"AllocationSet", "share_bp", 92, sizeof(AllocationSet), offsetof(AllocationSet, share_bp), sizeof(((AllocationSet *)0)->share_bp)},
+    {"AllocationSet", "top", 92, sizeof(AllocationSet), offsetof(AllocationSet, top), sizeof(((AllocationSet *)0)->top)},
+    {"AllocationSet", "rounding", 92, sizeof(AllocationSet), offsetof(AllocationSet, rounding), sizeof(((AllocationSet *)0)->rounding)},
+    {"AllocationSet", "pad2", 92, sizeof(AllocationSet), offsetof(AllocationSet, pad2), sizeof(((AllocationSet *)0)->pad2)},
+    {"AllocationSet", "pad3", 92, sizeof(AllocationSet), offsetof(AllocationSet, pad3), sizeof(((AllocationSet *)0)->pad3)},
     {"Packet", "block_length", 128, sizeof(Packet), offsetof(Packet, block_length), sizeof(((Packet *)0)->block_length)},
     {"Packet", "template_id", 128, sizeof(Packet), offsetof(Packet, template_id), sizeof(((Packet *)0)->template_id)},
     {"Packet", "schema_id", 128, sizeof(Packet), offsetof(Packet, schema_id), sizeof(((Packet *)0)->schema_id)},

@@ -6,6 +6,7 @@ cdef extern from "tradsys/wire/records.h" nogil:
     enum:
         SCHEMA_ID = 844
         SCHEMA_VERSION = 1
+        COMMAND_TEMPLATES = 64
         TEMPLATE_NEW_ORDER = 1
         SIZE_NEW_ORDER = 80
         BLOCK_NEW_ORDER = 72
@@ -54,6 +55,12 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_CHECKPOINT = 27
         SIZE_CHECKPOINT = 48
         BLOCK_CHECKPOINT = 40
+        TEMPLATE_SET_ALLOCATION = 36
+        SIZE_SET_ALLOCATION = 80
+        BLOCK_SET_ALLOCATION = 72
+        TEMPLATE_SET_ALLOCATION_SHARE = 37
+        SIZE_SET_ALLOCATION_SHARE = 56
+        BLOCK_SET_ALLOCATION_SHARE = 48
         TEMPLATE_ORDER_ACCEPTED = 64
         SIZE_ORDER_ACCEPTED = 128
         BLOCK_ORDER_ACCEPTED = 120
@@ -90,6 +97,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_CHECKPOINT_TAKEN = 83
         SIZE_CHECKPOINT_TAKEN = 128
         BLOCK_CHECKPOINT_TAKEN = 120
+        TEMPLATE_ALLOCATION_SET = 92
+        SIZE_ALLOCATION_SET = 128
+        BLOCK_ALLOCATION_SET = 120
         TEMPLATE_PACKET = 128
         SIZE_PACKET = 48
         BLOCK_PACKET = 40
@@ -199,6 +209,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         ASSET_CLASS_COMMODITY = 8
         PERMISSION_TRADE = 1
         PERMISSION_OPERATE = 2
+        ALLOCATION_ROUNDING_DOWN = 1
+        ALLOCATION_ROUNDING_NEAREST = 2
         CLOSE_REASON_LOGOUT = 1
         CLOSE_REASON_HEARTBEAT_TIMEOUT = 2
         CLOSE_REASON_SLOW_CONSUMER = 3
@@ -267,6 +279,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         CHANNEL_TRADES = 4
         CHANNEL_STATUS = 5
         CHANNEL_SNAPSHOT = 6
+
+    const uint16_t COMMAND_BLOCK_LENGTHS[COMMAND_TEMPLATES]  # 0: no command
 
     ctypedef struct MessageHeader:
         uint16_t block_length
@@ -541,6 +555,40 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint32_t client_seq
         uint64_t client_ref
         uint8_t pad[8]
+
+    ctypedef struct SetAllocation:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t instrument_id
+        uint16_t fifo_bp
+        uint8_t top
+        uint8_t rounding
+        int64_t pro_rata_min_lots
+        int64_t top_min_lots
+        int64_t top_max_lots
+        uint8_t pad[8]
+
+    ctypedef struct SetAllocationShare:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t participant_id
+        uint32_t instrument_id
+        uint16_t share_bp
+        uint8_t pad[6]
 
     ctypedef struct OrderAccepted:
         uint16_t block_length
@@ -853,6 +901,30 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint8_t pad4[4]
         uint8_t pad5[24]
         uint8_t pad6[8]
+
+    ctypedef struct AllocationSet:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        int64_t pro_rata_min_lots
+        int64_t top_min_lots
+        int64_t top_max_lots
+        uint8_t pad[16]
+        uint32_t instrument_id
+        uint32_t session_id
+        uint32_t participant_id
+        uint32_t report_seq
+        uint32_t share_count
+        uint16_t fifo_bp
+        uint16_t share_bp
+        uint8_t top
+        uint8_t rounding
+        uint8_t pad2[6]
+        uint8_t pad3[24]
 
     ctypedef struct Packet:
         uint16_t block_length

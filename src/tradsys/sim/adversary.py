@@ -50,7 +50,7 @@ _UNSIGNED = (
     (1 << 32) - 1,
     (1 << 64) - 1,
 )
-_OPERATOR_TEMPLATES = tuple(range(20, 28))
+_OPERATOR_TEMPLATES = (*range(20, 28), 36, 37)
 # How often each template is sent, of 200.
 _WEIGHTS = (
     (Template.NEW_ORDER, 86),
@@ -69,6 +69,8 @@ _WEIGHTS = (
     (Template.SET_ENTITLEMENT, 2),
     (Template.EXPIRE_DAY_ORDERS, 1),
     (Template.CHECKPOINT, 2),
+    (Template.SET_ALLOCATION, 2),
+    (Template.SET_ALLOCATION_SHARE, 2),
 )
 _DECK = tuple(template for template, weight in _WEIGHTS for _ in range(weight))
 
@@ -112,6 +114,8 @@ class Adversary:
             Template.SET_ENTITLEMENT: self._set_entitlement,
             Template.EXPIRE_DAY_ORDERS: self._expire_day_orders,
             Template.CHECKPOINT: self._checkpoint,
+            Template.SET_ALLOCATION: self._set_allocation,
+            Template.SET_ALLOCATION_SHARE: self._set_allocation_share,
         }
 
     def setup(self) -> np.ndarray:
@@ -389,3 +393,25 @@ class Adversary:
 
     def _checkpoint(self) -> dict[str, int | bytes]:
         return {"client_ref": self._ref()}
+
+    def _set_allocation(self) -> dict[str, int | bytes]:
+        draw = self.draw
+        return {
+            "client_ref": self._ref(),
+            "instrument_id": draw.pick((1, 1, 1, 2, 3, 4, 5)),
+            "fifo_bp": draw.pick((0, 0, 4000, 9999, 10_000, 10_000, 10_001)),
+            "top": draw.pick((0, 1)),
+            "rounding": draw.pick((1, 1, 1, 2, 2, 2, 3)),
+            "pro_rata_min_lots": draw.pick((1, 1, 2, 3)) - (1 if draw.chance(20) else 0),
+            "top_min_lots": draw.pick((1, 2, 5)),
+            "top_max_lots": draw.pick((0, 0, 1, 4)),
+        }
+
+    def _set_allocation_share(self) -> dict[str, int | bytes]:
+        draw = self.draw
+        return {
+            "client_ref": self._ref(),
+            "participant_id": draw.pick((*PARTICIPANTS, 7)),
+            "instrument_id": draw.pick((1, 1, 1, 2, 3, 4, 6)),
+            "share_bp": draw.pick((0, 1, 2500, 2500, 6000, 10_000, 10_001)),
+        }

@@ -63,8 +63,9 @@ class EventChecker:
     Notes
     -----
     Invariants: event and report numbers have no gaps; causes never go back; every order's quantity is what was filled,
-    taken off and left; the resting party of a match is the first order of the best level; what two parties trade is
-    the same; a book is never crossed at the end of a command; a participant's orders meet only where its mode allows.
+    taken off and left; the resting party of a match is the first order of the best level, or where levels are shared
+    out one of the best level; what two parties trade is the same; a book is never crossed at the end of a command; a
+    participant's orders meet only where its mode allows.
     """
 
     def __init__(self) -> None:
@@ -79,6 +80,9 @@ class EventChecker:
         self.traded_lots = 0
         self.canceled_lots = 0
         self.reduced_lots = 0
+        self._shared_out: set[int] = (
+            set()
+        )  # instruments whose levels are not matched in order of arrival alone
         self._touched: set[int] = set()  # instruments whose book this command changed
         self._readers = {
             Template.ORDER_ACCEPTED: self._accepted,
@@ -87,6 +91,7 @@ class EventChecker:
             Template.ORDER_REDUCED: self._reduced,
             Template.ORDER_REPLACED: self._replaced,
             Template.ORDER_RESTED: self._rested,
+            Template.ALLOCATION_SET: self._allocation_set,
         }
 
     def apply(self, events: Any) -> None:
@@ -147,6 +152,8 @@ class EventChecker:
             self._report(event.incoming_session_id, event.incoming_report_seq)
         elif template == Template.ORDER_RESTED:
             self._demand(event.report_seq == 0, "OrderRested is reported")
+        elif template == Template.ALLOCATION_SET:
+            self._demand(event.report_seq == 0, "AllocationSet is reported")
         elif template != Template.INSTRUMENT_DEFINED:
             self._report(event.session_id, event.report_seq)
 
@@ -181,6 +188,11 @@ class EventChecker:
         if event.event_flags & RESTS:
             self._rest(order)
 
+    def _allocation_set(self, event: Any) -> None:
+        self._shared_out.discard(event.instrument_id)
+        if event.fifo_bp != 10_000 or event.top or event.share_count:
+            self._shared_out.add(event.instrument_id)
+
     def _executed(self, event: Any) -> None:
         resting, incoming = self._order(event.resting_order_id), self._order(event.incoming_order_id)
         qty = event.qty_lots
@@ -189,7 +201,11 @@ class EventChecker:
         self._demand(not incoming.rests, "the incoming order rests")
         self._demand(resting.side != incoming.side == event.incoming_side, "sides of the match")
         self._demand(event.price_ticks == resting.price, "the price is not the resting order's")
-        self._demand(self._is_first(resting), "the resting order is not the first of the best level")
+        if event.instrument_id in self._shared_out:
+            best = self.depth(event.instrument_id, resting.side, 1)[0][0]
+            self._demand(resting.price == best, "the resting order is not on the best level")
+        else:
+            self._demand(self._is_first(resting), "the resting order is not the first of the best level")
         self._demand(self._is_within(incoming, event.price_ticks), "the incoming order's limit is broken")
         own = resting.participant_id == incoming.participant_id
         self._demand(not own or incoming.stp_mode == StpMode.NONE, "a self-trade that is not allowed")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tradsys.sim import reference_events as events
+from tradsys.sim.reference_allocation import Allocations
 from tradsys.sim.reference_book import BUY, SELL, STP_NONE, Order, ReferenceBook
 from tradsys.sim.reference_definitions import Account, Definitions, Instrument, Participant, Session
 from tradsys.sim.reference_hash import state_hash
@@ -83,6 +84,7 @@ class ReferenceEngine(Definitions):
         self.slots_used = 0  # slots ever used
         self.slots_freed: list[int] = []  # the last one is taken next (1.5)
         self.slots_in_use: set[int] = set()
+        self.allocations = Allocations(self)
         self._by_template = {
             NEW_ORDER: self._new_order,
             CANCEL_ORDER: self._cancel_order,
@@ -100,6 +102,8 @@ class ReferenceEngine(Definitions):
             int(Template.SET_ENTITLEMENT): self._set_entitlement,
             int(Template.EXPIRE_DAY_ORDERS): self._expire_day_orders,
             int(Template.CHECKPOINT): self._checkpoint,
+            int(Template.SET_ALLOCATION): self.allocations.set_allocation,
+            int(Template.SET_ALLOCATION_SHARE): self.allocations.set_share,
         }
 
     # ---------------------------------------------------------------- the face
@@ -201,7 +205,12 @@ class ReferenceEngine(Definitions):
             )
         )
         if order.time_in_force == FOK:  # 4.5
-            within_reach = other.reachable(limit, order.leaves, order.session, order.stp_mode)
+            if self.allocations.is_fifo(order.instrument_id):
+                within_reach = other.reachable(limit, order.leaves, order.session, order.stp_mode)
+            else:
+                within_reach = self.allocations.reachable(
+                    other, limit, order.leaves, order.session, order.stp_mode
+                )
             if within_reach < order.leaves:
                 self._cancel_incoming(order, CancelReason.FOK_UNFILLABLE)
                 return
@@ -262,6 +271,7 @@ class ReferenceEngine(Definitions):
         keeps_place = command.price_ticks == order.price and command.qty_lots <= order.total  # 5.3
         if not keeps_place:
             book.own(order).remove(order)
+            self.allocations.note_left(order)
         order.leaves = command.qty_lots - order.filled
         order.total = command.qty_lots
         order.price = command.price_ticks
@@ -518,11 +528,15 @@ class ReferenceEngine(Definitions):
                     RESTS,
                 )
             )
-        self.books[order.instrument_id].own(order).add(order)
+        own = self.books[order.instrument_id].own(order)
+        own.add(order)
         self.orders[order.order_id] = order
+        self.allocations.note_rested(order, own)
 
     def _match(self, order: Order, limit: int | None) -> bool:
         """Match an order against the other side; whether it has ended (4.1, 4.2, 4.8)."""
+        if not self.allocations.is_fifo(order.instrument_id):
+            return self.allocations.match(order, limit)
         other = self.books[order.instrument_id].other(order.side)
         while other.is_reached_by(limit):
             resting = other.first()
@@ -533,7 +547,7 @@ class ReferenceEngine(Definitions):
                     self._cancel_incoming(order, CancelReason.SELF_TRADE)
                     return True
                 continue
-            self._execute(order, resting)
+            self._execute(order, resting, min(order.leaves, resting.leaves))
             if resting.leaves == 0:
                 other.remove(resting)
                 self._end(resting)
@@ -542,9 +556,8 @@ class ReferenceEngine(Definitions):
                 return True
         return False
 
-    def _execute(self, order: Order, resting: Order) -> None:
-        """One match, at the resting order's price."""
-        qty = min(order.leaves, resting.leaves)
+    def _execute(self, order: Order, resting: Order, qty: int) -> None:
+        """One match of `qty` lots, at the resting order's price."""
         order.leaves -= qty
         resting.leaves -= qty
         resting_report = self._report(resting.session)  # 1.3: the resting party's comes first

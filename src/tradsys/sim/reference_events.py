@@ -65,3 +65,8 @@ write_checkpoint_taken = Layout(
     Template.CHECKPOINT_TAKEN,
     "seq ts_ns cause_seq state_hash client_ref live_order_count order_serial session_id report_seq client_seq",
 ).writer()
+write_allocation_set = Layout(
+    Template.ALLOCATION_SET,
+    "seq ts_ns cause_seq pro_rata_min_lots top_min_lots top_max_lots instrument_id session_id participant_id report_seq "
+    "share_count fifo_bp share_bp top rounding",
+).writer()

@@ -41,6 +41,7 @@ def _words(engine: ReferenceEngine) -> Iterator[int]:
         for side in (BUY, SELL):
             for order in book.sides[side].orders():
                 yield from _order_words(order)
+    yield from engine.allocations.words()  # 8.7
 
 
 def _instrument_words(instrument: Instrument) -> Iterator[int]:

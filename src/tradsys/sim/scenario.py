@@ -59,6 +59,7 @@ _KINDS = {
     "done": Template.COMMAND_DONE,
     "refused": Template.COMMAND_REJECTED,
     "checkpoint": Template.CHECKPOINT_TAKEN,
+    "allocation": Template.ALLOCATION_SET,
 }
 # Positional arguments of each event line; `@` and `left` are words for the reader.
 _ARGUMENTS = {
@@ -77,6 +78,7 @@ _ARGUMENTS = {
     "done": ("done_template",),
     "refused": ("refused_template", "reject_reason"),
     "checkpoint": (),
+    "allocation": ("instrument_id",),
 }
 _FIELD_ENUMS: dict[str, Any] = {
     "side": enums.Side,
@@ -95,6 +97,7 @@ _FIELD_ENUMS: dict[str, Any] = {
     "order_flags": enums.OrderFlags,
     "event_flags": enums.EventFlags,
     "permissions": enums.Permission,
+    "rounding": enums.AllocationRounding,
 }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from tradsys.units import InstrumentUnits
 from tradsys.wire.enums import (
+    AllocationRounding,
     AssetClass,
     CloseReason,
     InstrumentState,
@@ -303,6 +304,60 @@ def set_entitlement(
         participant_id=participant_id,
         instrument_id=instrument_id,
         allowed=allowed,
+        **sequencing,
+    )
+
+
+def set_allocation(
+    instrument_id: int,
+    *,
+    fifo_bp: int = 10_000,
+    top: bool = False,
+    rounding: AllocationRounding = AllocationRounding.DOWN,
+    pro_rata_min_lots: int = 1,
+    top_min_lots: int = 1,
+    top_max_lots: int = 0,
+    **sequencing: int,
+) -> np.ndarray:
+    """Set how an instrument's price levels are shared out (rule 12.1); in order of arrival unless told otherwise.
+
+    Parameters
+    ----------
+    instrument_id
+        Instrument.
+    fifo_bp
+        Part given in order of arrival before the pro-rata part [basis points, 0 to 10,000].
+    top
+        Whether the order that set the best price goes first.
+    rounding
+        Of pro-rata parts to the quantity increment.
+    pro_rata_min_lots
+        A smaller pro-rata part is nothing [lots, at least 1].
+    top_min_lots, top_max_lots
+        Smaller orders do not become the top order; most it gets before the others, 0 for all of it [lots].
+    """
+    return record(
+        Template.SET_ALLOCATION,
+        instrument_id=instrument_id,
+        fifo_bp=fifo_bp,
+        top=top,
+        rounding=rounding,
+        pro_rata_min_lots=pro_rata_min_lots,
+        top_min_lots=top_min_lots,
+        top_max_lots=top_max_lots,
+        **sequencing,
+    )
+
+
+def set_allocation_share(
+    instrument_id: int, participant_id: int, share_bp: int, **sequencing: int
+) -> np.ndarray:
+    """Give a participant a share of an instrument's matches (rule 12.2) [basis points]; 0 takes it away."""
+    return record(
+        Template.SET_ALLOCATION_SHARE,
+        instrument_id=instrument_id,
+        participant_id=participant_id,
+        share_bp=share_bp,
         **sequencing,
     )
 

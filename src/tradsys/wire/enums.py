@@ -22,6 +22,8 @@ class Template(IntEnum):
     SET_ENTITLEMENT = 25
     EXPIRE_DAY_ORDERS = 26
     CHECKPOINT = 27
+    SET_ALLOCATION = 36
+    SET_ALLOCATION_SHARE = 37
     ORDER_ACCEPTED = 64
     ORDER_REJECTED = 65
     ORDER_EXECUTED = 66
@@ -34,6 +36,7 @@ class Template(IntEnum):
     COMMAND_DONE = 81
     COMMAND_REJECTED = 82
     CHECKPOINT_TAKEN = 83
+    ALLOCATION_SET = 92
     PACKET = 128
     MD_ORDER_ADD = 130
     MD_ORDER_REDUCE = 131
@@ -151,6 +154,14 @@ class Permission(IntFlag):
     TRADE = 1
     #: send operator commands
     OPERATE = 2
+
+
+class AllocationRounding(IntEnum):
+    """Of a pro-rata part to the quantity increment."""
+
+    DOWN = 1
+    #: a half rounds up
+    NEAREST = 2
 
 
 class CloseReason(IntEnum):

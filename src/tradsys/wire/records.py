@@ -260,6 +260,36 @@ CHECKPOINT = _record(
     ("client_ref", "<u8", 32),
     ("pad", ("<u1", (8,)), 40),
 )
+#: How an instrument's price levels are shared out among their orders
+SET_ALLOCATION = _record(
+    80,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("instrument_id", "<u4", 40),
+    ("fifo_bp", "<u2", 44),
+    ("top", "<u1", 46),
+    ("rounding", "<u1", 47),
+    ("pro_rata_min_lots", "<i8", 48),
+    ("top_min_lots", "<i8", 56),
+    ("top_max_lots", "<i8", 64),
+    ("pad", ("<u1", (8,)), 72),
+)
+#: Give a participant a share of what an instrument matches (a lead market maker)
+SET_ALLOCATION_SHARE = _record(
+    56,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("participant_id", "<u4", 40),
+    ("instrument_id", "<u4", 44),
+    ("share_bp", "<u2", 48),
+    ("pad", ("<u1", (6,)), 50),
+)
 ORDER_ACCEPTED = _record(
     128,
     ("seq", "<u8", 8),
@@ -541,6 +571,28 @@ CHECKPOINT_TAKEN = _record(
     ("pad4", ("<u1", (4,)), 92),
     ("pad5", ("<u1", (24,)), 96),
     ("pad6", ("<u1", (8,)), 120),
+)
+#: How an instrument is matched from now on; behind the CommandDone of SET_ALLOCATION and SET_ALLOCATION_SHARE
+ALLOCATION_SET = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("pro_rata_min_lots", "<i8", 32),
+    ("top_min_lots", "<i8", 40),
+    ("top_max_lots", "<i8", 48),
+    ("pad", ("<u1", (16,)), 56),
+    ("instrument_id", "<u4", 72),
+    ("session_id", "<u4", 76),
+    ("participant_id", "<u4", 80),
+    ("report_seq", "<u4", 84),
+    ("share_count", "<u4", 88),
+    ("fifo_bp", "<u2", 92),
+    ("share_bp", "<u2", 94),
+    ("top", "<u1", 96),
+    ("rounding", "<u1", 97),
+    ("pad2", ("<u1", (6,)), 98),
+    ("pad3", ("<u1", (24,)), 104),
 )
 #: Head of every market data packet; message_count records follow. On the wire 8 bytes precede it: the channel as u16, the topic a SUB socket filters by, and six zero bytes
 PACKET = _record(
@@ -881,6 +933,8 @@ DTYPES: dict[int, np.dtype] = {
     Template.SET_ENTITLEMENT: SET_ENTITLEMENT,
     Template.EXPIRE_DAY_ORDERS: EXPIRE_DAY_ORDERS,
     Template.CHECKPOINT: CHECKPOINT,
+    Template.SET_ALLOCATION: SET_ALLOCATION,
+    Template.SET_ALLOCATION_SHARE: SET_ALLOCATION_SHARE,
     Template.ORDER_ACCEPTED: ORDER_ACCEPTED,
     Template.ORDER_REJECTED: ORDER_REJECTED,
     Template.ORDER_EXECUTED: ORDER_EXECUTED,
@@ -893,6 +947,7 @@ DTYPES: dict[int, np.dtype] = {
     Template.COMMAND_DONE: COMMAND_DONE,
     Template.COMMAND_REJECTED: COMMAND_REJECTED,
     Template.CHECKPOINT_TAKEN: CHECKPOINT_TAKEN,
+    Template.ALLOCATION_SET: ALLOCATION_SET,
     Template.PACKET: PACKET,
     Template.MD_ORDER_ADD: MD_ORDER_ADD,
     Template.MD_ORDER_REDUCE: MD_ORDER_REDUCE,
@@ -952,6 +1007,9 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
     Template.DEFINE_PARTICIPANT: {
         "permissions": enums.Permission,
         "stp_mode": enums.StpMode,
+    },
+    Template.SET_ALLOCATION: {
+        "rounding": enums.AllocationRounding,
     },
     Template.ORDER_ACCEPTED: {
         "side": enums.Side,
@@ -1018,6 +1076,9 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
     Template.COMMAND_REJECTED: {
         "refused_template": enums.Template,
         "reject_reason": enums.RejectReason,
+    },
+    Template.ALLOCATION_SET: {
+        "rounding": enums.AllocationRounding,
     },
     Template.PACKET: {
         "channel": enums.Channel,

@@ -1,0 +1,111 @@
+"""Sections of a snapshot: a head, then `record_count` records of `record_bytes`. A section without records is not written,
+so that a venue that uses nothing of it saves what it always saved."""
+from libc.stdint cimport uint32_t
+from libc.string cimport memcpy
+
+from tradsys.core.state cimport SPECIAL_ALLOCATION, Allocation, instrument_is_fifo
+
+cdef enum SectionTag:
+    SECTION_ALLOCATION = 4
+
+cdef struct SectionHead:                # 16 bytes
+    uint32_t tag
+    uint32_t record_bytes               # a multiple of 8; layouts must agree
+    uint64_t record_count
+
+
+cdef uint64_t section_size(uint64_t record_count, uint64_t record_bytes) noexcept nogil:
+    return sizeof(SectionHead) + record_count * record_bytes if record_count else 0
+
+
+cdef uint8_t* begin_section(uint8_t* target, uint32_t tag, uint64_t record_count, uint32_t record_bytes) noexcept nogil:
+    cdef SectionHead head
+    head.tag = tag
+    head.record_bytes = record_bytes
+    head.record_count = record_count
+    memcpy(target, &head, sizeof(SectionHead))
+    return target + sizeof(SectionHead)
+
+
+cdef uint64_t sections_size(State* s) noexcept nogil:
+    """Bytes save_sections() writes now."""
+    return section_size(allocation_count(s), sizeof(Allocation))
+
+
+cdef uint8_t* save_sections(State* s, uint8_t* target) noexcept nogil:
+    return save_allocations(s, target)
+
+
+cdef int load_sections(State* s, const uint8_t* source, uint64_t size_bytes) except -1:
+    """Fill a fresh state, whose arrays have been loaded, from the sections.
+
+    Raises
+    ------
+    ValueError
+        At a section not known, of another layout, or longer than what is left.
+    """
+    cdef SectionHead head
+    cdef uint64_t left = size_bytes, _i, record_bytes
+    cdef const uint8_t* p = source
+    while left:
+        if left < sizeof(SectionHead):
+            raise ValueError(f"a section's head has {sizeof(SectionHead)} bytes, {left} are left of the snapshot")
+        memcpy(&head, p, sizeof(SectionHead))
+        p += sizeof(SectionHead)
+        left -= sizeof(SectionHead)
+        record_bytes = known_record_bytes(head.tag)
+        if record_bytes == 0 or head.record_bytes != record_bytes:
+            raise ValueError(f"section {head.tag} of the snapshot must have records of {record_bytes} bytes "
+                             f"(0: not known), was {head.record_bytes}")
+        if head.record_count > left // record_bytes:
+            raise ValueError(f"section {head.tag} says it has {head.record_count} records, {left} bytes are left")
+        for _i in range(head.record_count):
+            load_record(s, head.tag, p)
+            p += record_bytes
+            left -= record_bytes
+    return 0
+
+
+cdef uint64_t known_record_bytes(uint32_t tag) noexcept nogil:
+    """Size of a section's records, 0 for a section not known."""
+    return sizeof(Allocation) if tag == SECTION_ALLOCATION else 0
+
+
+cdef int load_record(State* s, uint32_t tag, const uint8_t* record) except -1:
+    if tag == SECTION_ALLOCATION:
+        load_allocation(s, record)
+    return 0
+
+
+# --------------------------------------------------------------------------------------------------- allocation
+
+cdef uint64_t allocation_count(const State* s) noexcept nogil:
+    cdef uint64_t count = 0
+    cdef uint32_t i
+    for i in range(1, s.instruments_max):
+        count += s.allocations[i].instrument_id != 0
+    return count
+
+
+cdef uint8_t* save_allocations(State* s, uint8_t* target) noexcept nogil:
+    cdef uint64_t count = allocation_count(s)
+    cdef uint32_t i
+    if count == 0:
+        return target
+    target = begin_section(target, SECTION_ALLOCATION, count, sizeof(Allocation))
+    for i in range(1, s.instruments_max):
+        if s.allocations[i].instrument_id:
+            memcpy(target, &s.allocations[i], sizeof(Allocation))
+            target += sizeof(Allocation)
+    return target
+
+
+cdef int load_allocation(State* s, const uint8_t* record) except -1:
+    cdef Allocation found
+    memcpy(&found, record, sizeof(Allocation))
+    if not 0 < found.instrument_id < s.instruments_max or s.instruments[found.instrument_id].state == 0:
+        raise ValueError(f"an allocation of the snapshot names instrument {found.instrument_id}, which is not defined")
+    s.allocations[found.instrument_id] = found
+    if not instrument_is_fifo(&found):
+        s.instruments[found.instrument_id].special |= SPECIAL_ALLOCATION
+    return 0

@@ -1,0 +1,1 @@
+"""Who may send an operator command, and the answers to it. No Python face: cimport ``tradsys.core.answers``."""
