@@ -418,11 +418,12 @@ cdef enum:
     AHEAD_FIRST = 12                    # commands between the look and the decision
     AHEAD_SECOND = 8
     AHEAD_THIRD = 4
-    AHEAD_FAR_SLOTS = 32768             # up to here orders lie in the caches: a second and third look cost more than they bring
+    AHEAD_FAR_SLOTS = 32768             # up to here orders lie near: looks that read less bring more
     AHEAD_RECORDS = 2560                # bytes between a first look and the records it fetches
 
 cdef struct Ahead:                      # what is known of a command to come
     uint32_t tag                        # of the reference it enters or names; the only thing a decision relies on
+    uint32_t line                       # home of the tag in the table of references
     uint32_t slot                       # slot it seems to name, else 0
     uint32_t level                      # level a new order seems to go to, else 0
 
@@ -447,7 +448,8 @@ cdef inline void look_first(State* s, const Command* c, Ahead* ahead) noexcept n
     cdef const uint64_t* words = <const uint64_t*> c
     prefetch_once(<const uint8_t*> c + AHEAD_RECORDS)
     ahead.tag = tag_of_command(s, c)
-    prefetch(&s.refs.lines[refs_home(&s.refs, ahead.tag)])
+    ahead.line = refs_home(&s.refs, ahead.tag)
+    prefetch(&s.refs.lines[ahead.line])
     prefetch(&s.orders[words[9] & (ORDERS_LIMIT - 1)])              # order_id; 0 in a new order
 
 
@@ -456,7 +458,7 @@ cdef inline void look_second(State* s, const Command* c, Ahead* ahead) noexcept 
     """The order when it is named by reference, the level a new order goes to."""
     cdef const uint64_t* words = <const uint64_t*> c
     cdef const NewOrder* order = <const NewOrder*> c
-    cdef const RefsLine* line = &s.refs.lines[refs_home(&s.refs, ahead.tag)]
+    cdef const RefsLine* line = &s.refs.lines[ahead.line]
     # a new order's tag is in no place, as a rule: then the bit behind the last place names the eighth slot, 0
     cdef uint32_t named = line.slots[__builtin_ctz(tradsys_tags_equal(line.tags, ahead.tag) | 1 << REFS_PLACES)]
     cdef uint32_t slot = chosen(words[9] != 0, <uint32_t> (words[9] & (ORDERS_LIMIT - 1)), named)
@@ -484,6 +486,27 @@ cdef inline void look_third(State* s, const Ahead* ahead) noexcept nogil:
     prefetch(&page.levels[order.level & (PAGE_LEVELS - 1)])
     prefetch(&s.refs.lines[refs_home(&s.refs, order.ref_tag)])
     prefetch(&s.orders[chosen(tail < s.slots_used, tail, 0)])
+
+
+cdef inline void look_near_reference(const State* s, Ahead* ahead) noexcept nogil:
+    """In place of the second look where orders lie near: the order when it is named by reference."""
+    cdef const RefsLine* line = &s.refs.lines[ahead.line]
+    ahead.slot = line.slots[__builtin_ctz(tradsys_tags_equal(line.tags, ahead.tag) | 1 << REFS_PLACES)]
+    prefetch(&s.orders[ahead.slot])
+
+
+cdef inline void look_near_id(const State* s, const Command* c) noexcept nogil:
+    """In place of the third look where orders lie near: neighbours and reference of an order named by id."""
+    cdef uint32_t slot = slot_of((<const uint64_t*> c)[9])
+    cdef const Order* order = &s.orders[chosen(slot < s.slots_used, slot, 0)]
+    prefetch(&s.refs.lines[refs_home(&s.refs, order.ref_tag)])
+    look_neighbours(s, order)
+
+
+cdef inline void look_neighbours(const State* s, const Order* order) noexcept nogil:
+    """The orders before and behind one in its level."""
+    prefetch(&s.orders[chosen(order.next_slot < s.slots_used, order.next_slot, 0)])
+    prefetch(&s.orders[chosen(order.prev_slot < s.slots_used, order.prev_slot, 0)])
 
 
 # --------------------------------------------------------------------------------------------------- batch
@@ -521,6 +544,8 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
     cdef bint far = s.slots_used > AHEAD_FAR_SLOTS
     cdef int64_t second = AHEAD_SECOND if far else count
     cdef int64_t third = AHEAD_THIRD if far else count
+    cdef int64_t near = count if far else AHEAD_SECOND
+    cdef uint64_t by_id = 0             # whether commands of the run name orders by id, as far as the first ones tell
     cdef const Command* c
     cdef Ahead* known
     cdef int decided = 1
@@ -530,6 +555,8 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
     else:
         for k in range(min(count, <int64_t> AHEAD_FIRST)):
             look_first(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
+            ahead[k & (AHEAD_RING - 1)].slot = 0
+            by_id |= (<const uint64_t*> command_at(records, k))[9]
         if second < count:
             for k in range(second):
                 look_second(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
@@ -544,6 +571,12 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
             look_second(s, command_at(records, k), &ahead[k & (AHEAD_RING - 1)])
         if i + third < count:
             look_third(s, &ahead[(i + third) & (AHEAD_RING - 1)])
+        elif i + near < count:
+            if by_id:
+                look_near_id(s, command_at(records, i + AHEAD_THIRD))
+            else:
+                look_near_reference(s, &ahead[(i + AHEAD_SECOND) & (AHEAD_RING - 1)])
+                look_neighbours(s, &s.orders[ahead[(i + AHEAD_THIRD) & (AHEAD_RING - 1)].slot])
         c = command_at(records, i)
         known = &ahead[i & (AHEAD_RING - 1)]
         if __builtin_expect((c.seq != 0 and c.seq != s.last_seq + 1) or s.cursor >= s.events_end, 0):

@@ -14,7 +14,9 @@ from tradsys.core.order cimport Order
 cdef extern from * nogil:
     """
     #include <stdint.h>
-    #if defined(__SSE2__)
+    #if defined(__AVX2__)
+    #include <immintrin.h>
+    #elif defined(__SSE2__)
     #include <emmintrin.h>
     #endif
     static inline uint64_t tradsys_fold_product(uint64_t a, uint64_t b)
@@ -25,7 +27,11 @@ cdef extern from * nogil:
     /* bit i: place i of seven holds the tag */
     static inline uint32_t tradsys_tags_equal(const uint32_t *tags, uint32_t tag)
     {
-    #if defined(__SSE2__)
+    #if defined(__AVX2__)
+        const __m256i line = _mm256_loadu_si256((const __m256i *) tags);     /* the eighth word is compared in vain */
+        const __m256i equal = _mm256_cmpeq_epi32(line, _mm256_set1_epi32((int) tag));
+        return (uint32_t) _mm256_movemask_ps(_mm256_castsi256_ps(equal)) & 0x7F;
+    #elif defined(__SSE2__)
         const __m128i wanted = _mm_set1_epi32((int) tag);
         const __m128i low = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *) tags), wanted);
         const __m128i high = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *) (tags + 4)), wanted);
