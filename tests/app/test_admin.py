@@ -62,16 +62,23 @@ def answer(settings, capsys, *words):
 
 def test_a_session_is_operated_from_the_command_line(venue, settings, capsys):
     port = int(venue.addresses["fix"].rpartition(":")[2])
-    with FixClient("127.0.0.1", port, "DESK", "TRADSYS", username="desk", password="pw", ask_reset=True):
+    with FixClient("127.0.0.1", port, "DESK", "TRADSYS", username="desk", password="pw", ask_reset=True) as client:
         (listed,) = answer(settings, capsys, "list")["sessions"]
         assert (listed["name"], listed["comp_id"], listed["live"], listed["next_in"]) == ("desk", "DESK", True, 2)
         assert admin(settings, "list") == 0
         assert "DESK    live" in capsys.readouterr().out
+        (told,) = answer(settings, capsys, "news", "we close at 18:00", "--session", "desk", "--urgent")["sessions"]
+        assert told["comp_id"] == "DESK"
+        (item,) = client.receive(10.0)
+        assert (item.msg_type, item.text(61), item.text(148)) == ("B", "1", "we close at 18:00")
         assert admin(settings, "reset", "desk") == 1
         assert "is connected" in capsys.readouterr().err
     assert answer(settings, capsys, "reset", "desk", "--next-in", "5", "--next-out", "6")["session"]["next_in"] == 5
     assert answer(settings, capsys, "disable", "desk")["session"]["enabled"] is False
     assert answer(settings, capsys, "enable", "2")["session"]["enabled"] is True
+    assert admin(settings, "news", "anybody?", "--session", "desk") == 1
+    assert "session 2 is not logged on" in capsys.readouterr().err
+    assert answer(settings, capsys, "enable", "2")["ok"]
     log = (settings.parent / "data" / "fix" / "operator.log").read_text()
     assert [json.loads(line)["outcome"] for line in log.splitlines()][-2:] == ["asked", "done"]
 

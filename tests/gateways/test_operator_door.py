@@ -111,6 +111,35 @@ def test_a_disconnect_is_a_logout_with_text(make_door):
     assert door.ask("fix.disconnect", session="1") == "session 1 is not connected"
 
 
+def test_news_goes_to_those_named_or_to_everybody_logged_on(make_door):
+    door = make_door()
+    first, second = door.trader(), door.trader("CLIENT2")
+    assert [one["comp_id"] for one in door.ask("fix.news", text="we close at 18:00")["sessions"]] == ["CLIENT1", "CLIENT2"]
+    for client in (first, second):
+        item = client.take("B")
+        assert [item.text(tag) for tag in (61, 148, 33, 58)] == ["0", "we close at 18:00", "1", "we close at 18:00"]
+    answer = door.ask("fix.news", text="please call us", sessions=["2", "CLIENT2"], urgent=True)
+    assert [one["session_id"] for one in answer["sessions"]] == [2]
+    item = second.take("B")
+    assert (item.text(61), item.text(148)) == ("1", "please call us")
+    assert is_accepted(first, "a")
+    assert [message.msg_type for message in first.received] == ["A", "B", "8"]
+
+
+def test_news_that_cannot_be_told_is_refused_whole(make_door):
+    door = make_door()
+    assert door.ask("fix.news", text="anybody?")["sessions"] == []
+    client = door.trader()
+    assert "session 2 is not logged on" in door.ask("fix.news", text="hello", sessions=["1", "CLIENT2"])
+    assert "no FIX sessions are called 'desk'" in door.ask("fix.news", text="hello", sessions=["1", "desk"])
+    for text in ("", "x" * 256, "two\x01fields", "two\nlines", "caf\u00e9"):
+        assert "text must be 1 to 255 printable ASCII characters" in door.ask("fix.news", text=text)
+    assert "lacks the permission OPERATE" in door.ask("fix.news", text="hello", api_key="trader")
+    assert is_accepted(client, "a")
+    assert [message.msg_type for message in client.received] == ["A", "8"]
+    assert [line["outcome"] for line in door.audited()][:2] == ["asked", "done"]
+
+
 def test_a_silent_client_is_disconnected_all_the_same(make_door):
     door = make_door()
     client = door.trader()

@@ -17,7 +17,7 @@ from tradsys.config import Config, Session, load, sessions_of
 from tradsys.errors import ConfigError
 
 app = App(name="tradsys admin", version=tradsys.__version__, help="Operate a running venue.")
-fix = App(name="fix", help="FIX sessions: look at them, disconnect, reset numbers, enable, disable.")
+fix = App(name="fix", help="FIX sessions: look at them, tell them news, disconnect, reset numbers, enable, disable.")
 app.command(fix)
 
 
@@ -48,6 +48,30 @@ def list_sessions(session: str = "", *, common: Common | None = None) -> int:
         Only this one, by number, name or CompID.
     """
     return ask(common, "fix.list", session=session)
+
+
+@fix.command
+def news(
+    text: str,
+    *,
+    session: Annotated[list[str] | None, Parameter(negative="")] = None,
+    urgent: Annotated[bool, Parameter(negative="")] = False,
+    common: Common | None = None,
+) -> int:
+    """Send News (35=B) to the sessions that are logged on, and print which they are.
+
+    Example: tradsys admin fix news "we close at 18:00 UTC today" --urgent
+
+    Parameters
+    ----------
+    text
+        What it says: 1 to 255 printable ASCII characters.
+    session
+        Only to this one, by number, name or CompID; may be repeated.
+    urgent
+        Urgency (61) is 1, flash, instead of 0, normal.
+    """
+    return ask(common, "fix.news", text=text, sessions=session or [], urgent=urgent)
 
 
 @fix.command

@@ -34,6 +34,7 @@ NONCES_MAX = 65_536
 FAILURE_PACE_NS = 10**9  # wrong signatures are written down this often, with their count
 AUDIT_BYTES_MAX = 16 << 20  # of one file; one older is kept
 SEQ_MAX = 2**31
+NEWS_CHARACTERS_MAX = 255
 NOT_KNOWN = "api_key or signature is wrong"
 
 
@@ -50,6 +51,8 @@ class Request(Struct, frozen=True, forbid_unknown_fields=True):
     logout: bool = False
     cancel: bool = False
     text: str = ""
+    sessions: tuple[str, ...] = ()  # who is told news; empty: everybody
+    urgent: bool = False
 
 
 class RefusalError(Exception):
@@ -202,6 +205,8 @@ class OperatorDoor:
                 number = self._session(request.session)
                 found = [one for one in found if one["session_id"] == number]
             return lambda: {"ok": True, "sessions": found}
+        if request.action == "fix.news":
+            return self._news(request)
         number = self._session(request.session)
         match request.action:
             case "fix.disconnect":
@@ -215,6 +220,19 @@ class OperatorDoor:
                 )
                 return lambda: self._is_as(number, is_enabled)
         raise RefusalError(f"no action {request.action!r}")
+
+    def _news(self, request: Request) -> Callable[[], dict[str, Any] | None]:
+        """Post news for those named, or for everybody who is logged on."""
+        text = request.text
+        if not (0 < len(text) <= NEWS_CHARACTERS_MAX and text.isascii() and text.isprintable()):
+            what = f"text must be 1 to {NEWS_CHARACTERS_MAX} printable ASCII characters"
+            raise RefusalError(f"{what}, has {len(text)}: {text[:64]!r}")
+        live = {one["session_id"]: one for one in self._fix.sessions() if one["live"]}
+        told = {self._session(name) for name in request.sessions} or set(live)
+        for number in told - live.keys():
+            raise RefusalError(f"session {number} is not logged on; nobody was told")
+        self._fix.news(text, urgency="1" if request.urgent else "0", session_ids=told)
+        return lambda: {"ok": True, "sessions": [live[number] for number in sorted(told)]}
 
     def _disconnect(self, number: int, request: Request) -> Callable[[], dict[str, Any] | None]:
         if not self._fix.is_connected(number):
