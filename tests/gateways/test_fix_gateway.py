@@ -7,9 +7,10 @@ from fix_maker import FixDoor
 
 from tradsys.app.fix import log
 from tradsys.errors import InputError
-from tradsys.fix.message import Header, build, parse
+from tradsys.fix.message import Header, build, frame_of, parse
 from tradsys.gateways.fix_answers import masked
 from tradsys.gateways.fix_limits import FixLimits
+from tradsys.gateways.fix_store import FixStore
 
 
 @pytest.fixture
@@ -361,6 +362,21 @@ def test_credentials_are_masked_in_the_store(door):
     assert masked(parse(client.message("A", (95, 3), (96, "abc")))).count(b"96=***") == 1
 
 
+def test_a_store_that_is_not_masked_is_shown_masked(tmp_path, capsys):
+    folder = tmp_path / "fix" / "000001"
+    folder.mkdir(parents=True)
+    fields = [(35, b"D"), (34, b"2"), (49, b"C"), (56, b"V"), (95, b"5"), (96, b"a\x01b=c"), (554, b"secret")]
+    store = FixStore(folder / "000001.fix")
+    store.put(2, frame_of(fields), seq=2)
+    store.write()
+    for options in ({}, {"raw": True}, {"names": True}):
+        assert log(tmp_path, 1, **options) == 0
+        out = capsys.readouterr().out
+        assert "***" in out
+        assert "secret" not in out
+        assert "b=c" not in out
+
+
 def test_the_log_shows_both_directions_without_credentials(door, capsys):
     client = door.trader()
     client.order("a")
@@ -370,5 +386,12 @@ def test_the_log_shows_both_directions_without_credentials(door, capsys):
     assert [line.split()[2] for line in lines] == ["in", "out", "in", "out"]
     assert "|554=***|" in lines[0]
     assert "|11=a|" in lines[3]
+    assert log(door.path, 1, names=True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[2:5:2] for line in lines] == [
+        ["<", "Logon"], [">", "Logon"], ["<", "NewOrderSingle"], [">", "ExecutionReport"]
+    ]  # fmt: skip
+    assert "Password=***" in lines[0]
+    assert "Side=1(BUY)" in lines[2]
     with pytest.raises(InputError, match="no FIX session 9"):
         log(door.path, 9)

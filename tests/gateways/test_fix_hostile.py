@@ -291,6 +291,20 @@ def test_passwords_are_not_kept_whatever_message_has_them(make_door, tmp_path):
     assert b"secret" not in written
 
 
+def test_a_credential_in_an_order_is_masked_where_it_is_kept(make_door, tmp_path):
+    """Goal: an order that is taken although it has a tag it should not have; its name is found again in what is kept."""
+    client = make_door().trader()
+    secrets = [(95, 8), (96, "secret-3"), (554, "secret-4"), (925, "secret-5"), (1402, "secret-6"), (1404, "secret-7")]
+    for number, secret in enumerate([secrets[:2], *([one] for one in secrets[2:])]):
+        client.order(f"o{number}", 1, 10, "100.5", *secret)
+        message = client.take("8")
+        assert (message.text(11), message.text(150)) == (f"o{number}", "0")
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and "fix" in path.parts)
+    assert b"secret-" not in written
+    assert written.count(b"35=D") == 5
+    assert written.count(b"=***") == 6  # the Logon's as well
+
+
 @pytest.mark.parametrize("msg_type", ["0", "1", "5", "BE"])
 def test_no_tag_of_a_credential_is_kept(make_door, tmp_path, msg_type):
     client = make_door().trader()

@@ -56,6 +56,7 @@ cdef class FixPeer(FixEntry):
     cdef int tell(self, const uint8_t* event, int party, uint64_t report_seq) except -1
     cdef int flush(self, bint sync) except -1
     cdef int take_order(self, FixRequest* request, const uint8_t* message, int64_t size) except -1
+    cdef int note_request(self, const FixRequest* request, const uint8_t* message, int64_t size, uint64_t client_ref) except -1
     cdef bint is_next(self, const FixRequest* request) noexcept
     cdef int refuse_rate(self, const FixRequest* request) except -1
     cdef int count_flood(self) except -1

@@ -320,15 +320,15 @@ cdef class FixPeer(FixEntry):
             return NO_ROOM
         is_cancel = request.msg_type == TYPE_CANCEL or request.msg_type == TYPE_MASS_CANCEL
         if not take_token(&self.cancel_throttle if is_cancel else &self.throttle, self.mono_ns):
-            self.note_in(message, size, request.seq, 0, 0)
+            self.note_request(request, message, size, 0)
             self.refuse_rate(request)
             return TAKEN
         if self.copies is not None:
-            self.note_in(message, size, request.seq, 0, 0)
+            self.note_request(request, message, size, 0)
             self._refuse_order(parse((<const char*> message)[:size]))
             return TAKEN
         if request.msg_type == TYPE_STATUS or request.msg_type == TYPE_MASS_STATUS:
-            self.note_in(message, size, request.seq, 0, 0)
+            self.note_request(request, message, size, 0)
             if len(self.questions) < QUESTIONS_MAX:
                 self.questions.append((<const char*> message)[:size])
             else:
@@ -347,8 +347,16 @@ cdef class FixPeer(FixEntry):
             self.sequencer.push(SIZE_NEW_ORDER)
             self.pushed_seq = max(self.pushed_seq, <uint32_t> request.seq)
             self.orders_in += 1
-        self.note_in(message, size, request.seq, client_ref if is_pushed else 0, 0)
+        self.note_request(request, message, size, client_ref if is_pushed else 0)
         return TAKEN
+
+    cdef int note_request(self, const FixRequest* request, const uint8_t* message, int64_t size, uint64_t client_ref) except -1:
+        """Store an order message, as it came but for credentials, which have no business there."""
+        if request.is_plain:
+            return self.note_in(message, size, request.seq, client_ref, 0)
+        frame = (<const char*> message)[:size]
+        kept = logged(parse(frame), frame)
+        return self.note_in(kept, len(kept), request.seq, client_ref, 0)
 
     def _refuse_order(self, message):
         """Refuse an order message: this session is a drop copy."""

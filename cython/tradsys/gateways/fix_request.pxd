@@ -33,7 +33,7 @@ cdef struct FixRequest:
     uint32_t msg_type       # of one or two characters, the first in the higher byte; 0: another
     int64_t seq             # MsgSeqNum; -1: absent or no number
     int64_t transact_ns     # TransactTime of an order message, ns since the epoch; -1: absent or none
-    int32_t is_plain        # 1: no PossDupFlag, PossResend or routing fields
+    int32_t is_plain        # 1: no PossDupFlag, PossResend, routing fields, data or credentials
     int32_t fault           # FAULT_
     int32_t fault_tag
     int32_t unsupported_tag # a known tag that asks for what the venue does not have; 0: none

@@ -8,6 +8,8 @@ from tradsys.fix.digits cimport date_of, fraction_of, second_of_day
 from tradsys.fix.fields cimport FIELDS_MAX, GARBLED, FixField, read_fields
 from tradsys.gateways.fix_text cimport SOH, FixText
 
+from tradsys.fix.message import SECRET_TAGS
+
 cdef extern from *:
     """
     #include <string.h>
@@ -20,7 +22,7 @@ cdef extern from "tradsys/fix/blocks.h" nogil:
 
 cdef enum:
     BEGIN_STRING_MAX = 17   # 8=FIX and 12 characters
-    NEAR_TAGS = 1024        # of others nothing is done with the value
+    NEAR_TAGS = 1408        # of others nothing is done with the value
     HEADER_KINDS = 3        # sender, target, sending_time
     KIND_OTHER = 64         # below: the place of the value behind FixRequest.sender
     KIND_SEQ = 65
@@ -250,6 +252,8 @@ cdef void _fill_kinds() noexcept:
             kinds[tag] = KIND_NOT_PLAIN
         elif tag in (90, 91, 95, 96) or 347 <= tag <= 365:
             kinds[tag] = KIND_NOT_PLAIN  # data may hold SOH: the plain parser knows how
+        elif tag in SECRET_TAGS:
+            kinds[tag] = KIND_NOT_PLAIN  # is stored otherwise than it came
         elif tag in (99, 110, 111, 126, 432, 152, 386):
             kinds[tag] = KIND_UNSUPPORTED
         else:

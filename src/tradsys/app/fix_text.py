@@ -6,14 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 from tradsys.client.fix_books import entries
-from tradsys.fix.message import Message
+from tradsys.fix.message import SECRET_TAGS, Message
 
 if TYPE_CHECKING:
     from tradsys.fix.dictionary import Dictionary
 
-SECRET_TAGS = frozenset(
-    (554, 925, 96, 1402, 1404)
-)  # Password, NewPassword, RawData, EncryptedPassword, -NewPassword
 FRAME_TAGS = frozenset((8, 9, 35, 34, 49, 52, 56, 10))  # in front of the line, or of no interest in it
 ARROWS = {"in": "<", "out": ">"}
 MASK = "***"

@@ -40,6 +40,7 @@ class Reset(Struct, frozen=True, tag="reset"):
     """Everything before is forgotten."""
 
 
+OPEN_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 LINE = msgspec.json.Decoder(Numbers | Sent | Reset)
 
 
@@ -135,7 +136,7 @@ class Outbox:
         lines: list[Numbers | Sent] = [Sent(message) for message in self.stored]
         lines.append(Numbers(self.next_in, self.next_out, self.period_ns))
         fresh = path.with_suffix(".new")
-        with open(fresh, "wb") as file:
+        with os.fdopen(os.open(fresh, OPEN_FLAGS, 0o600), "wb") as file:  # a UserRequest in it has passwords
             file.writelines(msgspec.json.encode(line) + b"\n" for line in lines)
             file.flush()
             os.fsync(file.fileno())

@@ -27,6 +27,7 @@ DATA_AFTER_LENGTH = {
     90: 91, 93: 89, 95: 96, 212: 213, 348: 349, 350: 351, 352: 353, 354: 355, 356: 357, 358: 359, 360: 361,
     362: 363, 364: 365, 445: 446, 618: 619, 621: 622,
 }  # fmt: skip
+SECRET_TAGS = frozenset({96, 554, 925, 1402, 1404})  # signature; passwords, plain and encrypted
 HEAD = re.compile(rb"(8=FIX[^\x01]{0,12})\x019=([0-9]{1,6})\x01")
 HEAD_BYTES_MAX = 32  # more bytes than any head has: without a head in them there is none
 TAG = re.compile(rb"-?[0-9]{1,10}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tradsys.fix.message import Field, Message, frame_of
+from tradsys.fix.message import SECRET_TAGS, Field, Message, frame_of
 from tradsys.gateways.fix_catalog import FixCatalog
 from tradsys.wire.enums import InstrumentState
 
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from tradsys.gateways.fix_symbols import FixSymbols
 
 ADMIN_TYPES = frozenset({"0", "1", "2", "3", "4", "5", "A"})
-SECRET_TAGS = frozenset({554, 925, 96, 1402, 1404})  # passwords, signature, passwords encrypted
 ECHO_BYTES_MAX = 64  # of a client's value sent back: an answer has to fit a message
 OTHER, UNSUPPORTED_TYPE, NOT_AUTHORIZED = b"0", b"3", b"6"  # BusinessRejectReason
 REQUIRED_MISSING, BAD_VALUE = 1, 5  # SessionRejectReason
