@@ -2,6 +2,7 @@
 
 import pytest
 from door_maker import Door
+from fix_maker import FixDoors
 
 
 @pytest.fixture
@@ -15,6 +16,13 @@ def make_door(tmp_path):
     yield make
     for door in doors:
         door.close()
+
+
+@pytest.fixture
+def fix_doors(tmp_path):
+    doors = FixDoors(tmp_path / "venue")
+    yield doors
+    doors.close()
 
 
 @pytest.fixture

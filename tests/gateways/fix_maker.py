@@ -209,3 +209,18 @@ class FixDoor:
         if self.tls_listener is not None:
             self.tls_listener.close()
         self.sequencer.close()
+
+
+class FixDoors:
+    """Makes FIX doors and closes them."""
+
+    def __init__(self, path):
+        self.path, self.made = path, []
+
+    def __call__(self, path=None, kind=FixDoor, **options):
+        self.made.append(kind(path or self.path, **options))
+        return self.made[-1]
+
+    def close(self):
+        for door in self.made:
+            door.close()

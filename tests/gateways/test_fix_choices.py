@@ -9,7 +9,6 @@ import hmac
 import time
 
 import pytest
-from fix_maker import FixDoor
 
 from tradsys.app.fix_rules import load_dictionary
 from tradsys.fix.message import Message, format_time, parse_time
@@ -24,16 +23,8 @@ BERLIN = Schedule(start="08:00", end="18:00", zone="Europe/Berlin")
 
 
 @pytest.fixture
-def make_door(tmp_path):
-    doors = []
-
-    def make(path=tmp_path / "venue", **options):
-        doors.append(FixDoor(path, **options))
-        return doors[-1]
-
-    yield make
-    for door in doors:
-        door.close()
+def make_door(fix_doors):
+    return fix_doors
 
 
 def set_clock(door, moment):

@@ -6,6 +6,7 @@ account 7 only), participant 2 one of each, and a session that speaks the binary
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -66,22 +67,15 @@ class CopyDoor(FixDoor):
 
 
 @pytest.fixture
-def make_door(tmp_path):
-    doors = []
-
-    def make(path=tmp_path / "venue", kind=CopyDoor, **options):
-        doors.append(kind(path, **options))
-        return doors[-1]
-
-    yield make
-    for door in doors:
+def make_door(fix_doors):
+    yield partial(fix_doors, kind=CopyDoor)
+    for door in fix_doors.made:
         sent = [one for client in door.clients for one in client.received]
         assert [(str(one), RULES.check(one)) for one in sent if RULES.check(one)] == []
         for number in door.copies:
             peer = door.gateway.peer_at(number)
             if peer is not None:
                 peer.copies.check()
-        door.close()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-from fix_maker import FixDoor
 
 from tradsys.fix.dictionary import load
 from tradsys.fix.rules import Rules
@@ -31,18 +30,11 @@ def rules():
 
 
 @pytest.fixture
-def make_door(tmp_path, rules):
-    doors = []
-
-    def make(path=tmp_path / "venue", **options):
-        doors.append(FixDoor(path, **options))
-        return doors[-1]
-
-    yield make
-    for door in doors:
+def make_door(fix_doors, rules):
+    yield fix_doors
+    for door in fix_doors.made:
         sent = [one for client in door.clients for one in client.received]
         assert [(str(one), rules.check(one)) for one in sent if one.msg_type not in CUSTOM and rules.check(one)] == []
-        door.close()
 
 
 @pytest.fixture

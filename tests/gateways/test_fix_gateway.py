@@ -3,7 +3,6 @@
 import random
 
 import pytest
-from fix_maker import FixDoor
 
 from tradsys.app.fix import log
 from tradsys.errors import InputError
@@ -14,16 +13,8 @@ from tradsys.gateways.fix_store import FixStore
 
 
 @pytest.fixture
-def make_door(tmp_path):
-    doors = []
-
-    def make(path=tmp_path / "venue", **options):
-        doors.append(FixDoor(path, **options))
-        return doors[-1]
-
-    yield make
-    for door in doors:
-        door.close()
+def make_door(fix_doors):
+    return fix_doors
 
 
 @pytest.fixture

@@ -9,22 +9,13 @@ import socket
 import time
 
 import pytest
-from fix_maker import FixDoor
 
 from tradsys.gateways.fix_limits import FixLimits
 
 
 @pytest.fixture
-def make_door(tmp_path):
-    doors = []
-
-    def make(path=tmp_path / "venue", **options):
-        doors.append(FixDoor(path, **options))
-        return doors[-1]
-
-    yield make
-    for door in doors:
-        door.close()
+def make_door(fix_doors):
+    return fix_doors
 
 
 def is_accepted(client, name):

@@ -11,7 +11,6 @@ import subprocess
 import time
 
 import pytest
-from fix_maker import FixDoor
 
 from tradsys.errors import ConfigError
 from tradsys.gateways.fix_limits import FixLimits
@@ -39,17 +38,8 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture
-def make_door(tmp_path, files):
-    doors = []
-
-    def make(client_ca="", **options):
-        context = server_context(*files["venue"], client_ca)
-        doors.append(FixDoor(tmp_path / "venue", tls=context, **options))
-        return doors[-1]
-
-    yield make
-    for door in doors:
-        door.close()
+def make_door(fix_doors, files):
+    return lambda client_ca="", **options: fix_doors(tls=server_context(*files["venue"], client_ca), **options)
 
 
 def trusting(files, own=None, newest=None):

@@ -62,18 +62,11 @@ class OperatedDoor(FixDoor):
 
 
 @pytest.fixture
-def make_door(tmp_path):
-    doors = []
+def make_door(fix_doors):
     with zmq.Context() as context:
-
-        def make(**options):
-            doors.append(OperatedDoor(tmp_path / "venue", context, **options))
-            return doors[-1]
-
-        yield make
-        for door in doors:
+        yield lambda **options: fix_doors(kind=OperatedDoor, context=context, **options)
+        for door in fix_doors.made:
             door.end()
-            door.close()
 
 
 def is_accepted(client, name):
