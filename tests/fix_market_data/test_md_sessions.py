@@ -158,6 +158,69 @@ def test_a_change_of_state_is_told_to_who_follows_it(world):
     assert not any(wire.session.statuses.values())
 
 
+def define(world, instrument_id, **changes):
+    """Define an instrument like the first one, as the feed's client hears of it."""
+    record = world.core.definitions[1].copy()
+    for name, value in {"instrument_id": instrument_id, **changes}.items():
+        record[name] = value
+    world.core.definitions[instrument_id] = record
+    world.now_ns += 2 * 10**9
+    world.turn(0)
+
+
+def test_a_list_that_is_followed_tells_what_is_defined_later(world):
+    wire, symbols = world.connect(), world.symbols()
+    world.market.on_defined = lambda numbers: wire.session.tell_defined(numbers, world.wall_ns)
+    wire.send("x", (320, b"all"), (559, b"4"), (263, b"1"))
+    wire.send("x", (320, b"one"), (559, b"0"), (55, symbols[0]), (263, b"1"))
+    wire.send("x", (320, b"none"), (559, b"0"), (55, b"LATER"), (263, b"1"))
+    assert wire.send("x", (320, b"bad"), (559, b"4"), (263, b"3")) == []  # a Reject, which is not the application's
+    assert sorted(wire.session.lists) == [b"all", b"one"]
+    seen = len(wire.messages)
+    define(world, 900, symbol=b"LATER")
+    wire.carry()
+    (told,) = wire.messages[seen:]
+    assert (told.msg_type, told.get(320), told.get(560), told.values(55)) == ("y", b"all", b"0", [b"LATER"])
+    number = world.market.by_symbol[symbols[0]].instrument.instrument_id
+    define(world, number, symbol=symbols[0], qty_min_lots=7)
+    wire.carry()
+    updates = [one for one in wire.messages[seen + 1 :] if one.msg_type == "y"]
+    assert [(one.get(320), one.values(55)) for one in updates] == [(b"all", [symbols[0]]), (b"one", [symbols[0]])]
+    (ended,) = wire.send("x", (320, b"all"), (559, b"4"), (263, b"2"))
+    assert (ended.get(560), ended.get(146)) == (b"0", None)
+    (ended,) = wire.send("x", (320, b"all"), (559, b"4"), (263, b"2"))
+    assert ended.get(560) == b"1"
+    assert list(wire.session.lists) == [b"one"]
+    (listed,) = wire.send("x", (320, b"again"), (559, b"4"))
+    assert sorted(listed.values(55)) == sorted([*symbols, b"LATER"])
+
+
+def test_only_so_many_lists_are_followed_and_they_end_with_the_session(world):
+    session = make_session(world.market, Bounds(throttle_messages=1_000))
+    wire = Wire(session, world.wall_ns)
+    for number in range(65):
+        (answer,) = wire.send("x", (320, b"%d" % number), (559, b"4"), (263, b"1"))
+        assert answer.msg_type == ("y" if number < 64 else "j")
+    session.end(world.wall_ns)
+    assert not session.lists
+
+
+def test_the_trading_session_is_told_when_it_changes(world):
+    wire = world.connect()
+    (now,) = wire.send("g", (335, b"t"), (263, b"1"))
+    assert (now.get(325), now.get(340)) == (None, b"2")
+    wire.session.tell_session_state(InstrumentState.HALTED, world.wall_ns)
+    wire.carry()
+    told = wire.messages[-1]
+    assert (told.msg_type, told.get(335), told.get(325), told.get(340)) == ("h", b"t", b"Y", b"1")
+    (last,) = wire.send("g", (335, b"t"), (263, b"2"))
+    assert last.get(325) is None
+    seen = len(wire.messages)
+    wire.session.tell_session_state(InstrumentState.OPEN, world.wall_ns)
+    wire.carry()
+    assert len(wire.messages) == seen
+
+
 def test_requests_before_the_instruments_are_known_are_told_to_come_again():
     session = make_session(Market(TrackedLevels(), {}))
     wire = Wire(session)

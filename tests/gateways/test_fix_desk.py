@@ -92,6 +92,88 @@ def test_a_long_list_is_paced_and_whole(make_door, monkeypatch):
         b"SYM1", b"SYM2", *(b"S%d" % i for i in range(3, 503))]  # fmt: skip
 
 
+def define(door, *numbers, price_max="100", qty_min="1"):
+    made = (commands.define_instrument(i, f"N{i}", tick="0.01", price_max=price_max, qty_min=qty_min) for i in numbers)
+    run(door, *made)
+    turns(door)
+
+
+def listed(message):
+    return message.text(320), message.text(560), message.text(893), [symbol.decode() for symbol in message.values(55)]
+
+
+def test_a_list_that_is_followed_tells_what_is_defined_later(door):
+    client, other = door.trader(), door.trader("CLIENT2")
+    client.send("x", (320, "all"), (559, 4), (263, 1))
+    assert listed(client.take("y")) == ("all", "0", "Y", ["SYM1", "SYM2"])
+    client.send("x", (320, "one"), (559, 0), (55, "SYM2"), (263, 1))
+    assert listed(client.take("y")) == ("one", "0", "Y", ["SYM2"])
+    other.send("x", (320, "once"), (559, 4), (263, 0))
+    other.take("y")
+    define(door, 3, 4)
+    assert listed(client.take("y")) == ("all", "0", "Y", ["N3", "N4"])
+    run(door, commands.define_instrument(2, "SYM2", tick="0.01", price_max="100000", qty_min="5"))
+    updates = [client.take("y"), client.take("y")]
+    assert sorted(listed(one) for one in updates) == [("all", "0", "Y", ["SYM2"]), ("one", "0", "Y", ["SYM2"])]
+    assert {one.text(562) for one in updates} == {"5"}
+    client.send("x", (320, "all"), (559, 4), (263, 2))
+    assert values(client.take("y"), 320, 560, 146) == ("all", "0", "")
+    client.send("x", (320, "all"), (559, 4), (263, 2))
+    assert values(client.take("y"), 320, 560) == ("all", "1")
+    define(door, 5)
+    client.send("x", (320, "last"), (559, 4))
+    assert listed(client.take("y")) == ("last", "0", "Y", ["SYM1", "SYM2", "N3", "N4", "N5"])
+    assert sum(one.msg_type == "y" for one in other.received) == 1
+
+
+def test_a_list_of_nothing_is_not_followed(door):
+    client = door.trader()
+    for fields in ([(559, 0), (55, "N3")], [(559, 0)], [(559, 1)]):
+        client.send("x", (320, "none"), *fields, (263, 1))
+        assert values(client.take("y"), 320)[0] == "none"
+    client.send("x", (320, "bad"), (559, 4), (263, 3))
+    assert values(client.take("3"), 371, 373) == ("263", "5")
+    define(door, 3)
+    client.order("a")
+    assert client.take().msg_type == "8"
+
+
+def test_a_list_is_told_whole_before_what_is_defined_meanwhile(make_door, monkeypatch):
+    """What waits is one page after the other, each instrument once, however often it was defined."""
+    monkeypatch.setitem(__import__("fix_maker").SMALL, "instruments_max", 512)
+    door = make_door(limits=FixLimits(desk_messages_per_turn=1))
+    define(door, *range(3, 303))
+    client = door.trader()
+    client.send("x", (320, "all"), (559, 4), (263, 1))
+    door.turn()
+    define(door, *range(303, 363))
+    define(door, *range(303, 363), price_max="200")
+    pages = [client.take("y") for _ in range(9)]
+    assert [one.text(893) for one in pages] == ["N"] * 6 + ["Y"] * 3
+    assert [symbol for one in pages for symbol in one.values(55)] == [
+        b"SYM1", b"SYM2", *(b"N%d" % i for i in range(3, 363))]  # fmt: skip
+    assert [one.text(393) for one in pages] == ["302"] * 7 + ["50", "10"]
+
+
+def test_only_so_many_lists_can_be_followed_and_they_end_with_the_session(make_door):
+    door = make_door(limits=FixLimits(subscriptions_max=32))
+    client = door.trader()
+    for name in ("a", "b", "b"):
+        client.send("x", (320, name), (559, 4), (263, 1))
+        assert client.take("y").text(560) == "0"
+    client.send("x", (320, "c"), (559, 4), (263, 1))
+    assert "no more than 2 lists" in client.take("j").text(58)
+    client.send("UL", (5105, "u"))
+    limits = client.take("UM")
+    assert list(zip(limits.values(5101), limits.values(5102), limits.values(5103), strict=True))[-2] == (b"LISTED", b"2", b"2")
+    client.close()
+    turns(door, 20)
+    back = door.trader(next_out=client.next_out)
+    define(door, 3)
+    back.order("a")
+    assert back.take().msg_type == "8"
+
+
 @pytest.mark.parametrize(
     ("msg_type", "fields", "fault"),
     [
@@ -329,7 +411,7 @@ def test_the_limits_say_what_is_used_of_them(make_door):
     client.send("e", (324, "w"), (55, "SYM1"), (263, 1))
     client.send("UL", (5105, "how"))
     got = client.take("UM")
-    assert values(got, 5105, 5100) == ("how", "7")
+    assert values(got, 5105, 5100) == ("how", "8")
     rows = zip(*(got.values(tag) for tag in (5101, 5102, 5103, 5104)), strict=True)
     assert list(rows)[:5] == [
         (b"MESSAGES", b"5", b"10", b"60000"), (b"CANCELS", b"0", b"40", b"60000"), (b"ADMIN", b"0", b"40", b"60000"),

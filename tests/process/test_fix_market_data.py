@@ -211,12 +211,20 @@ def test_the_port_speaks_tls_when_it_has_a_certificate(house, tmp_path):
 
 def test_a_venue_that_dies_is_told_and_one_that_comes_back_too(house, good):
     agree(house, good)
+    good.send("x", [(320, "list"), (559, 4), (263, 1)])
+    good.until(lambda: any(message.msg_type == "y" for message in good.messages))
     house.venue.send_signal(signal.SIGKILL)
     house.venue.wait()
     house.venue.stdout.close()
     good.until(lambda: all(good.books.book(b"all", name.encode()).unknown for name in SYMBOLS))
+    settings = house.settings.read_text()
+    more = "  - {instrument_id: 3, symbol: SYM3}\nfix_market_data:"
+    house.settings.write_text(settings.replace("fix_market_data:", more))
     house.start_venue()
     agree(house, good, 30)
+    good.until(lambda: sum(message.msg_type == "y" for message in good.messages) == 2)
+    listed = [one.values(55) for one in good.messages if one.msg_type == "y"]
+    assert listed == [[b"SYM1", b"SYM2"], [b"SYM3"]]
     with house.trader() as trader:
         trade(trader, 50, 7)
         agree(house, good)

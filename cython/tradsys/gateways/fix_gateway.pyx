@@ -22,8 +22,8 @@ from tradsys.gateways.outbox cimport monotonic_ns as machine_ns
 from tradsys.gateways.reports cimport Recipient, recipients
 from tradsys.wire.records cimport (
     CLOSE_REASON_HEARTBEAT_TIMEOUT, CLOSE_REASON_LOGOUT, CLOSE_REASON_VENUE_RESTART, CloseSession, CommandDone,
-    CommandRejected, DefineSession, MassCancel, MessageHeader, OpenSession, PERMISSION_OPERATE, SIZE_CLOSE_SESSION,
-    SIZE_DEFINE_SESSION, SIZE_MASS_CANCEL, SIZE_OPEN_SESSION, TEMPLATE_CLOSE_SESSION,
+    CommandRejected, DefineSession, InstrumentDefined, MassCancel, MessageHeader, OpenSession, PERMISSION_OPERATE,
+    SIZE_CLOSE_SESSION, SIZE_DEFINE_SESSION, SIZE_MASS_CANCEL, SIZE_OPEN_SESSION, TEMPLATE_CLOSE_SESSION,
     TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED, TEMPLATE_DEFINE_PARTICIPANT, TEMPLATE_DEFINE_SESSION,
     TEMPLATE_INSTRUMENT_DEFINED, TEMPLATE_MASS_CANCEL, TEMPLATE_OPEN_SESSION, TEMPLATE_SET_INSTRUMENT_STATE,
 )
@@ -606,7 +606,7 @@ cdef class FixGateway:
         """Tell the desk what was defined or changes state."""
         cdef const CommandDone* done = <const CommandDone*> event
         if template_id == TEMPLATE_INSTRUMENT_DEFINED:
-            self.desk.defined()
+            self.desk.defined((<const InstrumentDefined*> event).instrument_id)
         elif done.done_template == TEMPLATE_SET_INSTRUMENT_STATE:
             self.desk.state_changed(done.instrument_id, done.state, done.state_before, done.ts_ns)
         return 0

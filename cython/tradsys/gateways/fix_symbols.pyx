@@ -67,17 +67,18 @@ cdef class FixSymbols:
         return &self.engine.state.instruments[instrument_id] if self.engine.state.instruments[instrument_id].state else NULL
 
     def symbols(self):
-        """Every defined instrument: id, symbol, asset class, currency, lot, minimum and increment, tick."""
+        """Every defined instrument, as `row` tells of it."""
         cdef uint32_t i
-        cdef const Instrument* one
-        found = []
-        for i in range(1, self.engine.state.instruments_max):
-            one = &self.engine.state.instruments[i]
-            if one.state:
-                found.append((i, (<const char*> one.symbol)[:16].rstrip(b"\0"), one.asset_class,
-                              (<const char*> &one.currency)[:8].rstrip(b"\0"), one.lot_mantissa, one.lot_exponent,
-                              one.qty_min_lots, one.qty_increment_lots, one.tick_mantissa, one.tick_exponent))
-        return found
+        return [self.row(i) for i in range(1, self.engine.state.instruments_max) if self.at(i) != NULL]
+
+    def row(self, uint32_t instrument_id):
+        """One instrument: id, symbol, asset class, currency, lot, minimum and increment, tick; None: not defined."""
+        cdef const Instrument* one = self.at(instrument_id)
+        if one == NULL:
+            return None
+        return (instrument_id, (<const char*> one.symbol)[:16].rstrip(b"\0"), one.asset_class,
+                (<const char*> &one.currency)[:8].rstrip(b"\0"), one.lot_mantissa, one.lot_exponent,
+                one.qty_min_lots, one.qty_increment_lots, one.tick_mantissa, one.tick_exponent)
 
     def id_of(self, bytes symbol not None):
         """The instrument of a symbol, 0: there is none."""

@@ -24,6 +24,7 @@ ID_AT = {template: dtype.fields["instrument_id"][1] for template, dtype in RECOR
 HEAD, ID = Struct("<HH"), Struct("<I")
 DEFINE_NS = 10**9  # definitions are compared at least so often
 StateListener = Callable[[Instrument, int], None]  # is told the state before, too
+ListListener = Callable[[list[int]], None]  # is told instruments that were defined, or defined anew
 
 
 class Told:
@@ -76,6 +77,7 @@ class Market:
         self.told: dict[int, Told] = {}
         self.by_symbol: dict[bytes, Told] = {}
         self.on_state: StateListener = lambda instrument, before: None
+        self.on_defined: ListListener = lambda instrument_ids: None
         readable: Any = self  # has what the catalog asks of FixSymbols
         self.catalog = FixCatalog(readable)
         self._unwell: set[int] = set()
@@ -133,6 +135,7 @@ class Market:
 
     def _define(self) -> None:
         """Learn new instruments and states. A definition that has changed is told as a new book."""
+        defined: list[int] = []
         for instrument_id, record in self.definitions.items():
             told = self.told.get(instrument_id)
             if told is not None and told.instrument.raw == record.tobytes():
@@ -141,12 +144,16 @@ class Market:
             self.catalog.forget()
             if told is None:
                 told = self.told[instrument_id] = self.by_symbol[instrument.symbol] = Told(instrument)
+                defined.append(instrument_id)
                 continue
             before, told.instrument = told.instrument, instrument
             if not before.is_as(record):
                 self._redefine(told, before)
+                defined.append(instrument_id)
             if before.state != instrument.state:
                 self.on_state(instrument, before.state)
+        if defined:
+            self.on_defined(sorted(defined))
 
     def _redefine(self, told: Told, before: Instrument) -> None:
         self.by_symbol.pop(before.symbol, None)

@@ -24,7 +24,7 @@ from tradsys.fix_market_data.tracked_levels import TrackedLevels
 from tradsys.gateways.fix_logon import FixLogonCheck, read_public_key
 from tradsys.gateways.fix_sessions import FixSessionConfig
 from tradsys.gateways.fix_tls import server_context
-from tradsys.wire.enums import Channel
+from tradsys.wire.enums import Channel, InstrumentState
 
 FIRST_WAIT_S = 3.0
 
@@ -68,6 +68,7 @@ class MarketDataServer:
             stale_ns=settings.stale_ms * MS,
         )
         self.market.on_state = self._tell_state
+        self.market.on_defined = self._tell_defined
         logons = FixLogonCheck(settings.logon_failures_max, settings.logon_failure_window_ms)
         self.sessions = {
             (one.sender_comp_id, one.target_comp_id): MarketSession(
@@ -92,6 +93,7 @@ class MarketDataServer:
         tls = settings.tls
         self._tls = server_context(tls.certificate, tls.key, tls.client_ca) if tls.certificate else None
         self._lost_trades = 0
+        self._session_state = InstrumentState.CLOSED
 
     async def run(
         self, host: str, port: int, on_ready: Callable[[int], None], is_over: Callable[[], bool]
@@ -130,6 +132,20 @@ class MarketDataServer:
     def _tell_state(self, instrument: Instrument, before: int) -> None:
         for session in self.sessions.values():
             session.tell_state(instrument, before, self.clock())
+        self._tell_session_state()
+
+    def _tell_defined(self, instrument_ids: list[int]) -> None:
+        for session in self.sessions.values():
+            session.tell_defined(instrument_ids, self.clock())
+        self._tell_session_state()
+
+    def _tell_session_state(self) -> None:
+        """Tell who wants to know when the trading session has another state."""
+        state = self.market.session_state()
+        if state != self._session_state:
+            self._session_state = state
+            for session in self.sessions.values():
+                session.tell_session_state(state, self.clock())
 
     def _look_at_losses(self, now_ns: int) -> None:
         """Tell of trades that the feed could not heal."""

@@ -19,6 +19,7 @@ from tradsys.fix_market_data.requests import Refused, RequestLimits
 from tradsys.fix_market_data.subscriptions import BODY_BYTES, Pace, Subscription
 from tradsys.gateways import fix_answers as answers
 from tradsys.gateways.fix_answers import ECHO_BYTES_MAX
+from tradsys.gateways.fix_catalog import SYMBOLS_A_MESSAGE
 from tradsys.gateways.fix_logon import FixLogonCheck
 from tradsys.gateways.fix_sessions import FixSessionConfig
 from tradsys.wire.enums import InstrumentState
@@ -27,6 +28,7 @@ MS = 1_000_000
 HEADER_BYTES = 512  # room for what stands around a body
 CLIENT_BYTES_MIN = 1_024  # of the longest message a client takes
 LIST_SYMBOLS_A_TOKEN = 50  # a long list costs the rate more
+LISTS_MAX = 64  # one session follows
 STATUSES_MAX = 10_000  # instruments whose status one session follows
 BAN_NS = 15 * 10**9
 
@@ -121,6 +123,8 @@ class MarketSession(ListenedSession):
         )
         self.subscriptions: dict[bytes, Subscription] = {}
         self.statuses: dict[int, dict[bytes, None]] = {}  # SecurityStatusReqIDs by instrument
+        self.lists: dict[bytes, int] = {}  # SecurityReqID: its instrument, 0: all
+        self.session_id: bytes | None = None  # TradSesReqID of who wants to know when the trading session changes
         self.pace = Pace()
         self._config, self._market, self._logons = config, market, logons
         self._bounds, self._has_rpt_seq = bounds or Bounds(), has_rpt_seq
@@ -145,6 +149,8 @@ class MarketSession(ListenedSession):
             self._market.remove(subscription)
         self.subscriptions.clear()
         self.statuses.clear()
+        self.lists.clear()
+        self.session_id = None
         self.pace = Pace()
         self._slow_ns = -1
 
@@ -353,11 +359,51 @@ class MarketSession(ListenedSession):
         request_id = message.get(320 if message.msg_type == "x" else 335) or b""
         if len(request_id) > ECHO_BYTES_MAX:
             return [answers.refuse(message, answers.OTHER, b"the request id has more than 64 characters")]
+        if message.get(263, requests.SNAPSHOT) not in (requests.SNAPSHOT, requests.SUBSCRIBE, requests.UNSUBSCRIBE):
+            return [answers.reject(message, answers.BAD_VALUE, 263)]
         if message.msg_type == "x":
-            return answers.security_list(message, self._market.catalog)
+            return self._security_list(message, request_id)
         if message.get(336, answers.TRADING_SESSION) != answers.TRADING_SESSION:
             return [answers.no_such_session(message)]
+        if message.get(263) == requests.SUBSCRIBE:
+            self.session_id = request_id
+        elif message.get(263) == requests.UNSUBSCRIBE:
+            self.session_id = None
         return [answers.session_status(request_id, self._market.session_state())]
+
+    def _security_list(self, message: Message, request_id: bytes) -> Iterable[answers.Answer]:
+        """Answer a SecurityListRequest, and go on telling, or stop."""
+        wish = message.get(263)
+        if wish == requests.UNSUBSCRIBE:
+            is_known = self.lists.pop(request_id, None) is not None
+            return [answers.security_list_ended(request_id, is_known=is_known)]
+        number = answers.listed_instrument(message, self._market.catalog)
+        if wish == requests.SUBSCRIBE and number is not None:
+            if request_id not in self.lists and len(self.lists) >= LISTS_MAX:
+                text = b"a session follows at most %d lists" % LISTS_MAX
+                return [answers.refuse(message, answers.OTHER, text)]
+            self.lists[request_id] = number
+        return answers.security_list(message, self._market.catalog)
+
+    def tell_defined(self, instrument_ids: list[int], now_ns: int) -> None:
+        """Tell who follows a list what was defined, or defined anew."""
+        if not self.link.numbers.active:
+            return
+        self.link.set_time(now_ns)
+        for request_id, wanted in self.lists.items():
+            numbers = instrument_ids if wanted == 0 else [wanted] if wanted in instrument_ids else []
+            found = [one for one in map(self._market.catalog.at, numbers) if one is not None]
+            for begin in range(0, len(found), SYMBOLS_A_MESSAGE):
+                part = found[begin : begin + SYMBOLS_A_MESSAGE]
+                msg_type, fields = answers.security_list_update(request_id, part)
+                self.link.send(msg_type, tuple(fields))
+
+    def tell_session_state(self, state: InstrumentState, now_ns: int) -> None:
+        """Tell who wants to know that the trading session has another state."""
+        if self.session_id is not None and self.link.numbers.active:
+            self.link.set_time(now_ns)
+            msg_type, fields = answers.session_status(self.session_id, state, is_update=True)
+            self.link.send(msg_type, tuple(fields))
 
     def _take_status(self, message: Message) -> None:
         """Answer a SecurityStatusRequest, and go on telling, or stop."""

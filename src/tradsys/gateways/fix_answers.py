@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tradsys.fix.message import SECRET_TAGS, Field, Message, frame_of
-from tradsys.gateways.fix_catalog import FixCatalog
+from tradsys.gateways.fix_catalog import FixCatalog, Listed
 from tradsys.wire.enums import InstrumentState
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ REQUIRED = {
     "UL": (5105,),
 }
 VALUES = {
-    ("x", 559): b"0 1 2 3 4", ("e", 263): b"0 1 2", ("g", 263): b"0 1 2", ("AD", 263): b"0 1 2",
+    ("x", 559): b"0 1 2 3 4", ("x", 263): b"0 1 2", ("e", 263): b"0 1 2", ("g", 263): b"0 1 2", ("AD", 263): b"0 1 2",
     ("AD", 569): b"0 1 2 3 4", ("BE", 924): b"1 2 3 4",
 }  # fmt: skip
 REQUEST_IDS = {"x": 320, "e": 324, "g": 335, "AD": 568, "BE": 923, "UL": 5105}
@@ -81,6 +81,25 @@ def security_list(message: Message, catalog: FixCatalog) -> Iterator[Answer]:
     for number, page in enumerate(pages, 1):
         last = b"Y" if number == len(pages) else b"N"
         yield "y", [*head, (560, b"0"), (393, b"%d" % count), (893, last), *page]
+
+
+def listed_instrument(message: Message, catalog: FixCatalog) -> int | None:
+    """Instrument that a list to be followed has, 0: all; None: there is nothing to follow."""
+    if message.get(559) == b"4":
+        return 0
+    one = catalog.find(message.get(55)) if message.get(559) == b"0" else None
+    return None if one is None else one.instrument_id
+
+
+def security_list_update(request_id: bytes, part: Sequence[Listed]) -> Answer:
+    """SecurityList of instruments defined since a list was sent; at most a page of them."""
+    head: list[Field] = [(320, request_id), (322, request_id), (560, b"0"), (393, b"%d" % len(part)), (893, b"Y")]
+    return "y", [*head, (146, b"%d" % len(part)), *(field for one in part for field in one.fields())]
+
+
+def security_list_ended(request_id: bytes, *, is_known: bool) -> Answer:
+    """SecurityList that says that a list is followed no more, or that none has this id."""
+    return "y", [(320, request_id), (322, request_id), (560, b"0" if is_known else b"1")]
 
 
 def session_status(request_id: bytes | None, state: int, is_update: bool = False) -> Answer:

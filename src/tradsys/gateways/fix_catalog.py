@@ -69,6 +69,16 @@ class FixCatalog:
         """Take note that an instrument was defined: the engine is read again when the next question comes."""
         self._is_stale = True
 
+    def define(self, instrument_id: int) -> None:
+        """Take note that one instrument was defined, or defined anew."""
+        row = None if self._is_stale else self._symbols.row(instrument_id)
+        if row is None:
+            self._is_stale = True
+            return
+        listed = Listed(*row)
+        self._by_id[instrument_id] = self._by_symbol[listed.symbol] = listed
+        self._pages = []
+
     def __len__(self) -> int:
         self._read()
         return len(self._by_id)
@@ -87,7 +97,7 @@ class FixCatalog:
         """Fields of group 146 for every message of the whole list."""
         self._read()
         if not self._pages:
-            every = list(self._by_id.values())
+            every = sorted(self._by_id.values())
             for begin in range(0, len(every), SYMBOLS_A_MESSAGE):
                 part = every[begin : begin + SYMBOLS_A_MESSAGE]
                 self._pages.append([(146, b"%d" % len(part)), *(f for one in part for f in one.fields())])

@@ -7,12 +7,13 @@ are sent. A session that asks for nothing costs nothing.
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tradsys.fix.message import Message
 from tradsys.gateways import fix_answers as answers
 from tradsys.gateways.fix_answers import Answer
-from tradsys.gateways.fix_catalog import FixCatalog
+from tradsys.gateways.fix_catalog import SYMBOLS_A_MESSAGE, FixCatalog
 from tradsys.gateways.fix_limits import FixLimits
 from tradsys.gateways.fix_text import time_text
 from tradsys.gateways.fix_trades import FixTrades
@@ -37,8 +38,8 @@ class Seat:
     """One session at the desk. What waits here is bounded: requests, news, and one state for each instrument watched."""
 
     __slots__ = (
-        "changed", "current", "followed", "is_queued", "news", "peer", "seen_seq", "session_id", "told_state", "waiting",
-        "watched",
+        "changed", "current", "followed", "is_listing", "is_queued", "lists", "news", "peer", "relisted", "seen_seq",
+        "session_id", "told_state", "waiting", "watched",
     )  # fmt: skip
 
     def __init__(self, peer: "FixPeer") -> None:
@@ -49,6 +50,9 @@ class Seat:
         self.current: Iterator[Answer | None] | None = None  # the request being answered; None of it: go on next turn
         self.watched: dict[int, bytes] = {}  # instrument_id: request id
         self.changed: dict[int, tuple[int, int, int]] = {}  # instrument_id: state, state before, when [ns]
+        self.lists: dict[bytes, int] = {}  # request id: the instrument of a list that is followed; 0: all
+        self.relisted: dict[bytes, dict[int, None]] = {}  # request id: instruments defined since it was told
+        self.is_listing = False  # a list to be followed is being told: what is defined meanwhile comes behind it
         self.session_id: bytes | None = None  # request id of who wants to know when the trading session changes
         self.told_state = 0
         self.followed: dict[bytes, Iterator[Answer | None]] = {}  # request id: trades as they come
@@ -57,7 +61,8 @@ class Seat:
     @property
     def has_work(self) -> bool:
         """Whether something waits here beside the trades it follows."""
-        return bool(self.waiting or self.current is not None or self.changed or self.news) or self.told_state < 0
+        told = self.waiting or self.current is not None or self.changed or self.relisted or self.news
+        return bool(told) or self.told_state < 0
 
 
 class FixDesk:
@@ -93,6 +98,8 @@ class FixDesk:
         self._seats: dict[int, Seat] = {}  # session_id
         self._busy: deque[Seat] = deque()  # those pump looks at, in turn
         self._watchers: dict[int, set[int]] = {}  # instrument_id: session_ids
+        self._listers: set[int] = set()  # session_ids of who follows a list
+        self._followed_max = max(limits.subscriptions_max // FOLLOWED_PART, 1)
         self._told_state = 0
         self._state_changed = False
 
@@ -117,13 +124,23 @@ class FixDesk:
             return
         for instrument_id in seat.watched:
             self._watchers[instrument_id].discard(peer.session_id)
+        self._listers.discard(peer.session_id)
         if seat.is_queued:
             self._busy.remove(seat)
         self.is_busy = bool(self._busy)
 
-    def defined(self) -> None:
-        """Take note that an instrument was defined, or that events were passed over."""
-        self.catalog.forget()
+    def defined(self, instrument_id: int = 0) -> None:
+        """Take note that an instrument was defined; 0: that events were passed over, with nobody there to be told."""
+        if instrument_id == 0:
+            self.catalog.forget()
+            return
+        self.catalog.define(instrument_id)
+        for session_id in self._listers:
+            seat = self._seats[session_id]
+            for request_id, number in seat.lists.items():
+                if number in (0, instrument_id):
+                    seat.relisted.setdefault(request_id, {})[instrument_id] = None
+                    self._mark(seat)
 
     def state_changed(self, instrument_id: int, state: int, state_before: int, ts_ns: int) -> None:
         """Tell those who watch an instrument that it trades otherwise."""
@@ -146,7 +163,8 @@ class FixDesk:
         most = self._limits.subscriptions_max
         return [
             (b"WATCHED", len(seat.watched), most, 0),
-            (b"FOLLOWED", len(seat.followed), max(most // FOLLOWED_PART, 1), 0),
+            (b"FOLLOWED", len(seat.followed), self._followed_max, 0),
+            (b"LISTED", len(seat.lists), self._followed_max, 0),
             (b"WAITING", len(seat.waiting), self._limits.desk_requests_max, 0),
         ]
 
@@ -198,6 +216,15 @@ class FixDesk:
             seat.told_state = self._told_state
             if seat.session_id is not None:
                 yield answers.session_status(seat.session_id, self._told_state, is_update=True)
+        while seat.relisted and not seat.is_listing:
+            request_id, numbers = next(iter(seat.relisted.items()))
+            part = list(islice(numbers, SYMBOLS_A_MESSAGE))
+            for number in part:
+                del numbers[number]
+            if not numbers:
+                del seat.relisted[request_id]
+            found = [listed for listed in map(self.catalog.at, part) if listed is not None]
+            yield answers.security_list_update(request_id, found)
         while seat.changed:
             instrument_id, (state, before, ts_ns) = next(iter(seat.changed.items()))
             del seat.changed[instrument_id]
@@ -265,7 +292,26 @@ class FixDesk:
         return verbs[kind](seat, message)
 
     def _security_list(self, seat: Seat, message: Message) -> Iterator[Answer | None]:
-        return answers.security_list(message, self.catalog)
+        request_id, wish = message.get(320) or b"", message.get(263, SNAPSHOT)
+        if wish == UNSUBSCRIBE:
+            is_known = seat.lists.pop(request_id, None) is not None
+            seat.relisted.pop(request_id, None)
+            if not seat.lists:
+                self._listers.discard(seat.peer.session_id)
+            yield answers.security_list_ended(request_id, is_known=is_known)
+            return
+        number = answers.listed_instrument(message, self.catalog)
+        if wish == SUBSCRIBE and number is not None:
+            if request_id not in seat.lists and len(seat.lists) >= self._followed_max:
+                text = b"no more than %d lists can be followed" % self._followed_max
+                yield answers.refuse(message, answers.OTHER, text)
+                return
+            seat.lists[request_id] = number
+            seat.relisted.pop(request_id, None)  # the answer says it
+            self._listers.add(seat.peer.session_id)
+            seat.is_listing = True
+        yield from answers.security_list(message, self.catalog)
+        seat.is_listing = False
 
     def _security_status(self, seat: Seat, message: Message) -> Iterator[Answer | None]:
         request_id, symbol = message.get(324) or b"", (message.get(55) or b"")[: answers.ECHO_BYTES_MAX]
@@ -313,9 +359,8 @@ class FixDesk:
             seat.followed.pop(request_id, None)
             yield self._trades.acknowledge(message, result=b"0", status=b"1")
             return
-        most = max(self._limits.subscriptions_max // FOLLOWED_PART, 1)
-        if wish == SUBSCRIBE and request_id not in seat.followed and len(seat.followed) >= most:
-            text = b"no more than %d requests for trades can be followed" % most
+        if wish == SUBSCRIBE and request_id not in seat.followed and len(seat.followed) >= self._followed_max:
+            text = b"no more than %d requests for trades can be followed" % self._followed_max
             yield self._trades.acknowledge(message, result=b"99", status=b"2", text=text)
             return
         follow = yield from self._trades.answer(seat.peer, message)
