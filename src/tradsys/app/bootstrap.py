@@ -5,19 +5,16 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from tradsys import config
 from tradsys.app.fix_rules import load_dictionary
 from tradsys.engine.sequencer import Sequencer
 from tradsys.errors import ConfigError, UnitError, reject_text
-from tradsys.fix.schedule import Schedule
-from tradsys.fix.settings import SessionSettings
 from tradsys.fix.validation import Validator
 from tradsys.gateways.definitions import defined_ids
-from tradsys.gateways.fix_logon import read_public_key
 from tradsys.gateways.fix_sessions import FixSessionConfig
+from tradsys.gateways.fix_settings import session_of
 from tradsys.gateways.logon import Credential
 from tradsys.wire import commands, records
 from tradsys.wire.enums import AssetClass, InstrumentState, Permission, StpMode, Template
@@ -74,32 +71,15 @@ def fix_sessions_of(settings: config.Config) -> list[FixSessionConfig]:
 def _fix_session(
     settings: config.Config, participant: config.Participant, session: config.Session, fix: config.FixSession
 ) -> FixSessionConfig:
-    try:
-        schedule = Schedule(**msgspec.structs.asdict(fix.schedule)) if fix.schedule is not None else None
-        public_key = read_public_key(fix.public_key) if fix.public_key else b""
-    except ValueError as error:
-        raise ConfigError(f"session {session.session_id}: {error}") from None
-    rules = SessionSettings(
-        sender_comp_id=fix.target_comp_id,
-        target_comp_id=fix.sender_comp_id,
-        precision=fix.precision,
-        heartbeat_s_min=fix.heartbeat_s_min,
-        heartbeat_s_max=fix.heartbeat_s_max,
-        reset_by_logon=fix.reset_by_logon,
-        reset_on_logon=fix.reset_on_logon,
-        latency_ns=fix.latency_s * 10**9,
-        schedule=schedule,
-    )
-    return FixSessionConfig(
-        session.session_id,
-        participant.participant_id,
-        rules,
-        Path(settings.venue.data_dir) / "fix" / f"{session.session_id:06d}",
+    return session_of(
+        fix,
+        f"session {session.session_id}",
+        {"reset_by_logon": fix.reset_by_logon, "reset_on_logon": fix.reset_on_logon},
+        session_id=session.session_id,
+        participant_id=participant.participant_id,
+        directory=Path(settings.venue.data_dir) / "fix" / f"{session.session_id:06d}",
         name=session.name,
-        username=fix.username,
-        password=fix.password,
         secret=session.secret.encode("utf-8"),
-        public_key=public_key,
         accounts=fix.accounts,
         default_account=fix.default_account,
         cod=fix.cod,
@@ -108,7 +88,6 @@ def _fix_session(
         throttle_window_ms=session.throttle_window_ms,
         cancel_multiple=fix.cancel_multiple,
         instruments=fix.instruments,
-        allowed_addresses=fix.allowed_addresses,
         rules=strict_rules(settings.fix.dictionary) if fix.validation == "strict" else None,
         orders_max=fix.orders_max,
         is_durable=settings.venue.durability == "fsync",

@@ -7,22 +7,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from tradsys import config
 from tradsys.client.feed_client import AsyncFeedClient
 from tradsys.client.fix_listener import Listener
 from tradsys.client.packets import FeedPacket
-from tradsys.errors import ConfigError
-from tradsys.fix.schedule import Schedule
 from tradsys.fix.settings import SessionSettings
 from tradsys.fix_market_data.instruments import Instrument
 from tradsys.fix_market_data.market import Market
 from tradsys.fix_market_data.requests import RequestLimits
 from tradsys.fix_market_data.session import MS, Bounds, MarketSession
 from tradsys.fix_market_data.tracked_levels import TrackedLevels
-from tradsys.gateways.fix_logon import FixLogonCheck, read_public_key
+from tradsys.gateways.fix_logon import FixLogonCheck
 from tradsys.gateways.fix_sessions import FixSessionConfig
+from tradsys.gateways.fix_settings import session_of
 from tradsys.gateways.fix_tls import server_context
 from tradsys.wire.enums import Channel, InstrumentState
 
@@ -72,7 +69,7 @@ class MarketDataServer:
         logons = FixLogonCheck(settings.logon_failures_max, settings.logon_failure_window_ms)
         self.sessions = {
             (one.sender_comp_id, one.target_comp_id): MarketSession(
-                session_of(settings, one, number),
+                market_session(settings, one, number),
                 self.market,
                 logons,
                 bounds_of(settings),
@@ -159,7 +156,7 @@ class MarketDataServer:
         self._lost_trades = lost
 
 
-def session_of(
+def market_session(
     settings: config.FixMarketData, one: config.FixMarketDataSession, number: int
 ) -> FixSessionConfig:
     """Make the names, rules and credentials of a session, which trades nothing; every Logon begins at 1.
@@ -169,34 +166,15 @@ def session_of(
     ConfigError
         Its hours or its key are none.
     """
-    try:
-        schedule = Schedule(**msgspec.structs.asdict(one.schedule)) if one.schedule is not None else None
-        public_key = read_public_key(one.public_key) if one.public_key else b""
-    except ValueError as error:
-        raise ConfigError(f"fix_market_data session {one.sender_comp_id}: {error}") from None
-    rules = SessionSettings(
-        sender_comp_id=one.target_comp_id,
-        target_comp_id=one.sender_comp_id,
-        precision=one.precision,
-        heartbeat_s_min=one.heartbeat_s_min,
-        heartbeat_s_max=one.heartbeat_s_max,
-        reset_on_logon=True,
-        latency_ns=one.latency_s * 10**9,
-        schedule=schedule,
-        logon_timeout_ns=settings.logon_timeout_ms * MS,
-        refusal_delay_ns=settings.refusal_delay_ms * MS,
-    )
-    return FixSessionConfig(
-        number,
-        0,
-        rules,
-        Path(),  # nothing is kept
-        username=one.username,
-        password=one.password,
-        secret=one.secret.encode("utf-8"),
-        public_key=public_key,
-        allowed_addresses=one.allowed_addresses,
-    )
+    rules = {
+        "reset_on_logon": True,
+        "logon_timeout_ns": settings.logon_timeout_ms * MS,
+        "refusal_delay_ns": settings.refusal_delay_ms * MS,
+    }
+    who = f"fix_market_data session {one.sender_comp_id}"
+    secret = one.secret.encode("utf-8")
+    nowhere = Path()  # nothing is kept
+    return session_of(one, who, rules, session_id=number, participant_id=0, directory=nowhere, secret=secret)
 
 
 def bounds_of(settings: config.FixMarketData) -> Bounds:

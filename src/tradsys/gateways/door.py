@@ -1,4 +1,4 @@
-"""The order door's socket: a ROUTER with its bounds set, encrypted if wished."""
+"""Sockets of the order door and the operator door: a ROUTER with its bounds set, encrypted if wished."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -52,11 +52,27 @@ def open_order_socket(
         This machine cannot listen there.
     """
     limits = limits or DoorLimits()
-    socket = context.socket(zmq.ROUTER)
+    socket = bind_router(context, "order door", address, limits.frame_bytes_max, limits.send_queue_frames, curve)
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-    socket.setsockopt(zmq.MAXMSGSIZE, limits.frame_bytes_max)
-    socket.setsockopt(zmq.SNDHWM, limits.send_queue_frames)
-    socket.setsockopt(zmq.RCVHWM, limits.send_queue_frames)
+    return socket
+
+
+def bind_router(
+    context: zmq.Context, door: str, address: str, frame_bytes_max: int, queue_frames: int, curve: CurveKeys | None
+) -> zmq.Socket:
+    """Bind a ROUTER with its bounds; `door` says in an error which one it is.
+
+    Raises
+    ------
+    InUseError
+        Another process listens there.
+    ConfigError
+        This machine cannot listen there.
+    """
+    socket = context.socket(zmq.ROUTER)
+    socket.setsockopt(zmq.MAXMSGSIZE, frame_bytes_max)
+    socket.setsockopt(zmq.SNDHWM, queue_frames)
+    socket.setsockopt(zmq.RCVHWM, queue_frames)
     socket.setsockopt(zmq.LINGER, 500)
     if curve is not None:
         socket.setsockopt(zmq.CURVE_SERVER, 1)
@@ -66,7 +82,7 @@ def open_order_socket(
         socket.bind(address)
     except zmq.ZMQError as error:
         socket.close(linger=0)
-        raise listen_error(f"order door: {address}", error.errno, error.strerror) from error
+        raise listen_error(f"{door}: {address}", error.errno, error.strerror) from error
     return socket
 
 

@@ -17,14 +17,14 @@ import msgspec
 import zmq
 from msgspec import Struct
 
-from tradsys.errors import listen_error
-from tradsys.gateways.door import CurveKeys
+from tradsys.gateways.door import CurveKeys, bind_router
 from tradsys.gateways.logon import Credential
 
 if TYPE_CHECKING:
     from tradsys.gateways.fix_gateway import FixGateway
 
 REQUEST_BYTES_MAX = 4_096
+QUEUE_FRAMES = 1_000  # of one operator
 REQUESTS_A_TURN = 16
 WAITING_MAX = 64  # requests whose outcome is waited for
 PACE_NS = 2_000_000  # the socket is looked at this often
@@ -80,21 +80,7 @@ def open_operator_socket(context: zmq.Context, address: str, curve: CurveKeys | 
     ConfigError
         The address is none of this machine's.
     """
-    socket = context.socket(zmq.ROUTER)
-    socket.setsockopt(zmq.MAXMSGSIZE, REQUEST_BYTES_MAX)
-    socket.setsockopt(zmq.SNDHWM, 1_000)
-    socket.setsockopt(zmq.RCVHWM, 1_000)
-    socket.setsockopt(zmq.LINGER, 500)
-    if curve is not None:
-        socket.setsockopt(zmq.CURVE_SERVER, 1)
-        socket.setsockopt(zmq.CURVE_PUBLICKEY, curve.public_key)
-        socket.setsockopt(zmq.CURVE_SECRETKEY, curve.secret_key)
-    try:
-        socket.bind(address)
-    except zmq.ZMQError as error:
-        socket.close(linger=0)
-        raise listen_error(f"operator door: {address}", error.errno, error.strerror) from error
-    return socket
+    return bind_router(context, "operator door", address, REQUEST_BYTES_MAX, QUEUE_FRAMES, curve)
 
 
 class OperatorDoor:
