@@ -59,6 +59,12 @@ def carry_out(command, application):
                 message.getHeader().setField(tag, value)
             else:
                 message.setField(tag, value)
+        for count, first, entries in command["groups"]:
+            for entry in entries:
+                group = fix.Group(count, first)
+                for tag, value in entry:
+                    group.setField(tag, value)
+                message.addGroup(group)
         fix.Session.sendToTarget(message, application.session_id)
     elif command["do"] == "expect":
         session.setNextTargetMsgSeqNum(command["next_in"])

@@ -84,6 +84,7 @@ class Venue:
                 {"participant_id": 1, "name": "P1", "permissions": ["TRADE"], "sessions": sessions},
                 {"participant_id": 2, "name": "P2", "permissions": ["TRADE"], "sessions": [maker]},
             ],
+            "fix_market_data": {"sessions": [{"sender_comp_id": "DATA", **fix}]},
             "instruments": [
                 {"instrument_id": 1, "symbol": "AMZN", "currency": "USD", "tick": "0.01", "price_max": "100000"},
                 {"instrument_id": 2, "symbol": "BTC-USD", "currency": "USD", "tick": "0.5", "lot": "0.001",
@@ -101,6 +102,7 @@ class Venue:
         for line in self.process.stdout:
             said.append(line)
             if line.startswith("READY"):
+                self.doors = dict(re.findall(r"(\w+)=(\S+)", line))
                 return self
         raise AssertionError(f"the venue did not start: {said}")
 
@@ -110,9 +112,9 @@ class Venue:
             self.process.communicate(timeout=60)
         return self.process.returncode
 
-    def maker(self):
+    def maker(self, name="MAKER"):
         return FixClient(
-            "127.0.0.1", self.port, "MAKER", "TRADSYS", username="desk", password=PASSWORD, ask_reset=True
+            "127.0.0.1", self.port, name, "TRADSYS", username="desk", password=PASSWORD, ask_reset=True
         )
 
 
@@ -207,8 +209,9 @@ class QuickFix:
         self.process.stdin.write(json.dumps({"do": what, **more}) + "\n")
         self.process.stdin.flush()
 
-    def send(self, msg_type, *fields):
-        self.do("send", fields=[(35, msg_type), *((tag, str(value)) for tag, value in fields)])
+    def send(self, msg_type, *fields, groups=()):
+        """Send a message; groups are (count's tag, first tag, entries)."""
+        self.do("send", fields=[(35, msg_type), *((tag, str(value)) for tag, value in fields)], groups=groups)
 
     def request(self, msg_type, *fields):
         """Send a message with a ClOrdID of its own and TransactTime; the ClOrdID."""
