@@ -18,13 +18,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tradsys.errors import ConfigError, InputError
-from tradsys.fix.dictionary import load
-from tradsys.fix.fields import fields_of
-from tradsys.fix.rules import Rules
-from tradsys.fix.validation import Validator
 
+if TYPE_CHECKING:
+    from tradsys.fix.rules import Rules
+    from tradsys.fix.validation import Validator
+
+# Targets import their decoders themselves: what is imported before libFuzzer looks on tells it nothing.
+NOON_NS = 1_704_196_800_000_000_000  # 2024-01-02 12:00 UTC
 SMALL = {"orders_max": 64, "instruments_max": 4, "participants_max": 4, "sessions_max": 4, "accounts_max": 4}
 
 
@@ -119,6 +122,7 @@ def units(data: bytes) -> None:
 
 def fix(data: bytes) -> None:
     """FIX messages: the compiled codec and the plain parser and rules say the same, or both that it is none."""
+    from tradsys.fix.fields import fields_of
     from tradsys.fix.message import MESSAGE_BYTES_MAX, parse, split
     from tradsys.gateways import fix_request
 
@@ -138,6 +142,35 @@ def fix(data: bytes) -> None:
                 assert validator.check(message) == (None if fault is None else (fault.reason, fault.ref_tag))
 
 
+def fix_session(data: bytes) -> None:
+    """FIX sessions: whatever messages a client sends, a line each, the session goes on or ends in its own words."""
+    from tradsys.client.fix_link import FixLink
+    from tradsys.client.fix_outbox import Outbox
+    from tradsys.fix.message import parse, split
+    from tradsys.fix.settings import SessionSettings
+
+    link = FixLink(
+        SessionSettings(sender_comp_id="VENUE", target_comp_id="DESK", latency_ns=0), Outbox(messages_max=16)
+    )
+    link.connect(NOON_NS)
+    said = b""
+    for seq, line in enumerate([b"A\x0198=0\x01108=30\x01", *data.split(b"\n")], 1):
+        kind, _, rest = line.partition(b"\x01")
+        head = b"" if b"34=" in rest else b"34=%d\x01" % seq
+        body = b"35=%b\x01%b49=DESK\x0156=VENUE\x0152=20240102-12:00:00\x01%b" % (kind, head, rest)
+        link.receive(framed(body), NOON_NS + seq)
+        if link.numbers.active and seq % 3 == 0:
+            link.send("B", ((148, b"news"),))
+        link.take()
+        link.pass_time(NOON_NS + seq * 10**9)
+        said += link.outgoing
+        link.outgoing.clear()
+    link.disconnect(NOON_NS)
+    sent, garbled, left = split(said)
+    assert (garbled, left) == (0, b"")
+    assert all(parse(message).get(56) == b"DESK" for message in sent)
+
+
 def framed(body: bytes) -> bytes:
     """FIX BeginString and BodyLength before, CheckSum behind any bytes."""
     text = b"8=FIX.4.4\x019=%d\x01%b" % (len(body), body)
@@ -145,15 +178,19 @@ def framed(body: bytes) -> bytes:
 
 
 @functools.cache
-def fix_rules() -> list[tuple[Rules, Validator]]:
+def fix_rules() -> "list[tuple[Rules, Validator]]":
     """The rules of our dictionary in both forms, strict and not."""
+    from tradsys.fix.dictionary import load
+    from tradsys.fix.rules import Rules
+    from tradsys.fix.validation import Validator
+
     dictionary = load(Path(__file__).resolve().parent.parent / "fix_specs" / "TRADSYS-FIX44.xml")
     return [(Rules(dictionary, strict), Validator(dictionary, strict)) for strict in (True, False)]
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     function.__name__: function
-    for function in (frames, commands, snapshot, journal, itch, lobster, config, units, fix)
+    for function in (frames, commands, snapshot, journal, itch, lobster, config, units, fix, fix_session)
 }
 
 

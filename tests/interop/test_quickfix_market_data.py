@@ -3,12 +3,13 @@
 Method: the market data process beside a venue, every validation of the client on, with each dictionary.
 """
 
+import shutil
 import subprocess
 import sys
 import time
 
 import pytest
-from trading_floor import QuickFix, environment, rejections, trade
+from trading_floor import PASSWORD, ROOT, QuickFix, environment, rejections, trade
 
 from tradsys.client.fix_books import FixBooks
 from tradsys.fix.message import format_time
@@ -17,23 +18,28 @@ pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture
-def client(tmp_path, venue, dictionary):
+def port(venue):
+    """Where the market data process of the venue listens."""
     command = [sys.executable, "-m", "tradsys", "fix-market-data", "-c", str(venue.settings), "--port", "0"]
     for name, door in (("line-a", "feed_a"), ("line-b", "feed_b"), ("recovery", "snapshots")):
         command += [f"--{name}", venue.doors[door]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(), text=True) as process:
         try:
-            port = int(process.stdout.readline().rsplit(":", 1)[1])
-            client = QuickFix(tmp_path, port, dictionary, name="DATA", ResetOnLogon="Y").wait_logon()
-            try:
-                yield client
-                assert client.close() == 0
-                assert rejections(client.log()) == []
-            finally:
-                if client.process.poll() is None:
-                    client.kill()
+            yield int(process.stdout.readline().rsplit(":", 1)[1])
         finally:
             process.terminate()
+
+
+@pytest.fixture
+def client(tmp_path, port, dictionary):
+    client = QuickFix(tmp_path, port, dictionary, name="DATA", ResetOnLogon="Y").wait_logon()
+    try:
+        yield client
+        assert client.close() == 0
+        assert rejections(client.log()) == []
+    finally:
+        if client.process.poll() is None:
+            client.kill()
 
 
 def subscribe(client, name, kinds, depth=0, how=1, symbols=("AMZN",)):
@@ -86,3 +92,20 @@ def test_what_is_not_there_is_refused(client):
     assert client.take("y", t320="list").values(55) == [b"AMZN", b"BTC-USD"]
     client.send("e", (324, "state"), (55, "AMZN"), (263, 0))
     assert client.take("f", t324="state").text(55) == "AMZN"
+
+
+def test_the_example_follows_a_book(has_quickfix, tmp_path, venue, port):
+    """Goal: the example file runs as it says, with the published configuration and only its port and name changed."""
+    folder = shutil.copytree(ROOT / "fix_specs", tmp_path / "fix_specs", ignore=shutil.ignore_patterns("sessions"))
+    config = folder / "quickfix-market-data.cfg"
+    text = config.read_text()
+    assert "9880" in text
+    config.write_text(text.replace("9880", str(port)).replace("SenderCompID=DEMO", "SenderCompID=DATA"))
+    words = ["examples/quickfix_market_data.py", "--username", "desk", "--password", PASSWORD, "--symbol", "AMZN"]
+    with venue.maker() as maker:
+        rest(maker, "first", 10, "201.00")
+        done = subprocess.run([sys.executable, *words, "--seconds", "2"], cwd=folder, env=environment(),
+                              capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert "201.00" in done.stdout
+    assert PASSWORD not in done.stdout
