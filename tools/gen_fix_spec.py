@@ -284,6 +284,8 @@ def xml_uses(uses: list[Use], table: Table, depth: int) -> Iterator[str]:
 def write_tables(table: Table) -> str:
     """Write MESSAGES.md."""
     later = [message.msg_type for message in table.messages if not message.is_taken]
+    said = f"Messages marked *not yet* are in the dictionary, but not spoken today: {', '.join(later)}."
+    unspoken = [said, ""] if later else []
     lines = [
         "# Messages and tags",
         "",
@@ -296,8 +298,7 @@ def write_tables(table: Table) -> str:
         "A field with values takes no other value. The values are those of FIX 4.4, also where the venue does not have",
         "what they stand for: an order that asks for it is then refused by an ExecutionReport (39=8, 103=11), not by a Reject.",
         "",
-        f"Messages marked *not yet* are in the dictionary, but not spoken today: {', '.join(later)}.",
-        "",
+        *unspoken,
         "| type | message | direction | spoken |",
         "|---|---|---|---|",
     ]

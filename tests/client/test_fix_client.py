@@ -63,6 +63,9 @@ def test_the_session_goes_on_after_logout(server, tmp_path):
             assert (client.next_in, client.next_out) == (3 * n + 2, 3 * n + 2)
             client.send("D", order(f"o{n}"))
             assert names(receive(client, 1)) == [f"o{n}"]
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_size]
+    assert kept
+    assert all(path.stat().st_mode & 0o077 == 0 for path in kept)  # what was sent may have a password in it
 
 
 def test_what_a_cut_connection_took_is_resent(server):
