@@ -133,6 +133,13 @@ def test_news_that_cannot_be_told_is_refused_whole(make_door):
     assert [line["outcome"] for line in door.audited()][:2] == ["asked", "done"]
 
 
+def test_an_operators_text_stays_one_field_of_the_message(make_door):
+    door = make_door()
+    client = door.trader()
+    assert door.ask("fix.disconnect", session="1", text="a\x0134=7\nb\u20acc")["ok"]
+    assert client.take("5").text(58) == "a?34=7?b?c"
+
+
 def test_a_silent_client_is_disconnected_all_the_same(make_door):
     door = make_door()
     client = door.trader()

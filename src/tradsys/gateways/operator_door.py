@@ -18,6 +18,7 @@ import zmq
 from msgspec import Struct
 
 from tradsys.gateways.door import CurveKeys, bind_router
+from tradsys.gateways.fix_answers import printable
 from tradsys.gateways.logon import Credential
 
 if TYPE_CHECKING:
@@ -223,7 +224,8 @@ class OperatorDoor:
     def _disconnect(self, number: int, request: Request) -> Callable[[], dict[str, Any] | None]:
         if not self._fix.is_connected(number):
             raise RefusalError(f"session {number} is not connected")
-        self._fix.log_out(number, request.text[:200] or "disconnected by an operator")
+        text = printable(request.text[:200] or "disconnected by an operator")
+        self._fix.log_out(number, text.decode("ascii"))
         return lambda: None if self._fix.is_connected(number) else self._about(number)
 
     def _reset(self, number: int, request: Request) -> Callable[[], dict[str, Any] | None]:
