@@ -371,6 +371,31 @@ def test_trades_are_followed_until_they_are_not(door):
     assert buyer.unread == []
 
 
+def test_many_who_follow_trades_cost_one_reading_of_the_log(door, monkeypatch):
+    """A venue that read the log for each of 128 requests at every order would be ten times as slow for everybody."""
+    seller, buyer = door.trader("CLIENT2"), door.trader()
+    for number in range(64):
+        for client in (seller, buyer):
+            client.send("AD", (568, f"t{number}"), (569, 0), (263, 1))
+    door.until(lambda: all(sum(one.msg_type == "AQ" for one in c.received) == 128 for c in (seller, buyer)))
+    turns(door, 50)
+    asked = []
+
+    class Log:
+        def read_events(self, first_seq, count):
+            asked.append((first_seq, count))
+            return door.sequencer.read_events(first_seq, count)
+
+    monkeypatch.setattr(door.gateway.desk._trades, "_sequencer", Log())
+    seller.order("s1", 2)
+    seller.take("8")
+    buyer.order("b1")
+    for client in (seller, buyer):
+        assert [client.take("AE").text(568) for _ in range(64)] == [f"t{number}" for number in range(64)]
+    turns(door, 50)
+    assert len(asked) <= 32
+
+
 def test_only_so_many_requests_for_trades_can_be_followed(make_door):
     door = make_door(limits=FixLimits(subscriptions_max=16))
     client = door.trader()

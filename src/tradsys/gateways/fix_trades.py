@@ -48,6 +48,16 @@ class Trade(NamedTuple):
         return self.party == 0 and bool(self.event["resting_report_seq"])
 
 
+class Run(NamedTuple):
+    """A run of events that was read, for everybody who follows the log at the same place."""
+
+    begin: int
+    asked: int
+    size: int
+    end_ns: int
+    matches: np.ndarray  # ORDER_EXECUTED
+
+
 class BadRequestError(InputError):
     """A request for trades that cannot be answered.
 
@@ -86,6 +96,7 @@ class FixTrades:
         self._door, self._sequencer, self._catalog = door, sequencer, catalog
         self._events_per_turn = events_per_turn
         self._events_left = events_per_turn
+        self._run = Run(0, 0, 0, 0, np.empty(0, ORDER_EXECUTED))
 
     def begin_turn(self) -> None:
         """Allow a turn's events to be looked at."""
@@ -195,17 +206,26 @@ class FixTrades:
             if self._events_left <= 0:
                 yield None
                 continue
-            events = self._sequencer.read_events(begin, min(last_seq - begin + 1, self._events_left))
-            self._events_left -= len(events)
-            begin += len(events)
-            yield from self._picked(peer, wanted, events)
-            if len(events) == 0 or int(events["ts_ns"][-1]) >= wanted.to_ns:
+            run = self._read(begin, min(last_seq - begin + 1, self._events_left))
+            self._events_left -= run.size
+            begin += run.size
+            if len(run.matches):
+                yield from self._picked(peer, wanted, run.matches)
+            if run.size == 0 or run.end_ns >= wanted.to_ns:
                 return
 
-    def _picked(self, peer: "FixPeer", wanted: Wanted, events: np.ndarray) -> Iterator[Trade]:
+    def _read(self, begin: int, count: int) -> Run:
+        """Read events, once for all who ask for the same ones in turn: what has been released does not change."""
+        if (begin, count) != self._run[:2]:
+            events = self._sequencer.read_events(begin, count)
+            matches = events[events["template_id"] == Template.ORDER_EXECUTED].view(ORDER_EXECUTED)
+            self._run = Run(begin, count, len(events), int(events["ts_ns"][-1]) if len(events) else 0, matches)
+        return self._run
+
+    def _picked(self, peer: "FixPeer", wanted: Wanted, matches: np.ndarray) -> Iterator[Trade]:
         """Choose the trades of a run of events that are the session's to see and were asked for."""
-        matches = events[events["template_id"] == Template.ORDER_EXECUTED].view(ORDER_EXECUTED)
         fits = (matches["ts_ns"] >= wanted.from_ns) & (matches["ts_ns"] < wanted.to_ns)
+        fits &= is_seen_by(peer, matches)
         if wanted.instrument_id:
             fits &= matches["instrument_id"] == wanted.instrument_id
         if wanted.exec_id is not None:
@@ -236,6 +256,16 @@ class FixTrades:
         ]  # fmt: skip
         account = int(event[f"{side}_account_id"])
         return "AE", [*fields, (1, b"%d" % account)] if account else fields
+
+
+def is_seen_by(peer: "FixPeer", matches: np.ndarray) -> np.ndarray:
+    """Tell of each match whether a session may see any side of it; its accounts are not looked at one by one."""
+    resting, incoming = matches["resting_session_id"], matches["incoming_session_id"]
+    if not peer.is_drop_copy:
+        return (resting == peer.session_id) | (incoming == peer.session_id)
+    account_id = peer.config.accounts[0] if peer.config.accounts else 0
+    seen = [one for one in np.unique([resting, incoming]) if peer.may_see(int(one), account_id)]
+    return np.isin(resting, seen) | np.isin(incoming, seen)
 
 
 def parties_of(match: np.void) -> Sequence[str]:
