@@ -275,10 +275,15 @@ def test_connections_are_bounded_and_silent_ones_closed(server, monkeypatch):
     monkeypatch.setattr(server.acceptor, "connections_max", 20)
     peers = [Peer(server.port) for _ in range(20)]
     server.wait_until(lambda: len(server.acceptor.connections) == 20)
-    surplus = Peer(server.port)
-    assert surplus.receive() is None
-    surplus.close()
+    surplus = Peer(server.port).log_on()  # those who have not said who they are make way, the oldest first
+    assert peers[0].receive() is None
+    for number in range(1, 20):
+        peers.append(Peer(server.port))
+        assert peers[number].receive() is None
     assert len(server.acceptor.connections) == 20
+    surplus.send(surplus.order(2))
+    assert surplus.receive().msg_type == "D"
+    surplus.close()
     for peer in peers:
         peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.close()

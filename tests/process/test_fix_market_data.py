@@ -101,6 +101,26 @@ def test_one_connection_a_session(house, good):
     assert good.is_logged_on
 
 
+def test_a_wrong_password_keeps_nobody_out(house):
+    """Goal: a refused Logon lets go of its session at once, though its connection stays until the Logout is read."""
+    wrong = Enemy(house.port, b"SLOW")
+    assert b"password" in wrong.log_on(b"wrong")
+    with house.client("SLOW") as client:
+        assert client.is_logged_on
+        assert wrong.rest() == b""
+        client.follow()
+        assert client.is_logged_on
+    wrong.close()
+
+
+def test_the_owner_gets_in_through_a_crowd_that_says_nothing(house):
+    crowd = [Enemy(house.port) for _ in range(12)]
+    with house.client("SLOW") as client:
+        assert client.is_logged_on
+    for one in crowd:
+        one.close()
+
+
 def test_connections_are_bounded(house):
     crowd = [Enemy(house.port) for _ in range(40)]
     closed = 0

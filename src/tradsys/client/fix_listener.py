@@ -62,7 +62,7 @@ class Listener:
         How a connection is treated before its session is known.
     sessions : mapping of (their CompID, ours) to ListenedSession
     connections_max : int
-        More are closed at once.
+        For one more the oldest without a session makes way, else it is closed at once.
     unsent_bytes_max : int
         Bytes written that the other side has not taken; more closes its connection.
     paused_bytes : int, optional
@@ -82,7 +82,7 @@ class Listener:
         self.listened: Mapping[tuple[str, str], ListenedSession] = sessions
         self.connections_max, self.unsent_bytes_max = connections_max, unsent_bytes_max
         self.paused_bytes = paused_bytes
-        self.connections: set[Connection] = set()
+        self.connections: dict[Connection, None] = {}  # in the order they came
         self._server: asyncio.Server | None = None
         self._ticking: asyncio.Task[None] | None = None
 
@@ -118,6 +118,16 @@ class Listener:
             await asyncio.sleep(0)
             await asyncio.gather(self._ticking, return_exceptions=True)
 
+    def has_place(self) -> bool:
+        """Tell whether one more connection may be kept; the oldest that belongs to no session makes way for it."""
+        if len(self.connections) >= self.connections_max:
+            oldest = next((one for one in self.connections if one.is_stranger), None)
+            if oldest is None:
+                return False
+            del self.connections[oldest]
+            oldest.transport.abort()
+        return True
+
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
@@ -140,6 +150,11 @@ class Connection(asyncio.BufferedProtocol):
         # a view, for TLS: asyncio fills it in slices, and slices of a bytearray are copies, which nobody would read
         self._buffer = memoryview(bytearray(RECEIVE_BYTES))
 
+    @property
+    def is_stranger(self) -> bool:
+        """Whether it belongs to no session (any more)."""
+        return self._session is None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the first message."""
         assert isinstance(transport, asyncio.Transport)
@@ -147,16 +162,16 @@ class Connection(asyncio.BufferedProtocol):
         self._since_ns = time.time_ns()
         peer: Any = transport.get_extra_info("peername")
         self.address = str(peer[0]) if isinstance(peer, tuple) else ""
-        if len(self._listener.connections) >= self._listener.connections_max:
+        if not self._listener.has_place():
             transport.abort()
             return
         if self._listener.paused_bytes is not None:
             transport.set_write_buffer_limits(high=self._listener.paused_bytes)
-        self._listener.connections.add(self)
+        self._listener.connections[self] = None
 
     def connection_lost(self, error: Exception | None) -> None:
         """End with the socket."""
-        self._listener.connections.discard(self)
+        self._listener.connections.pop(self, None)
         if self._session is not None:
             self._session.end(time.time_ns())
             self._session = None
@@ -184,7 +199,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._session is not None:
             self._session.pass_time(now_ns)
             self.flush()
-        elif now_ns - self._since_ns >= self._listener.base.logon_timeout_ns:
+        elif not self._is_closing and now_ns - self._since_ns >= self._listener.base.logon_timeout_ns:
             self._close(0)
 
     def pause_writing(self) -> None:
@@ -216,7 +231,11 @@ class Connection(asyncio.BufferedProtocol):
         if self.unsent_bytes() > self._listener.unsent_bytes_max:
             self.transport.abort()
         elif link.closing is not None:
-            self._close(link.closing.delay_ns)
+            delay_ns = link.closing.delay_ns
+            if delay_ns:  # a refused Logon: its session is free for its owner while the Logout is on its way
+                self._session.end(time.time_ns())
+                self._session = None
+            self._close(delay_ns)
 
     def _find_session(self, now_ns: int) -> None:
         """Find the session of the first message: none for garbage, for names unknown, for one that has a socket."""
