@@ -58,10 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(__doc__, argv, rounds=1)
     batches = MESSAGES // (2 * BATCH) // (10 if options.quick else 1)
     with VenueChild(poll="sleep", fix_sessions=2) as venue:
-        behind, live = FixClient(venue.fix_address, 0), FixClient(venue.fix_address, 1)
+        behind = FixClient(venue.fix_address, 0)
         for round_ in range(batches):
             pipelined_rate(behind, [b"%d-%d" % (round_, number) for number in range(BATCH)])
             behind.cancel_all(BATCH)
+        live = FixClient(venue.fix_address, 1)  # only now: a client that is quiet for a minute is sent a heartbeat
         times_one_by_one(live, [b"w-%d" % n for n in range(TURNS)])
         alone = np.concatenate(
             [times_one_by_one(live, [b"a%d-%d" % (k, n) for n in range(TURNS)]) for k in range(5)]

@@ -163,6 +163,35 @@ def test_a_lost_message_is_resent_with_its_first_time(door):
     assert values(client.take("8"), 34, 11, 43) == ("203", "live", "")
 
 
+def test_a_long_resend_goes_in_pieces_and_others_are_answered_meanwhile(door):
+    client, other = door.trader(), door.trader("CLIENT2")
+    for number in range(1_000):
+        client.order(f"o{number}", qty=1, price="1")
+    for number in range(1_000):
+        assert client.take("8").text(11) == f"o{number}"
+    client.send("2", (7, 2), (16, 0))
+    door.until(lambda: client.unread)
+    other.order("live", qty=1, price="1")
+    assert other.take("8").text(11) == "live"
+    assert 0 < len(client.unread) < 1_000
+    again = [client.take("8") for _ in range(1_000)]
+    assert [values(one, 34, 11, 43) for one in again] == [(f"{n + 2}", f"o{n}", "Y") for n in range(1_000)]
+
+
+def test_a_message_longer_than_a_piece_is_resent(door):
+    client = door.trader()
+    client.order("before")
+    client.take("8")
+    assert door.gateway.news("long", ["x" * 200] * 60) == 1
+    first = client.take("B")
+    assert sum(map(len, first.values(58))) == 12_000
+    client.send("2", (7, 2), (16, 0))
+    assert client.take("8").text(43) == "Y"
+    again = client.take("B")
+    assert values(again, 34, 43, 148) == (first.text(34), "Y", "long")
+    assert again.values(58) == first.values(58)
+
+
 def test_what_happened_while_away_follows_the_next_logon(door):
     client, other = door.trader(), door.trader("CLIENT2")
     client.order("a", 1, 10, "100")

@@ -38,7 +38,10 @@ cdef class FixGateway:
     cdef int64_t listened_ns           # when the listener was looked at last
     cdef int64_t swept_ns
     cdef int64_t sampled_ns
+    cdef int64_t taken_ns              # when messages were taken last, monotonic
+    cdef int64_t resent_ns             # when a piece of a resend was sent last
     # out
+    cdef int resent_slot               # of the connection that got it: the others are looked at first
     cdef readonly uint64_t egress_seq  # last event looked at
     cdef int open_count                # sessions open or opening at the engine
     cdef bint closing
@@ -52,6 +55,7 @@ cdef class FixGateway:
 
     cdef int read(self, FixConnection connection) except -1
     cdef int route(self, const uint8_t* events, int64_t event_count) except -1
+    cdef int64_t _resend_piece(self) except -1
     cdef int copy_event(self, const uint8_t* event, const Recipient* told, int count) except -1
     cdef int desk_event(self, const uint8_t* event, int template_id) except -1
     cdef int session_event(self, const uint8_t* event) except -1

@@ -68,6 +68,8 @@ cdef enum:
     HANDSHAKES_A_TURN = 1          # steps of them: each may take a millisecond from everybody logged on
     DESCRIPTORS_KEPT = 256         # of the process's, for everything but connections
     GATE_ENABLED = GATE_DEFINED | GATE_SESSION | GATE_PARTICIPANT
+    RESEND_GAP_NS = 100_000        # a piece of a resend is sent this often while others trade; else each turn
+    QUIET_NS = 10_000_000          # nobody trades when nothing came for so long
     LIVE_BYTES = 1048576           # waiting for a client before its reports stay in the event log
 
 
@@ -188,6 +190,8 @@ cdef class FixGateway:
         for peer in self.peers:
             if peer.store.pending_bytes:
                 peer.store.flush(peer.config.is_durable)
+        if self.messages_in != before:
+            self.taken_ns = self.mono_ns
         return self.messages_in - before
 
     cdef int read(self, FixConnection connection) except -1:
@@ -459,6 +463,7 @@ cdef class FixGateway:
         cdef FixConnection connection
         cdef FixPeer peer
         cdef int64_t before = 0
+        cdef bint is_resending = False
         if self.connection_count == 0 and not self.session_commands and not self._is_anything_open():
             if self.egress_seq != self.sequencer.released_event_seq():
                 self.egress_seq = self.sequencer.released_event_seq()
@@ -472,7 +477,7 @@ cdef class FixGateway:
             if peer is not None:
                 peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
                 if peer.resends:
-                    peer.resend()
+                    is_resending = True
                 elif peer.live:
                     if peer.behind and connection.waiting_bytes() < LIVE_BYTES:
                         peer.catch_up(self.limits.catch_up_reports_per_turn)
@@ -491,7 +496,27 @@ cdef class FixGateway:
             if connection is not None:
                 before += connection.waiting_bytes()
                 self._send(connection)
-        return before
+        if is_resending and (self.mono_ns - self.resent_ns >= RESEND_GAP_NS or self.mono_ns - self.taken_ns >= QUIET_NS):
+            before += self._resend_piece()
+        return before + is_resending
+
+    cdef int64_t _resend_piece(self) except -1:
+        """Send a piece of one resend, behind everything live; sessions take turns. Returns bytes sent or waiting."""
+        cdef FixConnection connection
+        cdef FixPeer peer
+        cdef int64_t waiting
+        cdef int count = <int> len(self.connections), i, slot
+        for i in range(1, count + 1):
+            slot = (self.resent_slot + i) % count
+            connection = self.connections[slot]
+            peer = connection.peer if connection is not None else None
+            if peer is not None and peer.can_resend():
+                self.resent_slot, self.resent_ns = slot, self.mono_ns
+                peer.resend()
+                waiting = connection.waiting_bytes()
+                self._send(connection)
+                return waiting
+        return 0
 
     def _is_anything_open(self):
         cdef FixPeer peer

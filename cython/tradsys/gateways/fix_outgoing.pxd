@@ -39,5 +39,7 @@ cdef class FixOutgoing:
     cdef int64_t frame(self, uint32_t msg_type, uint64_t seq, const uint8_t* routing, int32_t routing_bytes,
                        int64_t orig_ns, const uint8_t* body, int32_t size, int* body_offset) except -1
     cdef int note_in(self, const uint8_t* message, int64_t size, uint64_t seq, uint64_t client_ref, int flags) except -1
+    cdef bint can_resend(self) noexcept
+    cdef bytes _read_piece(self, int64_t size)
     cdef int resend_record(self, const uint8_t* record, uint64_t end) except -1
     cdef int gap_fill(self, uint64_t new_seq) except -1

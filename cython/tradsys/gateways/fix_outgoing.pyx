@@ -4,6 +4,7 @@ The store is synced before bytes that depend on it leave; a resend re-encodes wh
 """
 from collections import deque
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -18,7 +19,7 @@ from tradsys.gateways.fix_answers import ADMIN_TYPES
 cdef enum:
     MESSAGE_ROOM = 40960        # a message being written
     OUT_BODY_MAX = 32768
-    RESEND_BYTES = 65536        # read of the store in a turn, for one session
+    RESEND_BYTES = 8192         # read of the store in a turn; a longer record is read whole
     STATUS_BYTES = 262144       # waiting for a client before answers pause
 
 
@@ -102,21 +103,26 @@ cdef class FixOutgoing:
         return 0
 
     def resend(self):
-        """Send a piece of what was asked for again, in order; live reports wait meanwhile."""
+        """Send a small piece of what was asked for again, in order; this session's live reports wait meanwhile."""
         cdef uint64_t begin, end
         cdef int64_t count, position = 0
         cdef const uint8_t* data
         cdef StoreHead head
-        if not self.resends or not self.has_space():
+        if not self.can_resend():
             return
         self.store.flush(self.config.is_durable)  # what waits here leaves in this turn
         begin, end = self.resends[0]
         if self.resend_offset < 0:
             self.resend_seq = begin
             self.resend_offset = self.store.offset_of(begin)
-        room = bytearray(RESEND_BYTES)
-        count = self.store.read_at(self.resend_offset, <uint8_t*> <char*> room, RESEND_BYTES)
-        data = <const uint8_t*> <char*> room
+        room = self._read_piece(RESEND_BYTES)
+        count = len(room)
+        if count >= HEAD_BYTES:
+            memcpy(&head, <const char*> room, HEAD_BYTES)
+            if head.size > count:
+                room = self._read_piece(head.size)
+                count = len(room)
+        data = <const uint8_t*> <const char*> room
         while count - position >= HEAD_BYTES and self.resend_seq <= end:
             memcpy(&head, data + position, HEAD_BYTES)
             if head.size > count - position:
@@ -133,6 +139,16 @@ cdef class FixOutgoing:
                 self.gap_fill(end + 1)
             self.resends.popleft()
             self.resend_offset = -1
+
+    cdef bint can_resend(self) noexcept:
+        """Whether something was asked for again and its client takes what is sent."""
+        return bool(self.resends) and self.has_space() and not self.connection.is_blocked
+
+    cdef bytes _read_piece(self, int64_t size):
+        """What the store has where the resend reads on."""
+        cdef bytes room = PyBytes_FromStringAndSize(NULL, size)
+        cdef int64_t count = self.store.read_at(self.resend_offset, <uint8_t*> <char*> room, size)
+        return room if count == size else room[:max(count, 0)]
 
     cdef int resend_record(self, const uint8_t* record, uint64_t end) except -1:
         cdef const StoreHead* head = <const StoreHead*> record
