@@ -19,6 +19,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 SOURCE = Path("cython")
+RECORDS = Path("cython", "tradsys", "wire", "records.h")  # what every module knows of the wire, also through C
 FIX_DICTIONARIES = (Path("fix_specs", "TRADSYS-FIX44.xml"), Path("fix_specs", "CONFORMANCE-FIX44.xml"))
 BUILD = os.environ.get("TRADSYS_BUILD", "release")
 MARCH = os.environ.get("TRADSYS_MARCH", "x86-64")
@@ -69,6 +70,7 @@ def extension(path: Path) -> Extension:
         ".".join(path.relative_to(SOURCE).with_suffix("").parts),
         [str(path)],
         include_dirs=[str(SOURCE), numpy.get_include()],
+        depends=[str(header) for header in (RECORDS, *path.parent.glob("*.h"))],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION"), *MACROS],
         # -fwrapv: signed arithmetic wraps in C as it does in NumPy, in both builds
         extra_compile_args=[*FLAGS, f"-march={MARCH}", "-fwrapv", "-fvisibility=hidden"],
