@@ -46,6 +46,8 @@ UNITS = {
 # fields typed as plain integers in the schema because 0 stands for "none" there
 ENUM_BY_NAME = {
     "side": "Side",
+    "aggressor_side": "Side",
+    "surplus_side": "Side",
     "order_type": "OrderType",
     "time_in_force": "TimeInForce",
     "stp_mode": "StpMode",

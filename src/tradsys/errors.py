@@ -206,6 +206,12 @@ REJECTS: dict[RejectReason, Reject] = {
     _R.NOT_AVAILABLE: Reject(
         "the range or snapshot asked for is no longer held", 99, 99, 410, "OUT_OF_RANGE"
     ),
+    _R.WRONG_PHASE: Reject(
+        "the trading phase does not take this type, time in force or flag", 2, 99, 409, "FAILED_PRECONDITION"
+    ),
+    _R.NOT_CLOSING_PRICE: Reject(
+        "trading at close takes the closing price only", 99, 99, 409, "FAILED_PRECONDITION"
+    ),
 }
 assert set(REJECTS) == set(RejectReason), "every RejectReason has one row in REJECTS"
 

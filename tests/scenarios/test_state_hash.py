@@ -1,4 +1,4 @@
-"""The state hash is what section 8 says: rules 8.1, 8.2 and 8.3, word by word.
+"""The state hash is what section 8 says: rules 8.1, 8.2, 8.3 and 8.6, word by word.
 
 Method: write out the words of a small state by hand and hash them here.
 """
@@ -72,3 +72,45 @@ def test_hash_of_a_small_state(make_engine):
 @pytest.mark.parametrize("make_engine", [ReferenceEngine, Engine])
 def test_hash_of_nothing(make_engine):
     assert make_engine().state_hash() == hash_of([0, 0, 0, 0])
+
+
+# A call with a planned end, on an instrument with rules of its own: rule 8.6.
+PHASES = [
+    commands.record(
+        *(Template.SET_AUCTION_RULES,),
+        instrument_id=2,
+        dynamic_range_bp=1,
+        static_range_bp=2,
+        extension_range_bp=3,
+        reference_price_ticks=-4,
+        volatility_call_ns=5,
+        random_ns=0,
+        extension_ns=7,
+        extensions_max=8,
+    ),
+    commands.record(Template.START_CALL, instrument_id=2, state=6, state_after=2, end_ts_ns=90),
+    commands.new_order(3, 54, Side.SELL, 2, 0, instrument_id=2, order_type=2, client_seq=6),
+]
+NO_PRICE = -(1 << 63)
+IN_A_CALL = [
+    *[15, 16, 5, 4],
+    *[3],  # slot 2 is taken again
+    *[7, 3, StpMode.NONE, 1],
+    *[3, 7, 1, 1, 1, 6, 8],
+    *[5, 7, 1],
+    *[2, 6, 1, -3, -1],
+    *text_words(b"ABCDEFGHIJ", 16),
+    *text_words(b"EUR", 8),
+    *[1, 1, 1, -(10**9), 10**9, 1, 1, 10**9],
+    *[7, 1],
+    *[0x11, 1, 1, -4, -4, NO_PRICE, 90, 0, 2, 0, 8, 1, 2, 3, 5, 0, 7],
+    *WORDS[-18:],
+    *[5 << 24 | 2, 54, 0, 2, 2, 3, 0, 2 << 24 | 1 << 16 | 1 << 8 | 2, 0],
+]
+
+
+@pytest.mark.parametrize("make_engine", [ReferenceEngine, Engine])
+def test_words_of_an_instrument_in_a_call_rule_8_6(make_engine):
+    engine = make_engine(orders_max=8, instruments_max=4, participants_max=8, sessions_max=4, accounts_max=8)
+    engine.submit(np.frombuffer(b"".join([*SETUP, *PHASES]), dtype=np.uint8))
+    assert engine.state_hash() == hash_of(IN_A_CALL)

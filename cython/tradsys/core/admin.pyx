@@ -10,6 +10,8 @@ from tradsys.core.events cimport (
 from tradsys.core.inspect cimport hash_state
 from tradsys.core.ladder cimport ladder_init
 from tradsys.core.order cimport Order
+from tradsys.core.phases cimport (
+    auction_init, auction_timer, publish_nav, set_auction_rules, set_instrument_state, start_call)
 from tradsys.core.resting cimport cancel_resting, side_of_order
 from tradsys.core.state cimport (
     GATE_DEFINED, GATE_PARTICIPANT, GATE_SESSION, GATE_TRADE, Account, Instrument, Participant, Session, events_left,
@@ -19,18 +21,20 @@ from tradsys.core.validation cimport (
 from tradsys.wire.records cimport (
     ASSET_CLASS_COMMODITY, ASSET_CLASS_STOCK, CANCEL_REASON_DISCONNECT, CANCEL_REASON_EXPIRED,
     CANCEL_REASON_MASS_CANCEL, CLOSE_REASON_LOGOUT, CLOSE_REASON_OPERATOR, EVENT_FLAGS_UNSOLICITED,
-    INSTRUMENT_STATE_CLOSED, INSTRUMENT_STATE_HALTED, ORDER_FLAGS_KEEP_ON_DISCONNECT, PERMISSION_OPERATE,
+    INSTRUMENT_STATE_CLOSED, ORDER_FLAGS_KEEP_ON_DISCONNECT, PERMISSION_OPERATE,
     PERMISSION_TRADE, REJECT_REASON_ALREADY_DEFINED, REJECT_REASON_BAD_DEFINITION, REJECT_REASON_BAD_FLAGS,
     REJECT_REASON_BAD_SIDE, REJECT_REASON_NONE, REJECT_REASON_NOT_ALLOWED, REJECT_REASON_NOT_LOGGED_ON,
     REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_SESSION, SIDE_SELL, STP_MODE_CANCEL_BOTH, STP_MODE_NONE,
-    TEMPLATE_CHECKPOINT, TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_CLOSE_SESSION, TEMPLATE_DEFINE_ACCOUNT,
-    TEMPLATE_DEFINE_INSTRUMENT, TEMPLATE_DEFINE_PARTICIPANT, TEMPLATE_DEFINE_SESSION, TEMPLATE_EXPIRE_DAY_ORDERS,
-    TEMPLATE_INSTRUMENT_DEFINED, TEMPLATE_MASS_CANCEL, TEMPLATE_MASS_CANCELED, TEMPLATE_OPEN_SESSION,
-    TEMPLATE_REFUSE_COMMAND, TEMPLATE_SET_ALLOCATION, TEMPLATE_SET_ALLOCATION_SHARE, TEMPLATE_SET_ENTITLEMENT,
-    TEMPLATE_SET_INSTRUMENT_STATE, TIME_IN_FORCE_DAY, Checkpoint, CheckpointTaken, CloseSession, CommandDone,
-    DefineAccount, DefineInstrument, DefineParticipant, DefineSession, ExpireDayOrders, InstrumentDefined, MassCancel,
-    MassCanceled, MessageHeader, OpenSession, RefuseCommand, SetAllocation, SetAllocationShare, SetEntitlement,
-    SetInstrumentState)
+    TEMPLATE_AUCTION_TIMER, TEMPLATE_CHECKPOINT, TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_CLOSE_SESSION,
+    TEMPLATE_DEFINE_ACCOUNT, TEMPLATE_DEFINE_INSTRUMENT, TEMPLATE_DEFINE_PARTICIPANT, TEMPLATE_DEFINE_SESSION,
+    TEMPLATE_EXPIRE_DAY_ORDERS, TEMPLATE_INSTRUMENT_DEFINED, TEMPLATE_MASS_CANCEL, TEMPLATE_MASS_CANCELED,
+    TEMPLATE_OPEN_SESSION, TEMPLATE_PUBLISH_NAV, TEMPLATE_REFUSE_COMMAND, TEMPLATE_SET_ALLOCATION,
+    TEMPLATE_SET_ALLOCATION_SHARE, TEMPLATE_SET_AUCTION_RULES, TEMPLATE_SET_ENTITLEMENT,
+    TEMPLATE_SET_INSTRUMENT_STATE, TEMPLATE_START_CALL, TIME_IN_FORCE_DAY, AuctionTimer, Checkpoint,
+    CheckpointTaken, CloseSession, CommandDone, DefineAccount, DefineInstrument, DefineParticipant, DefineSession,
+    ExpireDayOrders, InstrumentDefined, MassCancel, MassCanceled, MessageHeader, OpenSession, PublishNav,
+    RefuseCommand, SetAllocation, SetAllocationShare, SetAuctionRules, SetEntitlement, SetInstrumentState,
+    StartCall)
 
 cdef extern from * nogil:
     """
@@ -78,6 +82,14 @@ cdef int decide_admin(State* s, const uint8_t* record) except -1 nogil:
         return set_allocation(s, <const SetAllocation*> record)
     if template_id == TEMPLATE_SET_ALLOCATION_SHARE:
         return set_allocation_share(s, <const SetAllocationShare*> record)
+    if template_id == TEMPLATE_SET_AUCTION_RULES:
+        return set_auction_rules(s, <const SetAuctionRules*> record)
+    if template_id == TEMPLATE_START_CALL:
+        return start_call(s, <const StartCall*> record)
+    if template_id == TEMPLATE_AUCTION_TIMER:
+        return auction_timer(s, <const AuctionTimer*> record)
+    if template_id == TEMPLATE_PUBLISH_NAV:
+        return publish_nav(s, <const PublishNav*> record)
     assert template_id == TEMPLATE_CHECKPOINT, "the batch loop lets no other template through"
     return checkpoint(s, <const Checkpoint*> record)
 
@@ -350,6 +362,7 @@ cdef int define_instrument(State* s, const DefineInstrument* c) except -1 nogil:
     instrument = &s.instruments[c.instrument_id]
     if instrument.state == 0:
         instrument.state = INSTRUMENT_STATE_CLOSED
+        auction_init(&s.auctions[c.instrument_id], c.instrument_id)
         for i in range(2):
             ladder_init(&instrument.sides[i], c.instrument_id * 2 + i + 1, i == 0)
     instrument.asset_class = c.asset_class
@@ -443,28 +456,6 @@ cdef bint printable(const char* text, int64_t size_bytes) noexcept nogil:
     while i < size_bytes and 33 <= text[i] <= 126:
         i += 1
     return i > 0 and all_zero(<const uint8_t*> text + i, size_bytes - i)
-
-
-cdef int set_instrument_state(State* s, const SetInstrumentState* c) except -1 nogil:
-    """Rule 7.3."""
-    cdef const Command* command = <const Command*> c
-    cdef CommandDone* done
-    cdef uint8_t reason = enabled_sender_reason(s, c.session_id)
-    if reason == 0 and not instrument_defined(s, c.instrument_id):
-        reason = REJECT_REASON_UNKNOWN_INSTRUMENT
-    if reason == 0:
-        reason = operator_reason(s, c.session_id, all_zero(c.pad, sizeof(c.pad)))
-    if reason == 0 and (c.state < INSTRUMENT_STATE_CLOSED or c.state > INSTRUMENT_STATE_HALTED):
-        reason = REJECT_REASON_BAD_DEFINITION
-    if reason:
-        return refuse(s, command, TEMPLATE_SET_INSTRUMENT_STATE, reason, c.instrument_id, c.client_ref)
-    number_command(s, command)
-    done = command_done(s, command, TEMPLATE_SET_INSTRUMENT_STATE, c.client_ref)
-    done.instrument_id = c.instrument_id
-    done.state = c.state
-    done.state_before = s.instruments[c.instrument_id].state
-    s.instruments[c.instrument_id].state = c.state
-    return 1
 
 
 cdef int define_participant(State* s, const DefineParticipant* c) except -1 nogil:

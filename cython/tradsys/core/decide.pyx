@@ -10,32 +10,32 @@ from tradsys.core.events cimport (
 from tradsys.core.ladder cimport (
     CACHE_PAGES, PAGE_BITS, PAGE_LEVELS, Ladder, Level, Page, ladder_next_level, level_at, level_key)
 from tradsys.core.order cimport ORDERS_LIMIT, SLOT_BITS, SLOT_NONE, Order, slot_of
+from tradsys.core.phase_table cimport is_call, market_key, may_rest
+from tradsys.core.phases cimport interrupt, key_in_range, note_last_price, room_for_a_call
 from tradsys.core.prefetch cimport chosen, prefetch, prefetch_once
 from tradsys.core.references cimport (
     REFS_PLACES, RefsLine, refs_add, refs_find, refs_home, refs_remove, refs_tag, tradsys_tags_equal)
-from tradsys.core.resting cimport cancel_resting, rest_order, resting_price, side_of_order, unrest_order
+from tradsys.core.resting cimport (
+    cancel_resting, is_market, rest_order, resting_price, side_of_order, unrest_order)
 from tradsys.core.state cimport (
-    GATE_OPEN, SPECIAL_ALLOCATION, Instrument, Session, events_left, give_slot, other_side_of, take_slot)
+    GATE_OPEN, SPECIAL_ALLOCATION, SPECIAL_RULES, Instrument, Session, events_left, give_slot, other_side_of, take_slot)
 from tradsys.core.validation cimport (
     cancel_order_reason, new_order_reason, reduce_order_reason, replace_order_reason)
 from tradsys.wire.records cimport (
     BLOCK_CANCEL_ORDER, CANCEL_REASON_BY_OWNER, CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER,
-    CANCEL_REASON_NO_LIQUIDITY, CANCEL_REASON_SELF_TRADE, COMMAND_BLOCK_LENGTHS, COMMAND_TEMPLATES,
-    EVENT_FLAGS_PRIORITY_KEPT, EVENT_FLAGS_RESTS, EVENT_FLAGS_UNSOLICITED, INSTRUMENT_STATE_OPEN,
-    ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_MARKET, REJECT_REASON_BOOK_FULL,
+    CANCEL_REASON_NO_LIQUIDITY, CANCEL_REASON_PRICE_RANGE, CANCEL_REASON_SELF_TRADE, COMMAND_BLOCK_LENGTHS,
+    COMMAND_TEMPLATES, EVENT_FLAGS_PRIORITY_KEPT, EVENT_FLAGS_RESTS, EVENT_FLAGS_UNSOLICITED, INSTRUMENT_STATE_OPEN,
+    INSTRUMENT_STATE_POST_ONLY, ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_MARKET,
+    REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BOOK_FULL,
     REJECT_REASON_DUPLICATE_CLIENT_REF, REJECT_REASON_POST_ONLY_WOULD_MATCH, REJECT_REASON_QTY_BELOW_FILLED,
     REJECT_REASON_UNKNOWN_ORDER, SCHEMA_ID, SCHEMA_VERSION, SIZE_CANCEL_ORDER, STP_MODE_CANCEL_BOTH,
     STP_MODE_CANCEL_NEWEST, STP_MODE_CANCEL_OLDEST, STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_CANCEL_ORDER,
-    TEMPLATE_NEW_ORDER, TEMPLATE_REDUCE_ORDER, TEMPLATE_REPLACE_ORDER, TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTC,
+    TEMPLATE_NEW_ORDER, TEMPLATE_REDUCE_ORDER, TEMPLATE_REPLACE_ORDER, TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTX,
     TIME_IN_FORCE_IOC, CancelOrder, MessageHeader, NewOrder, ReduceOrder, ReplaceOrder)
 
 cdef extern from * nogil:
     int __builtin_ctz(unsigned int)
     long __builtin_expect(long, long)
-
-cdef enum:
-    ANY_PRICE_KEY = 0x7FFFFFFFFFFFFFFE  # no resting order is beyond: the limit of a market order
-
 
 # --------------------------------------------------------------------------------------------------- new order
 
@@ -45,24 +45,28 @@ cdef inline int decide_new_order(State* s, const NewOrder* c, uint32_t tag) exce
     cdef uint8_t reason = 0
     cdef uint32_t slot
     cdef Order* order
+    cdef bint collects = False
     if __builtin_expect(not is_plain_limit(s, c), 0):
         reason = new_order_reason(s, c)
         if reason:
             return refuse_new_order(s, c, reason)
+        collects = is_call(s.instruments[c.instrument_id].state)
     cdef Instrument* instrument = &s.instruments[c.instrument_id]
     cdef Ladder* other = other_side_of(instrument, c.side)
     cdef bint market = c.order_type == ORDER_TYPE_MARKET
-    cdef int64_t limit_key = ANY_PRICE_KEY if market else c.price_ticks ^ other.key_mask
-    cdef bint crosses = other.best_key <= limit_key
-    cdef bint rests = not market and c.time_in_force <= TIME_IN_FORCE_GTC
+    cdef int64_t limit_key = market_key(s, c.instrument_id, other) if market else c.price_ticks ^ other.key_mask
+    cdef bint crosses = other.best_key <= limit_key and not collects
+    cdef bint rests = collects or (not market and may_rest(c.time_in_force))
     if __builtin_expect(refs_find(&s.refs, s.orders, tag, c.session_id, c.client_ref) != 0, 0):
         return refuse_new_order(s, c, REJECT_REASON_DUPLICATE_CLIENT_REF)
-    if __builtin_expect(crosses and c.order_flags & ORDER_FLAGS_POST_ONLY, 0):
+    if __builtin_expect(crosses and posts_only(instrument, c.order_flags), 0):
         return refuse_new_order(s, c, REJECT_REASON_POST_ONLY_WOULD_MATCH)
     if __builtin_expect(s.free_slot == SLOT_NONE and s.slots_used == s.orders_max, 0):
         return refuse_new_order(s, c, REJECT_REASON_BOOK_FULL)
     if crosses and not room_to_match(s, c.instrument_id, other, limit_key, stp_mode_of(s, c), c.session_id,
                                      c.qty_lots):
+        return 0
+    if __builtin_expect(instrument.special & SPECIAL_RULES, 0) and not room_for_a_call(s, c.instrument_id):
         return 0
     if not rests and events_left(s) < 2:
         return 0
@@ -101,6 +105,11 @@ cdef inline bint is_plain_limit(const State* s, const NewOrder* c) noexcept nogi
         odd |= <uint64_t> (c.qty_lots % instrument.qty_increment_lots)
         odd |= <uint64_t> (c.price_ticks % instrument.price_increment_ticks)
     return odd == 0
+
+
+cdef inline bint posts_only(const Instrument* instrument, uint32_t order_flags) noexcept nogil:
+    """Whether an order or a replace may not match."""
+    return order_flags & ORDER_FLAGS_POST_ONLY or instrument.state == INSTRUMENT_STATE_POST_ONLY
 
 
 cdef inline uint32_t stp_mode_of(const State* s, const NewOrder* c) noexcept nogil:
@@ -178,16 +187,23 @@ cdef int match_and_finish(State* s, const Command* c, Order* order, int64_t pric
     cdef Ladder* other = other_side_of(&s.instruments[order.instrument_id], side_of_order(order))
     cdef uint32_t time_in_force = order.traits >> 16 & 0xFF
     cdef uint32_t reason = 0
-    cdef int64_t events
+    cdef int64_t events, reach_key = limit_key
+    cdef bint ruled = s.instruments[order.instrument_id].special & SPECIAL_RULES
+    if __builtin_expect(ruled, 0):
+        reach_key = key_in_range(s, order.instrument_id, other, limit_key)
     if time_in_force == TIME_IN_FORCE_FOK and reachable_lots(
-            s, order.instrument_id, other, limit_key, order.traits >> 24, order.session_id, order.leaves_lots,
+            s, order.instrument_id, other, reach_key, order.traits >> 24, order.session_id, order.leaves_lots,
             &events) < order.leaves_lots:
         reason = CANCEL_REASON_FOK_UNFILLABLE
-    elif match_incoming(s, c, order, other, limit_key):
+    elif match_ruled(s, c, order, other, reach_key) if ruled else match_incoming(s, c, order, other, reach_key):
         reason = CANCEL_REASON_SELF_TRADE
     elif order.leaves_lots == 0:
         give_slot(s, order, slot_of(order.order_id))
         return 1
+    elif __builtin_expect(ruled, 0) and other.best_key <= limit_key:
+        interrupt(s, c, order.instrument_id, other.best_key ^ other.key_mask)
+        if time_in_force == TIME_IN_FORCE_IOC or time_in_force == TIME_IN_FORCE_GTX:
+            reason = CANCEL_REASON_PRICE_RANGE
     elif time_in_force == TIME_IN_FORCE_IOC:
         reason = CANCEL_REASON_IOC_REMAINDER
     elif (order.traits >> 8 & 0xFF) == ORDER_TYPE_MARKET:
@@ -197,11 +213,19 @@ cdef int match_and_finish(State* s, const Command* c, Order* order, int64_t pric
         write_canceled(s, c, order, price_ticks, reason, unsolicited(c, order))
         give_slot(s, order, slot_of(order.order_id))
         return 1
-    assert time_in_force <= TIME_IN_FORCE_GTC
+    assert may_rest(time_in_force)
     refs_add(&s.refs, order.ref_tag, slot_of(order.order_id))
     write_rested(s, c, order, price_ticks)
     rest_order(s, order, price_ticks)
     return 1
+
+
+cdef int match_ruled(State* s, const Command* c, Order* order, Ladder* other, int64_t limit_key) except -1 nogil:
+    """`match_incoming` on an instrument that keeps its last price."""
+    cdef const uint8_t* first_event = s.cursor
+    cdef int ended = match_incoming(s, c, order, other, limit_key)
+    note_last_price(s, order.instrument_id, first_event)
+    return ended
 
 
 cdef int match_incoming(State* s, const Command* c, Order* order, Ladder* other, int64_t limit_key) except -1 nogil:
@@ -327,6 +351,7 @@ cdef int decide_replace_order(State* s, const ReplaceOrder* c) except -1 nogil:
     cdef Order* order = NULL
     cdef Ladder* other
     cdef int64_t limit_key
+    cdef bint crosses
     if reason == 0:
         order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref,
                            refs_tag(&s.refs, c.session_id, c.orig_client_ref), c.order_id)
@@ -341,12 +366,14 @@ cdef int decide_replace_order(State* s, const ReplaceOrder* c) except -1 nogil:
         return replace_in_place(s, c, order)
     other = other_side_of(&s.instruments[c.instrument_id], side_of_order(order))
     limit_key = c.price_ticks ^ other.key_mask
-    if other.best_key <= limit_key and not room_to_match(
-            s, c.instrument_id, other, limit_key, order.traits >> 24, order.session_id,
-            c.qty_lots - (order.qty_lots - order.leaves_lots)):
+    crosses = other.best_key <= limit_key and not is_call(s.instruments[c.instrument_id].state)
+    if crosses and not room_to_match(s, c.instrument_id, other, limit_key, order.traits >> 24,
+                                     order.session_id, c.qty_lots - (order.qty_lots - order.leaves_lots)):
+        return 0
+    if s.instruments[c.instrument_id].special & SPECIAL_RULES and not room_for_a_call(s, c.instrument_id):
         return 0
     number_command(s, command)
-    return replace_from_anew(s, c, order, limit_key, other.best_key <= limit_key)
+    return replace_from_anew(s, c, order, limit_key, crosses)
 
 
 cdef uint8_t replaced_order_reason(State* s, const ReplaceOrder* c, const Order* order) noexcept nogil:
@@ -358,10 +385,12 @@ cdef uint8_t replaced_order_reason(State* s, const ReplaceOrder* c, const Order*
         return REJECT_REASON_DUPLICATE_CLIENT_REF
     if order == NULL:
         return REJECT_REASON_UNKNOWN_ORDER
+    if is_market(order):
+        return REJECT_REASON_BAD_ORDER_TYPE
     if c.qty_lots <= order.qty_lots - order.leaves_lots:
         return REJECT_REASON_QTY_BELOW_FILLED
     other = other_side_of(&s.instruments[c.instrument_id], side_of_order(order))
-    if c.order_flags & ORDER_FLAGS_POST_ONLY and other.best_key <= c.price_ticks ^ other.key_mask:
+    if posts_only(&s.instruments[c.instrument_id], c.order_flags) and other.best_key <= c.price_ticks ^ other.key_mask:
         return REJECT_REASON_POST_ONLY_WOULD_MATCH
     return 0
 

@@ -5,13 +5,14 @@ from libc.string cimport memcmp, memcpy, memset
 from tradsys.core.allocation cimport check_allocations, hash_allocations
 from tradsys.core.hash cimport mix
 from tradsys.core.ladder cimport (
-    Ladder, Node, Page, ladder_best_price, ladder_check, ladder_next_level, level_at, level_price)
+    Ladder, Node, Page, ladder_check, ladder_next_level, level_at, level_key, level_price)
 from tradsys.core.order cimport SLOT_BITS, SLOT_NONE, Order, slot_of
+from tradsys.core.phases cimport check_auction, hash_auction
 from tradsys.core.references cimport REFS_FREE, REFS_PLACES, RefsLine, refs_add, refs_find, refs_home, refs_tag
+from tradsys.core.resting cimport key_market
 from tradsys.core.sections cimport load_sections, save_sections, sections_size
 from tradsys.core.state cimport (
     GATE_DEFINED, Account, Instrument, Participant, Session, allowed_entitlement, explicit_entitlement)
-from tradsys.wire.records cimport INSTRUMENT_STATE_OPEN
 
 
 # --------------------------------------------------------------------------------------------------- hash
@@ -91,7 +92,7 @@ cdef uint64_t hash_instrument(const State* s, uint64_t h, uint32_t instrument_id
             if explicit_entitlement(s, i, instrument_id):
                 h = mix(h, i)
                 h = mix(h, allowed_entitlement(s, i, instrument_id))
-    return h
+    return hash_auction(s, h, instrument_id)
 
 
 cdef uint64_t hash_side(State* s, uint64_t h, Ladder* ladder) noexcept nogil:
@@ -100,7 +101,7 @@ cdef uint64_t hash_side(State* s, uint64_t h, Ladder* ladder) noexcept nogil:
     cdef uint64_t price
     cdef const Order* order
     while level:
-        price = <uint64_t> level_price(&s.levels, ladder, level)
+        price = 0 if level_key(&s.levels, level) == key_market() else <uint64_t> level_price(&s.levels, ladder, level)
         slot = level_at(&s.levels, level).head_slot
         while slot != SLOT_NONE:
             order = &s.orders[slot]
@@ -159,9 +160,8 @@ cdef int64_t check_book(State* s, uint32_t instrument_id, int64_t* pages) except
         while page:
             pages[0] += 1
             page = s.levels.pages[page].next_page
-    if instrument.state == INSTRUMENT_STATE_OPEN and instrument.sides[0].order_count and instrument.sides[1].order_count:
-        if ladder_best_price(&instrument.sides[0]) >= ladder_best_price(&instrument.sides[1]):
-            raise AssertionError(f"the book of instrument {instrument_id} is crossed")
+    if instrument.state:
+        check_auction(s, instrument_id)
     return orders
 
 

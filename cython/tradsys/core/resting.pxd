@@ -1,13 +1,22 @@
 """Orders going on and off the books: the level, the reference and the counters change together."""
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport INT64_MIN, int64_t, uint32_t
 
 from tradsys.core.allocation cimport note_top_order
 from tradsys.core.events cimport Command, write_canceled
-from tradsys.core.ladder cimport ladder_append, ladder_remove, level_price
+from tradsys.core.ladder cimport Ladder, ladder_append, ladder_remove, level_price
 from tradsys.core.order cimport Order, slot_of
 from tradsys.core.references cimport refs_remove
 from tradsys.core.state cimport SPECIAL_ALLOCATION, Instrument, State, give_slot, side_of
-from tradsys.wire.records cimport EVENT_FLAGS_RESTS
+from tradsys.wire.records cimport EVENT_FLAGS_RESTS, ORDER_TYPE_MARKET
+
+
+cdef inline int64_t key_market() noexcept nogil:
+    """Key of the level of market orders, below that of every limit (rule 11.4)."""
+    return INT64_MIN
+
+
+cdef inline bint is_market(const Order* order) noexcept nogil:
+    return (order.traits >> 8 & 0xFF) == ORDER_TYPE_MARKET
 
 
 cdef inline uint32_t side_of_order(const Order* order) noexcept nogil:
@@ -16,8 +25,10 @@ cdef inline uint32_t side_of_order(const Order* order) noexcept nogil:
 
 
 cdef inline int64_t resting_price(State* s, const Order* order) noexcept nogil:
-    """Price of an order on the book, ticks."""
+    """Price of an order on the book, ticks; 0 of a market order."""
     cdef Instrument* instrument = &s.instruments[order.instrument_id]
+    if is_market(order):
+        return 0
     return level_price(&s.levels, side_of(instrument, side_of_order(order)), order.level)
 
 
@@ -25,12 +36,13 @@ cdef inline int rest_order(State* s, Order* order, int64_t price_ticks) except -
     """Put an order at the back of its level; its reference has been entered."""
     cdef Instrument* instrument = &s.instruments[order.instrument_id]
     cdef uint32_t side = side_of_order(order)
+    cdef Ladder* ladder = side_of(instrument, side)
+    cdef int64_t key = price_ticks ^ ladder.key_mask
     s.live_orders += 1
     s.sessions[order.session_id].live_orders += 1
-    ladder_append(&s.levels, side_of(instrument, side), s.orders, slot_of(order.order_id),
-                  price_ticks ^ side_of(instrument, side).key_mask)
+    ladder_append(&s.levels, ladder, s.orders, slot_of(order.order_id), key_market() if is_market(order) else key)
     if instrument.special & SPECIAL_ALLOCATION:
-        note_top_order(s, side_of(instrument, side), order, side)
+        note_top_order(s, ladder, order, side)
     return 0
 
 

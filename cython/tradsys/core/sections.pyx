@@ -3,9 +3,11 @@ so that a venue that uses nothing of it saves what it always saved."""
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
 
-from tradsys.core.state cimport SPECIAL_ALLOCATION, Allocation, instrument_is_fifo
+from tradsys.core.phases cimport auction_init, auction_is_bare
+from tradsys.core.state cimport SPECIAL_ALLOCATION, Allocation, Auction, instrument_is_fifo
 
 cdef enum SectionTag:
+    SECTION_AUCTION = 3
     SECTION_ALLOCATION = 4
 
 cdef struct SectionHead:                # 16 bytes
@@ -29,11 +31,12 @@ cdef uint8_t* begin_section(uint8_t* target, uint32_t tag, uint64_t record_count
 
 cdef uint64_t sections_size(State* s) noexcept nogil:
     """Bytes save_sections() writes now."""
-    return section_size(allocation_count(s), sizeof(Allocation))
+    return (section_size(auction_count(s), sizeof(Auction))
+            + section_size(allocation_count(s), sizeof(Allocation)))
 
 
 cdef uint8_t* save_sections(State* s, uint8_t* target) noexcept nogil:
-    return save_allocations(s, target)
+    return save_allocations(s, save_auctions(s, target))
 
 
 cdef int load_sections(State* s, const uint8_t* source, uint64_t size_bytes) except -1:
@@ -47,6 +50,10 @@ cdef int load_sections(State* s, const uint8_t* source, uint64_t size_bytes) exc
     cdef SectionHead head
     cdef uint64_t left = size_bytes, _i, record_bytes
     cdef const uint8_t* p = source
+    cdef uint32_t i
+    for i in range(1, s.instruments_max):
+        if s.instruments[i].state:
+            auction_init(&s.auctions[i], i)
     while left:
         if left < sizeof(SectionHead):
             raise ValueError(f"a section's head has {sizeof(SectionHead)} bytes, {left} are left of the snapshot")
@@ -68,12 +75,49 @@ cdef int load_sections(State* s, const uint8_t* source, uint64_t size_bytes) exc
 
 cdef uint64_t known_record_bytes(uint32_t tag) noexcept nogil:
     """Size of a section's records, 0 for a section not known."""
+    if tag == SECTION_AUCTION:
+        return sizeof(Auction)
     return sizeof(Allocation) if tag == SECTION_ALLOCATION else 0
 
 
 cdef int load_record(State* s, uint32_t tag, const uint8_t* record) except -1:
+    if tag == SECTION_AUCTION:
+        load_auction(s, record)
     if tag == SECTION_ALLOCATION:
         load_allocation(s, record)
+    return 0
+
+
+# --------------------------------------------------------------------------------------------------- phases
+
+cdef uint64_t auction_count(const State* s) noexcept nogil:
+    """Instruments that have used something of section 11."""
+    cdef uint64_t count = 0
+    cdef uint32_t i
+    for i in range(1, s.instruments_max):
+        count += s.instruments[i].state != 0 and not auction_is_bare(&s.auctions[i])
+    return count
+
+
+cdef uint8_t* save_auctions(State* s, uint8_t* target) noexcept nogil:
+    cdef uint64_t count = auction_count(s)
+    cdef uint32_t i
+    if count == 0:
+        return target
+    target = begin_section(target, SECTION_AUCTION, count, sizeof(Auction))
+    for i in range(1, s.instruments_max):
+        if s.instruments[i].state != 0 and not auction_is_bare(&s.auctions[i]):
+            memcpy(target, &s.auctions[i], sizeof(Auction))
+            target += sizeof(Auction)
+    return target
+
+
+cdef int load_auction(State* s, const uint8_t* record) except -1:
+    cdef Auction found
+    memcpy(&found, record, sizeof(Auction))
+    if not 0 < found.instrument_id < s.instruments_max or s.instruments[found.instrument_id].state == 0:
+        raise ValueError(f"phases of the snapshot name instrument {found.instrument_id}, which is not defined")
+    s.auctions[found.instrument_id] = found
     return 0
 
 

@@ -17,6 +17,7 @@ cdef enum:
 cdef enum:
     # Bits of Instrument.special
     SPECIAL_ALLOCATION = 1              # its levels are not matched in order of arrival alone
+    SPECIAL_RULES = 16                  # SET_AUCTION_RULES was sent: price ranges, last price (section 11)
 
 cdef enum:
     SHARES_MAX = 8                      # participants with a share of an instrument's matches
@@ -34,6 +35,26 @@ cdef struct Allocation:                 # 128 bytes: how an instrument's levels 
     uint32_t share_participant_id[SHARES_MAX]    # ascending
     uint32_t share_bp[SHARES_MAX]
     uint32_t spare[3]
+
+cdef struct Auction:                    # 128 bytes: phases of an instrument (section 11)
+    int64_t last_ticks                  # last price; INT64_MIN: none, of each price here
+    int64_t auction_ticks               # price of the last auction
+    int64_t closing_ticks               # closing price
+    int64_t end_ns                      # planned end of the call; 0: none
+    int64_t due_ns                      # end and delay; 0: not drawn
+    int64_t volatility_call_ns
+    int64_t random_ns
+    int64_t extension_ns
+    uint32_t instrument_id
+    uint32_t dynamic_range_bp
+    uint32_t static_range_bp
+    uint32_t extension_range_bp
+    uint8_t called                      # orders have collected since the last uncross
+    uint8_t ruled                       # SET_AUCTION_RULES was sent
+    uint8_t state_after                 # InstrumentState the planned end leads to
+    uint8_t extensions                  # of the call so far
+    uint8_t extensions_max
+    uint8_t spare[43]
 
 cdef struct Session:                    # 32 bytes
     uint32_t gate                       # GATE_*, derived; 0: not defined
@@ -106,6 +127,7 @@ cdef struct State:
     Instrument* instruments
     Allocation* allocations
     int64_t* allotted                   # by slot, of the level being matched
+    Auction* auctions                   # by instrument id
     uint64_t* entitled_set              # a row of instrument bits a participant: explicit entitlement exists
     uint64_t* entitled_value            # the same: and allows
     uint32_t sessions_max

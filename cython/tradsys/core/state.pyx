@@ -9,6 +9,7 @@ assert sizeof(Session) == 32, "Session must be half a cache line"
 assert sizeof(Participant) == 16, "Participant must be 16 bytes"
 assert sizeof(Account) == 8, "Account must be 8 bytes"
 assert sizeof(Allocation) == 128, "Allocation must be two cache lines"
+assert sizeof(Auction) == 128, "Auction must be two cache lines"
 assert sizeof(Instrument) == 832, "Instrument must be thirteen cache lines"
 
 
@@ -31,6 +32,7 @@ cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64
     s.instruments = <Instrument*> arena_take(instruments_max * sizeof(Instrument))
     s.allocations = <Allocation*> arena_take(instruments_max * sizeof(Allocation))
     s.allotted = <int64_t*> arena_take(orders_max * sizeof(int64_t))
+    s.auctions = <Auction*> arena_take(instruments_max * sizeof(Auction))
     s.entitled_set = <uint64_t*> arena_take(participants_max * s.entitled_words * sizeof(uint64_t))
     s.entitled_value = <uint64_t*> arena_take(participants_max * s.entitled_words * sizeof(uint64_t))
     level_pool_take(&s.levels, orders_max)
@@ -51,6 +53,7 @@ cdef void state_give(State* s) noexcept nogil:
     arena_give(s.instruments, <int64_t> s.instruments_max * sizeof(Instrument))
     arena_give(s.allocations, <int64_t> s.instruments_max * sizeof(Allocation))
     arena_give(s.allotted, <int64_t> s.orders_max * sizeof(int64_t))
+    arena_give(s.auctions, <int64_t> s.instruments_max * sizeof(Auction))
     arena_give(s.entitled_set, rows)
     arena_give(s.entitled_value, rows)
     level_pool_give(&s.levels)

@@ -2,18 +2,19 @@
 cimport cython
 from libc.stdint cimport uint64_t
 
+from tradsys.core.phase_table cimport is_shut, may_rest, misses_the_close, phase_reason, time_in_force_known
 from tradsys.core.state cimport (
     GATE_DEFINED, GATE_PARTICIPANT, GATE_SESSION, Account, Instrument, allowed_entitlement,
     explicit_entitlement)
 from tradsys.wire.records cimport (
-    INSTRUMENT_STATE_OPEN, ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_LIMIT, ORDER_TYPE_MARKET,
+    ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_LIMIT, ORDER_TYPE_MARKET,
     PERMISSION_TRADE, REJECT_REASON_BAD_FLAGS, REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BAD_PRICE,
     REJECT_REASON_BAD_PRICE_INCREMENT, REJECT_REASON_BAD_QUANTITY, REJECT_REASON_BAD_QUANTITY_INCREMENT,
     REJECT_REASON_BAD_SIDE, REJECT_REASON_BAD_STP_MODE, REJECT_REASON_BAD_TIME_IN_FORCE,
-    REJECT_REASON_INSTRUMENT_NOT_OPEN, REJECT_REASON_NONE, REJECT_REASON_NOT_ENTITLED,
+    REJECT_REASON_INSTRUMENT_NOT_OPEN, REJECT_REASON_NONE, REJECT_REASON_NOT_CLOSING_PRICE, REJECT_REASON_NOT_ENTITLED,
     REJECT_REASON_PARTICIPANT_DISABLED, REJECT_REASON_SESSION_DISABLED, REJECT_REASON_UNKNOWN_ACCOUNT,
     REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_SESSION, SIDE_BUY, SIDE_SELL, STP_MODE_CANCEL_BOTH,
-    TIME_IN_FORCE_DAY, TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTC)
+    TIME_IN_FORCE_DAY)
 
 
 cdef uint8_t new_order_reason(const State* s, const NewOrder* c) noexcept nogil:
@@ -24,29 +25,32 @@ cdef uint8_t new_order_reason(const State* s, const NewOrder* c) noexcept nogil:
     cdef const Instrument* instrument = &s.instruments[c.instrument_id]
     if not account_usable(s, s.sessions[c.session_id].participant_id, c.account_id):
         return REJECT_REASON_UNKNOWN_ACCOUNT
-    if instrument.state != INSTRUMENT_STATE_OPEN:
+    if is_shut(instrument.state):
         return REJECT_REASON_INSTRUMENT_NOT_OPEN
     if c.side != SIDE_BUY and c.side != SIDE_SELL:
         return REJECT_REASON_BAD_SIDE
     if c.order_type != ORDER_TYPE_LIMIT and c.order_type != ORDER_TYPE_MARKET:
         return REJECT_REASON_BAD_ORDER_TYPE
-    if c.time_in_force < TIME_IN_FORCE_DAY or c.time_in_force > TIME_IN_FORCE_FOK:
+    if not time_in_force_known(c.time_in_force):
         return REJECT_REASON_BAD_TIME_IN_FORCE
     if c.stp_mode > STP_MODE_CANCEL_BOTH:
         return REJECT_REASON_BAD_STP_MODE
     if c.order_flags > (ORDER_FLAGS_POST_ONLY | ORDER_FLAGS_KEEP_ON_DISCONNECT):
         return REJECT_REASON_BAD_FLAGS
     if c.order_flags & ORDER_FLAGS_POST_ONLY and (c.order_type == ORDER_TYPE_MARKET
-                                                  or c.time_in_force > TIME_IN_FORCE_GTC):
+                                                  or not may_rest(c.time_in_force)):
         return REJECT_REASON_BAD_FLAGS
     if c.expire_ts_ns != 0 or not all_zero(c.pad, sizeof(c.pad)):
         return REJECT_REASON_BAD_FLAGS
+    reason = phase_reason(instrument, c.order_type, c.time_in_force, c.order_flags)
+    if reason:
+        return reason
     reason = quantity_reason(instrument, c.qty_lots)
     if reason:
         return reason
     if c.order_type == ORDER_TYPE_MARKET:
         return REJECT_REASON_BAD_PRICE if c.price_ticks != 0 else REJECT_REASON_NONE
-    return price_reason(instrument, c.price_ticks)
+    return limit_reason(s, c.instrument_id, c.price_ticks)
 
 
 cdef uint8_t replace_order_reason(const State* s, const ReplaceOrder* c) noexcept nogil:
@@ -55,12 +59,15 @@ cdef uint8_t replace_order_reason(const State* s, const ReplaceOrder* c) noexcep
     if reason:
         return reason
     cdef const Instrument* instrument = &s.instruments[c.instrument_id]
-    if instrument.state != INSTRUMENT_STATE_OPEN:
+    if is_shut(instrument.state):
         return REJECT_REASON_INSTRUMENT_NOT_OPEN
     if c.order_flags & ~(<uint32_t> ORDER_FLAGS_POST_ONLY) or not all_zero(c.pad, sizeof(c.pad)):
         return REJECT_REASON_BAD_FLAGS
+    reason = phase_reason(instrument, ORDER_TYPE_LIMIT, TIME_IN_FORCE_DAY, c.order_flags)
+    if reason:
+        return reason
     reason = quantity_reason(instrument, c.qty_lots)
-    return reason if reason else price_reason(instrument, c.price_ticks)
+    return reason if reason else limit_reason(s, c.instrument_id, c.price_ticks)
 
 
 cdef uint8_t reduce_order_reason(const State* s, const ReduceOrder* c) noexcept nogil:
@@ -160,6 +167,14 @@ cdef uint8_t price_reason(const Instrument* instrument, int64_t price_ticks) noe
     if price_ticks % instrument.price_increment_ticks:
         return REJECT_REASON_BAD_PRICE_INCREMENT
     return REJECT_REASON_NONE
+
+
+cdef uint8_t limit_reason(const State* s, uint32_t instrument_id, int64_t price_ticks) noexcept nogil:
+    """Range, increment, then what the phase asks of a limit."""
+    cdef uint8_t reason = price_reason(&s.instruments[instrument_id], price_ticks)
+    if reason == 0 and misses_the_close(s, instrument_id, price_ticks):
+        reason = REJECT_REASON_NOT_CLOSING_PRICE
+    return reason
 
 
 cdef bint instrument_defined(const State* s, uint32_t instrument_id) noexcept nogil:

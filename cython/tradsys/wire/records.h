@@ -63,6 +63,18 @@ enum {
     TEMPLATE_SET_ALLOCATION_SHARE = 37,
     SIZE_SET_ALLOCATION_SHARE = 56,
     BLOCK_SET_ALLOCATION_SHARE = 48,
+    TEMPLATE_SET_AUCTION_RULES = 28,
+    SIZE_SET_AUCTION_RULES = 96,
+    BLOCK_SET_AUCTION_RULES = 88,
+    TEMPLATE_START_CALL = 29,
+    SIZE_START_CALL = 56,
+    BLOCK_START_CALL = 48,
+    TEMPLATE_AUCTION_TIMER = 30,
+    SIZE_AUCTION_TIMER = 48,
+    BLOCK_AUCTION_TIMER = 40,
+    TEMPLATE_PUBLISH_NAV = 31,
+    SIZE_PUBLISH_NAV = 56,
+    BLOCK_PUBLISH_NAV = 48,
     TEMPLATE_ORDER_ACCEPTED = 64,
     SIZE_ORDER_ACCEPTED = 128,
     BLOCK_ORDER_ACCEPTED = 120,
@@ -102,6 +114,18 @@ enum {
     TEMPLATE_ALLOCATION_SET = 92,
     SIZE_ALLOCATION_SET = 128,
     BLOCK_ALLOCATION_SET = 120,
+    TEMPLATE_PHASE_CHANGED = 84,
+    SIZE_PHASE_CHANGED = 128,
+    BLOCK_PHASE_CHANGED = 120,
+    TEMPLATE_AUCTION_INDICATIVE = 85,
+    SIZE_AUCTION_INDICATIVE = 128,
+    BLOCK_AUCTION_INDICATIVE = 120,
+    TEMPLATE_AUCTION_UNCROSSED = 86,
+    SIZE_AUCTION_UNCROSSED = 128,
+    BLOCK_AUCTION_UNCROSSED = 120,
+    TEMPLATE_CALL_EXTENDED = 87,
+    SIZE_CALL_EXTENDED = 128,
+    BLOCK_CALL_EXTENDED = 120,
     TEMPLATE_PACKET = 128,
     SIZE_PACKET = 48,
     BLOCK_PACKET = 40,
@@ -141,6 +165,9 @@ enum {
     TEMPLATE_SNAPSHOT_END = 141,
     SIZE_SNAPSHOT_END = 40,
     BLOCK_SNAPSHOT_END = 32,
+    TEMPLATE_MD_AUCTION = 142,
+    SIZE_MD_AUCTION = 64,
+    BLOCK_MD_AUCTION = 56,
     TEMPLATE_GAP_FILL_REQUEST = 150,
     SIZE_GAP_FILL_REQUEST = 48,
     BLOCK_GAP_FILL_REQUEST = 40,
@@ -188,6 +215,10 @@ enum {
     TIME_IN_FORCE_GTC = 2,
     TIME_IN_FORCE_IOC = 3,
     TIME_IN_FORCE_FOK = 4,
+    TIME_IN_FORCE_AT_OPEN = 6,
+    TIME_IN_FORCE_AT_CLOSE = 7,
+    TIME_IN_FORCE_GOOD_FOR_AUCTION = 8,
+    TIME_IN_FORCE_GTX = 9,
     STP_MODE_PARTICIPANT_DEFAULT = 0,
     STP_MODE_NONE = 1,
     STP_MODE_CANCEL_NEWEST = 2,
@@ -198,9 +229,18 @@ enum {
     EVENT_FLAGS_RESTS = 1,
     EVENT_FLAGS_PRIORITY_KEPT = 2,
     EVENT_FLAGS_UNSOLICITED = 4,
+    EVENT_FLAGS_AUCTION = 256,
     INSTRUMENT_STATE_CLOSED = 1,
     INSTRUMENT_STATE_OPEN = 2,
     INSTRUMENT_STATE_HALTED = 3,
+    INSTRUMENT_STATE_PRE_OPEN = 4,
+    INSTRUMENT_STATE_OPENING_AUCTION = 5,
+    INSTRUMENT_STATE_VOLATILITY_AUCTION = 6,
+    INSTRUMENT_STATE_CLOSING_AUCTION = 7,
+    INSTRUMENT_STATE_TRADE_AT_CLOSE = 8,
+    INSTRUMENT_STATE_NAV_COLLECTION = 9,
+    INSTRUMENT_STATE_CANCEL_ONLY = 10,
+    INSTRUMENT_STATE_POST_ONLY = 11,
     ASSET_CLASS_STOCK = 1,
     ASSET_CLASS_REIT = 2,
     ASSET_CLASS_MUTUAL_FUND = 3,
@@ -229,6 +269,9 @@ enum {
     CANCEL_REASON_MASS_CANCEL = 6,
     CANCEL_REASON_DISCONNECT = 7,
     CANCEL_REASON_EXPIRED = 8,
+    CANCEL_REASON_AUCTION_REMAINDER = 17,
+    CANCEL_REASON_CALL_BEGAN = 18,
+    CANCEL_REASON_PRICE_RANGE = 19,
     REJECT_REASON_NONE = 0,
     REJECT_REASON_MALFORMED_FRAME = 1,
     REJECT_REASON_UNSUPPORTED_VERSION = 2,
@@ -264,6 +307,8 @@ enum {
     REJECT_REASON_BAD_DEFINITION = 32,
     REJECT_REASON_ALREADY_DEFINED = 33,
     REJECT_REASON_NOT_AVAILABLE = 34,
+    REJECT_REASON_WRONG_PHASE = 45,
+    REJECT_REASON_NOT_CLOSING_PRICE = 46,
     REPORT_TYPE_ACCEPTED = 1,
     REPORT_TYPE_REJECTED = 2,
     REPORT_TYPE_EXECUTED = 3,
@@ -275,6 +320,9 @@ enum {
     LIQUIDITY_NONE = 0,
     LIQUIDITY_ADDED = 1,
     LIQUIDITY_REMOVED = 2,
+    AUCTION_NEWS_INDICATIVE = 1,
+    AUCTION_NEWS_UNCROSSED = 2,
+    AUCTION_NEWS_EXTENDED = 3,
     CHANNEL_L3 = 1,
     CHANNEL_L2 = 2,
     CHANNEL_L1 = 3,
@@ -615,6 +663,75 @@ typedef struct {
     uint16_t template_id;
     uint16_t schema_id;
     uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t instrument_id;
+    uint32_t dynamic_range_bp; /* a match further from the last price stops continuous trading, basis points of it; 0: no range */
+    uint32_t static_range_bp; /* the same from the price of the last auction */
+    uint32_t extension_range_bp; /* an auction price further from the last auction's extends the call; 0: no range */
+    int64_t reference_price_ticks; /* ticks, price of the last auction and last price from now on; INT64_MIN: both stay */
+    int64_t volatility_call_ns; /* length of a call that a range begins; 0: no planned end */
+    int64_t random_ns; /* a call ends up to so much later than planned */
+    int64_t extension_ns; /* length of one extension */
+    uint8_t extensions_max; /* extensions of one call at most */
+    uint8_t pad[3];
+    uint8_t pad2[4];
+} SetAuctionRules;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t instrument_id;
+    uint8_t state; /* OPENING_AUCTION, VOLATILITY_AUCTION or CLOSING_AUCTION */
+    uint8_t state_after; /* state the uncross leads to */
+    uint8_t pad[2];
+    int64_t end_ts_ns; /* ns since the epoch, UTC, planned end; an AUCTION_TIMER then or later ends the call */
+} StartCall;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t instrument_id;
+    uint8_t pad[4];
+} AuctionTimer;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t instrument_id;
+    uint32_t issuer_session_id; /* the fund's session: takes what buyers and sellers do not take of each other */
+    int64_t price_ticks; /* ticks, the NAV */
+} PublishNav;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
     uint64_t seq; /* event sequence number, from 1 */
     int64_t ts_ns; /* ns since the epoch, UTC, time of the causing command */
     uint64_t cause_seq; /* sequence number, seq of the causing command */
@@ -688,8 +805,9 @@ typedef struct {
     uint32_t incoming_session_id;
     uint32_t incoming_account_id;
     uint32_t incoming_report_seq; /* sequence number */
-    uint8_t incoming_side;
-    uint8_t pad[3];
+    uint8_t incoming_side; /* of an AUCTION match BUY */
+    uint8_t pad;
+    uint16_t event_flags; /* AUCTION: the price is the auction's, resting is the seller, incoming the buyer */
 } OrderExecuted;
 
 typedef struct {
@@ -964,6 +1082,103 @@ typedef struct {
     uint16_t template_id;
     uint16_t schema_id;
     uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number */
+    int64_t price_ticks; /* ticks, price of the match that was not made; INT64_MIN: a call ended */
+    int64_t end_ts_ns; /* ns since the epoch, UTC, planned end of the call that begins, else 0 */
+    uint8_t pad[24];
+    uint32_t instrument_id;
+    uint32_t session_id; /* 0: nobody is told */
+    uint8_t pad2[4];
+    uint32_t report_seq; /* sequence number, 0 */
+    uint8_t pad6[4];
+    uint8_t state;
+    uint8_t state_before;
+    uint8_t pad3[2];
+    uint8_t pad4[8];
+    uint8_t pad5[24];
+} PhaseChanged;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number */
+    int64_t price_ticks; /* ticks, INT64_MIN: nothing would match */
+    int64_t qty_lots; /* lots, lots that would match */
+    int64_t surplus_lots; /* lots, lots at that price or better that would find nothing */
+    int64_t reference_price_ticks; /* ticks, INT64_MIN: none */
+    int64_t end_ts_ns; /* ns since the epoch, UTC, planned end of the call; 0: none */
+    uint32_t instrument_id;
+    uint32_t session_id; /* 0: nobody is told */
+    uint8_t pad2[4];
+    uint32_t report_seq; /* sequence number, 0 */
+    uint8_t pad6[4];
+    uint8_t state;
+    uint8_t surplus_side; /* side of the surplus; 0: there is none */
+    uint8_t pad3[2];
+    uint8_t pad4[8];
+    uint8_t pad5[24];
+} AuctionIndicative;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number */
+    int64_t price_ticks; /* ticks, INT64_MIN: nothing matches */
+    int64_t qty_lots; /* lots */
+    int64_t surplus_lots; /* lots */
+    int64_t reference_price_ticks; /* ticks, as it was used; INT64_MIN: none */
+    uint8_t pad[8];
+    uint32_t instrument_id;
+    uint32_t session_id; /* 0: nobody is told */
+    uint8_t pad2[4];
+    uint32_t report_seq; /* sequence number, 0 */
+    uint8_t pad6[4];
+    uint8_t state; /* the call that ends, NAV_COLLECTION for PUBLISH_NAV */
+    uint8_t surplus_side;
+    uint8_t pad3[2];
+    uint8_t pad4[8];
+    uint8_t pad5[24];
+} AuctionUncrossed;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number */
+    int64_t price_ticks; /* ticks, what the auction would have come to */
+    int64_t reference_price_ticks; /* ticks, price of the last auction */
+    int64_t end_ts_ns; /* ns since the epoch, UTC, planned end from now on */
+    uint8_t pad[16];
+    uint32_t instrument_id;
+    uint32_t session_id; /* 0: nobody is told */
+    uint8_t pad2[4];
+    uint32_t report_seq; /* sequence number, 0 */
+    uint8_t pad6[4];
+    uint8_t state;
+    uint8_t extension_count; /* count, of this call so far */
+    uint8_t pad3[2];
+    uint8_t pad4[8];
+    uint8_t pad5[24];
+} CallExtended;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
     uint16_t channel;
     uint16_t message_count; /* count, 0 in a heartbeat */
     uint32_t packet_bytes; /* bytes, header, block and messages */
@@ -1071,7 +1286,7 @@ typedef struct {
     int64_t ts_ns; /* ns since the epoch, UTC */
     uint64_t resting_order_id;
     uint32_t instrument_id;
-    uint8_t aggressor_side;
+    uint8_t aggressor_side; /* 1 buy, 2 sell, 0: a match of an auction */
     uint8_t pad[3];
 } MdTrade;
 
@@ -1159,6 +1374,24 @@ typedef struct {
     uint32_t instrument_id;
     uint8_t pad[4];
 } SnapshotEnd;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    int64_t price_ticks; /* ticks, INT64_MIN: nothing matches */
+    int64_t qty_lots; /* lots, 0 when the call is extended */
+    int64_t surplus_lots; /* lots */
+    int64_t reference_price_ticks; /* ticks, INT64_MIN: none */
+    int64_t end_ts_ns; /* ns since the epoch, UTC, planned end of the call; 0: none */
+    uint32_t instrument_id;
+    uint8_t state;
+    uint8_t surplus_side; /* 1 buy, 2 sell, 0 none */
+    uint8_t auction_news;
+    uint8_t pad;
+} MdAuction;
 
 typedef struct {
     uint16_t block_length;
@@ -1553,6 +1786,51 @@ _Static_assert(offsetof(SetAllocationShare, participant_id) == 40, "SetAllocatio
 _Static_assert(offsetof(SetAllocationShare, instrument_id) == 44, "SetAllocationShare.instrument_id");
 _Static_assert(offsetof(SetAllocationShare, share_bp) == 48, "SetAllocationShare.share_bp");
 _Static_assert(offsetof(SetAllocationShare, pad) == 50, "SetAllocationShare.pad");
+_Static_assert(sizeof(SetAuctionRules) == 96, "SetAuctionRules");
+_Static_assert(offsetof(SetAuctionRules, seq) == 8, "SetAuctionRules.seq");
+_Static_assert(offsetof(SetAuctionRules, ts_ns) == 16, "SetAuctionRules.ts_ns");
+_Static_assert(offsetof(SetAuctionRules, session_id) == 24, "SetAuctionRules.session_id");
+_Static_assert(offsetof(SetAuctionRules, client_seq) == 28, "SetAuctionRules.client_seq");
+_Static_assert(offsetof(SetAuctionRules, client_ref) == 32, "SetAuctionRules.client_ref");
+_Static_assert(offsetof(SetAuctionRules, instrument_id) == 40, "SetAuctionRules.instrument_id");
+_Static_assert(offsetof(SetAuctionRules, dynamic_range_bp) == 44, "SetAuctionRules.dynamic_range_bp");
+_Static_assert(offsetof(SetAuctionRules, static_range_bp) == 48, "SetAuctionRules.static_range_bp");
+_Static_assert(offsetof(SetAuctionRules, extension_range_bp) == 52, "SetAuctionRules.extension_range_bp");
+_Static_assert(offsetof(SetAuctionRules, reference_price_ticks) == 56, "SetAuctionRules.reference_price_ticks");
+_Static_assert(offsetof(SetAuctionRules, volatility_call_ns) == 64, "SetAuctionRules.volatility_call_ns");
+_Static_assert(offsetof(SetAuctionRules, random_ns) == 72, "SetAuctionRules.random_ns");
+_Static_assert(offsetof(SetAuctionRules, extension_ns) == 80, "SetAuctionRules.extension_ns");
+_Static_assert(offsetof(SetAuctionRules, extensions_max) == 88, "SetAuctionRules.extensions_max");
+_Static_assert(offsetof(SetAuctionRules, pad) == 89, "SetAuctionRules.pad");
+_Static_assert(offsetof(SetAuctionRules, pad2) == 92, "SetAuctionRules.pad2");
+_Static_assert(sizeof(StartCall) == 56, "StartCall");
+_Static_assert(offsetof(StartCall, seq) == 8, "StartCall.seq");
+_Static_assert(offsetof(StartCall, ts_ns) == 16, "StartCall.ts_ns");
+_Static_assert(offsetof(StartCall, session_id) == 24, "StartCall.session_id");
+_Static_assert(offsetof(StartCall, client_seq) == 28, "StartCall.client_seq");
+_Static_assert(offsetof(StartCall, client_ref) == 32, "StartCall.client_ref");
+_Static_assert(offsetof(StartCall, instrument_id) == 40, "StartCall.instrument_id");
+_Static_assert(offsetof(StartCall, state) == 44, "StartCall.state");
+_Static_assert(offsetof(StartCall, state_after) == 45, "StartCall.state_after");
+_Static_assert(offsetof(StartCall, pad) == 46, "StartCall.pad");
+_Static_assert(offsetof(StartCall, end_ts_ns) == 48, "StartCall.end_ts_ns");
+_Static_assert(sizeof(AuctionTimer) == 48, "AuctionTimer");
+_Static_assert(offsetof(AuctionTimer, seq) == 8, "AuctionTimer.seq");
+_Static_assert(offsetof(AuctionTimer, ts_ns) == 16, "AuctionTimer.ts_ns");
+_Static_assert(offsetof(AuctionTimer, session_id) == 24, "AuctionTimer.session_id");
+_Static_assert(offsetof(AuctionTimer, client_seq) == 28, "AuctionTimer.client_seq");
+_Static_assert(offsetof(AuctionTimer, client_ref) == 32, "AuctionTimer.client_ref");
+_Static_assert(offsetof(AuctionTimer, instrument_id) == 40, "AuctionTimer.instrument_id");
+_Static_assert(offsetof(AuctionTimer, pad) == 44, "AuctionTimer.pad");
+_Static_assert(sizeof(PublishNav) == 56, "PublishNav");
+_Static_assert(offsetof(PublishNav, seq) == 8, "PublishNav.seq");
+_Static_assert(offsetof(PublishNav, ts_ns) == 16, "PublishNav.ts_ns");
+_Static_assert(offsetof(PublishNav, session_id) == 24, "PublishNav.session_id");
+_Static_assert(offsetof(PublishNav, client_seq) == 28, "PublishNav.client_seq");
+_Static_assert(offsetof(PublishNav, client_ref) == 32, "PublishNav.client_ref");
+_Static_assert(offsetof(PublishNav, instrument_id) == 40, "PublishNav.instrument_id");
+_Static_assert(offsetof(PublishNav, issuer_session_id) == 44, "PublishNav.issuer_session_id");
+_Static_assert(offsetof(PublishNav, price_ticks) == 48, "PublishNav.price_ticks");
 _Static_assert(sizeof(OrderAccepted) == 128, "OrderAccepted");
 _Static_assert(offsetof(OrderAccepted, seq) == 8, "OrderAccepted.seq");
 _Static_assert(offsetof(OrderAccepted, ts_ns) == 16, "OrderAccepted.ts_ns");
@@ -1617,6 +1895,7 @@ _Static_assert(offsetof(OrderExecuted, incoming_account_id) == 116, "OrderExecut
 _Static_assert(offsetof(OrderExecuted, incoming_report_seq) == 120, "OrderExecuted.incoming_report_seq");
 _Static_assert(offsetof(OrderExecuted, incoming_side) == 124, "OrderExecuted.incoming_side");
 _Static_assert(offsetof(OrderExecuted, pad) == 125, "OrderExecuted.pad");
+_Static_assert(offsetof(OrderExecuted, event_flags) == 126, "OrderExecuted.event_flags");
 _Static_assert(sizeof(OrderCanceled) == 128, "OrderCanceled");
 _Static_assert(offsetof(OrderCanceled, seq) == 8, "OrderCanceled.seq");
 _Static_assert(offsetof(OrderCanceled, ts_ns) == 16, "OrderCanceled.ts_ns");
@@ -1824,6 +2103,79 @@ _Static_assert(offsetof(AllocationSet, top) == 96, "AllocationSet.top");
 _Static_assert(offsetof(AllocationSet, rounding) == 97, "AllocationSet.rounding");
 _Static_assert(offsetof(AllocationSet, pad2) == 98, "AllocationSet.pad2");
 _Static_assert(offsetof(AllocationSet, pad3) == 104, "AllocationSet.pad3");
+_Static_assert(sizeof(PhaseChanged) == 128, "PhaseChanged");
+_Static_assert(offsetof(PhaseChanged, seq) == 8, "PhaseChanged.seq");
+_Static_assert(offsetof(PhaseChanged, ts_ns) == 16, "PhaseChanged.ts_ns");
+_Static_assert(offsetof(PhaseChanged, cause_seq) == 24, "PhaseChanged.cause_seq");
+_Static_assert(offsetof(PhaseChanged, price_ticks) == 32, "PhaseChanged.price_ticks");
+_Static_assert(offsetof(PhaseChanged, end_ts_ns) == 40, "PhaseChanged.end_ts_ns");
+_Static_assert(offsetof(PhaseChanged, pad) == 48, "PhaseChanged.pad");
+_Static_assert(offsetof(PhaseChanged, instrument_id) == 72, "PhaseChanged.instrument_id");
+_Static_assert(offsetof(PhaseChanged, session_id) == 76, "PhaseChanged.session_id");
+_Static_assert(offsetof(PhaseChanged, pad2) == 80, "PhaseChanged.pad2");
+_Static_assert(offsetof(PhaseChanged, report_seq) == 84, "PhaseChanged.report_seq");
+_Static_assert(offsetof(PhaseChanged, pad6) == 88, "PhaseChanged.pad6");
+_Static_assert(offsetof(PhaseChanged, state) == 92, "PhaseChanged.state");
+_Static_assert(offsetof(PhaseChanged, state_before) == 93, "PhaseChanged.state_before");
+_Static_assert(offsetof(PhaseChanged, pad3) == 94, "PhaseChanged.pad3");
+_Static_assert(offsetof(PhaseChanged, pad4) == 96, "PhaseChanged.pad4");
+_Static_assert(offsetof(PhaseChanged, pad5) == 104, "PhaseChanged.pad5");
+_Static_assert(sizeof(AuctionIndicative) == 128, "AuctionIndicative");
+_Static_assert(offsetof(AuctionIndicative, seq) == 8, "AuctionIndicative.seq");
+_Static_assert(offsetof(AuctionIndicative, ts_ns) == 16, "AuctionIndicative.ts_ns");
+_Static_assert(offsetof(AuctionIndicative, cause_seq) == 24, "AuctionIndicative.cause_seq");
+_Static_assert(offsetof(AuctionIndicative, price_ticks) == 32, "AuctionIndicative.price_ticks");
+_Static_assert(offsetof(AuctionIndicative, qty_lots) == 40, "AuctionIndicative.qty_lots");
+_Static_assert(offsetof(AuctionIndicative, surplus_lots) == 48, "AuctionIndicative.surplus_lots");
+_Static_assert(offsetof(AuctionIndicative, reference_price_ticks) == 56, "AuctionIndicative.reference_price_ticks");
+_Static_assert(offsetof(AuctionIndicative, end_ts_ns) == 64, "AuctionIndicative.end_ts_ns");
+_Static_assert(offsetof(AuctionIndicative, instrument_id) == 72, "AuctionIndicative.instrument_id");
+_Static_assert(offsetof(AuctionIndicative, session_id) == 76, "AuctionIndicative.session_id");
+_Static_assert(offsetof(AuctionIndicative, pad2) == 80, "AuctionIndicative.pad2");
+_Static_assert(offsetof(AuctionIndicative, report_seq) == 84, "AuctionIndicative.report_seq");
+_Static_assert(offsetof(AuctionIndicative, pad6) == 88, "AuctionIndicative.pad6");
+_Static_assert(offsetof(AuctionIndicative, state) == 92, "AuctionIndicative.state");
+_Static_assert(offsetof(AuctionIndicative, surplus_side) == 93, "AuctionIndicative.surplus_side");
+_Static_assert(offsetof(AuctionIndicative, pad3) == 94, "AuctionIndicative.pad3");
+_Static_assert(offsetof(AuctionIndicative, pad4) == 96, "AuctionIndicative.pad4");
+_Static_assert(offsetof(AuctionIndicative, pad5) == 104, "AuctionIndicative.pad5");
+_Static_assert(sizeof(AuctionUncrossed) == 128, "AuctionUncrossed");
+_Static_assert(offsetof(AuctionUncrossed, seq) == 8, "AuctionUncrossed.seq");
+_Static_assert(offsetof(AuctionUncrossed, ts_ns) == 16, "AuctionUncrossed.ts_ns");
+_Static_assert(offsetof(AuctionUncrossed, cause_seq) == 24, "AuctionUncrossed.cause_seq");
+_Static_assert(offsetof(AuctionUncrossed, price_ticks) == 32, "AuctionUncrossed.price_ticks");
+_Static_assert(offsetof(AuctionUncrossed, qty_lots) == 40, "AuctionUncrossed.qty_lots");
+_Static_assert(offsetof(AuctionUncrossed, surplus_lots) == 48, "AuctionUncrossed.surplus_lots");
+_Static_assert(offsetof(AuctionUncrossed, reference_price_ticks) == 56, "AuctionUncrossed.reference_price_ticks");
+_Static_assert(offsetof(AuctionUncrossed, pad) == 64, "AuctionUncrossed.pad");
+_Static_assert(offsetof(AuctionUncrossed, instrument_id) == 72, "AuctionUncrossed.instrument_id");
+_Static_assert(offsetof(AuctionUncrossed, session_id) == 76, "AuctionUncrossed.session_id");
+_Static_assert(offsetof(AuctionUncrossed, pad2) == 80, "AuctionUncrossed.pad2");
+_Static_assert(offsetof(AuctionUncrossed, report_seq) == 84, "AuctionUncrossed.report_seq");
+_Static_assert(offsetof(AuctionUncrossed, pad6) == 88, "AuctionUncrossed.pad6");
+_Static_assert(offsetof(AuctionUncrossed, state) == 92, "AuctionUncrossed.state");
+_Static_assert(offsetof(AuctionUncrossed, surplus_side) == 93, "AuctionUncrossed.surplus_side");
+_Static_assert(offsetof(AuctionUncrossed, pad3) == 94, "AuctionUncrossed.pad3");
+_Static_assert(offsetof(AuctionUncrossed, pad4) == 96, "AuctionUncrossed.pad4");
+_Static_assert(offsetof(AuctionUncrossed, pad5) == 104, "AuctionUncrossed.pad5");
+_Static_assert(sizeof(CallExtended) == 128, "CallExtended");
+_Static_assert(offsetof(CallExtended, seq) == 8, "CallExtended.seq");
+_Static_assert(offsetof(CallExtended, ts_ns) == 16, "CallExtended.ts_ns");
+_Static_assert(offsetof(CallExtended, cause_seq) == 24, "CallExtended.cause_seq");
+_Static_assert(offsetof(CallExtended, price_ticks) == 32, "CallExtended.price_ticks");
+_Static_assert(offsetof(CallExtended, reference_price_ticks) == 40, "CallExtended.reference_price_ticks");
+_Static_assert(offsetof(CallExtended, end_ts_ns) == 48, "CallExtended.end_ts_ns");
+_Static_assert(offsetof(CallExtended, pad) == 56, "CallExtended.pad");
+_Static_assert(offsetof(CallExtended, instrument_id) == 72, "CallExtended.instrument_id");
+_Static_assert(offsetof(CallExtended, session_id) == 76, "CallExtended.session_id");
+_Static_assert(offsetof(CallExtended, pad2) == 80, "CallExtended.pad2");
+_Static_assert(offsetof(CallExtended, report_seq) == 84, "CallExtended.report_seq");
+_Static_assert(offsetof(CallExtended, pad6) == 88, "CallExtended.pad6");
+_Static_assert(offsetof(CallExtended, state) == 92, "CallExtended.state");
+_Static_assert(offsetof(CallExtended, extension_count) == 93, "CallExtended.extension_count");
+_Static_assert(offsetof(CallExtended, pad3) == 94, "CallExtended.pad3");
+_Static_assert(offsetof(CallExtended, pad4) == 96, "CallExtended.pad4");
+_Static_assert(offsetof(CallExtended, pad5) == 104, "CallExtended.pad5");
 _Static_assert(sizeof(Packet) == 48, "Packet");
 _Static_assert(offsetof(Packet, channel) == 8, "Packet.channel");
 _Static_assert(offsetof(Packet, message_count) == 10, "Packet.message_count");
@@ -1947,6 +2299,18 @@ _Static_assert(offsetof(SnapshotEnd, l3_seq) == 16, "SnapshotEnd.l3_seq");
 _Static_assert(offsetof(SnapshotEnd, order_count) == 24, "SnapshotEnd.order_count");
 _Static_assert(offsetof(SnapshotEnd, instrument_id) == 32, "SnapshotEnd.instrument_id");
 _Static_assert(offsetof(SnapshotEnd, pad) == 36, "SnapshotEnd.pad");
+_Static_assert(sizeof(MdAuction) == 64, "MdAuction");
+_Static_assert(offsetof(MdAuction, ts_ns) == 8, "MdAuction.ts_ns");
+_Static_assert(offsetof(MdAuction, price_ticks) == 16, "MdAuction.price_ticks");
+_Static_assert(offsetof(MdAuction, qty_lots) == 24, "MdAuction.qty_lots");
+_Static_assert(offsetof(MdAuction, surplus_lots) == 32, "MdAuction.surplus_lots");
+_Static_assert(offsetof(MdAuction, reference_price_ticks) == 40, "MdAuction.reference_price_ticks");
+_Static_assert(offsetof(MdAuction, end_ts_ns) == 48, "MdAuction.end_ts_ns");
+_Static_assert(offsetof(MdAuction, instrument_id) == 56, "MdAuction.instrument_id");
+_Static_assert(offsetof(MdAuction, state) == 60, "MdAuction.state");
+_Static_assert(offsetof(MdAuction, surplus_side) == 61, "MdAuction.surplus_side");
+_Static_assert(offsetof(MdAuction, auction_news) == 62, "MdAuction.auction_news");
+_Static_assert(offsetof(MdAuction, pad) == 63, "MdAuction.pad");
 _Static_assert(sizeof(GapFillRequest) == 48, "GapFillRequest");
 _Static_assert(offsetof(GapFillRequest, request_id) == 8, "GapFillRequest.request_id");
 _Static_assert(offsetof(GapFillRequest, stream_id) == 16, "GapFillRequest.stream_id");
@@ -2071,6 +2435,10 @@ static const uint16_t COMMAND_BLOCK_LENGTHS[COMMAND_TEMPLATES] = {
     [27] = 40,
     [36] = 72,
     [37] = 48,
+    [28] = 88,
+    [29] = 48,
+    [30] = 40,
+    [31] = 48,
 };
 
 #ifdef TRADSYS_LAYOUT_TABLE
@@ -2350,6 +2718,63 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"SetAllocationShare", "instrument_id", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, instrument_id), sizeof(((SetAllocationShare *)0)->instrument_id)},
     {"SetAllocationShare", "share_bp", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, share_bp), sizeof(((SetAllocationShare *)0)->share_bp)},
     {"SetAllocationShare", "pad", 37, sizeof(SetAllocationShare), offsetof(SetAllocationShare, pad), sizeof(((SetAllocationShare *)0)->pad)},
+    {"SetAuctionRules", "block_length", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, block_length), sizeof(((SetAuctionRules *)0)->block_length)},
+    {"SetAuctionRules", "template_id", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, template_id), sizeof(((SetAuctionRules *)0)->template_id)},
+    {"SetAuctionRules", "schema_id", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, schema_id), sizeof(((SetAuctionRules *)0)->schema_id)},
+    {"SetAuctionRules", "version", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, version), sizeof(((SetAuctionRules *)0)->version)},
+    {"SetAuctionRules", "seq", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, seq), sizeof(((SetAuctionRules *)0)->seq)},
+    {"SetAuctionRules", "ts_ns", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, ts_ns), sizeof(((SetAuctionRules *)0)->ts_ns)},
+    {"SetAuctionRules", "session_id", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, session_id), sizeof(((SetAuctionRules *)0)->session_id)},
+    {"SetAuctionRules", "client_seq", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, client_seq), sizeof(((SetAuctionRules *)0)->client_seq)},
+    {"SetAuctionRules", "client_ref", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, client_ref), sizeof(((SetAuctionRules *)0)->client_ref)},
+    {"SetAuctionRules", "instrument_id", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, instrument_id), sizeof(((SetAuctionRules *)0)->instrument_id)},
+    {"SetAuctionRules", "dynamic_range_bp", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, dynamic_range_bp), sizeof(((SetAuctionRules *)0)->dynamic_range_bp)},
+    {"SetAuctionRules", "static_range_bp", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, static_range_bp), sizeof(((SetAuctionRules *)0)->static_range_bp)},
+    {"SetAuctionRules", "extension_range_bp", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, extension_range_bp), sizeof(((SetAuctionRules *)0)->extension_range_bp)},
+    {"SetAuctionRules", "reference_price_ticks", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, reference_price_ticks), sizeof(((SetAuctionRules *)0)->reference_price_ticks)},
+    {"SetAuctionRules", "volatility_call_ns", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, volatility_call_ns), sizeof(((SetAuctionRules *)0)->volatility_call_ns)},
+    {"SetAuctionRules", "random_ns", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, random_ns), sizeof(((SetAuctionRules *)0)->random_ns)},
+    {"SetAuctionRules", "extension_ns", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, extension_ns), sizeof(((SetAuctionRules *)0)->extension_ns)},
+    {"SetAuctionRules", "extensions_max", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, extensions_max), sizeof(((SetAuctionRules *)0)->extensions_max)},
+    {"SetAuctionRules", "pad", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, pad), sizeof(((SetAuctionRules *)0)->pad)},
+    {"SetAuctionRules", "pad2", 28, sizeof(SetAuctionRules), offsetof(SetAuctionRules, pad2), sizeof(((SetAuctionRules *)0)->pad2)},
+    {"StartCall", "block_length", 29, sizeof(StartCall), offsetof(StartCall, block_length), sizeof(((StartCall *)0)->block_length)},
+    {"StartCall", "template_id", 29, sizeof(StartCall), offsetof(StartCall, template_id), sizeof(((StartCall *)0)->template_id)},
+    {"StartCall", "schema_id", 29, sizeof(StartCall), offsetof(StartCall, schema_id), sizeof(((StartCall *)0)->schema_id)},
+    {"StartCall", "version", 29, sizeof(StartCall), offsetof(StartCall, version), sizeof(((StartCall *)0)->version)},
+    {"StartCall", "seq", 29, sizeof(StartCall), offsetof(StartCall, seq), sizeof(((StartCall *)0)->seq)},
+    {"StartCall", "ts_ns", 29, sizeof(StartCall), offsetof(StartCall, ts_ns), sizeof(((StartCall *)0)->ts_ns)},
+    {"StartCall", "session_id", 29, sizeof(StartCall), offsetof(StartCall, session_id), sizeof(((StartCall *)0)->session_id)},
+    {"StartCall", "client_seq", 29, sizeof(StartCall), offsetof(StartCall, client_seq), sizeof(((StartCall *)0)->client_seq)},
+    {"StartCall", "client_ref", 29, sizeof(StartCall), offsetof(StartCall, client_ref), sizeof(((StartCall *)0)->client_ref)},
+    {"StartCall", "instrument_id", 29, sizeof(StartCall), offsetof(StartCall, instrument_id), sizeof(((StartCall *)0)->instrument_id)},
+    {"StartCall", "state", 29, sizeof(StartCall), offsetof(StartCall, state), sizeof(((StartCall *)0)->state)},
+    {"StartCall", "state_after", 29, sizeof(StartCall), offsetof(StartCall, state_after), sizeof(((StartCall *)0)->state_after)},
+    {"StartCall", "pad", 29, sizeof(StartCall), offsetof(StartCall, pad), sizeof(((StartCall *)0)->pad)},
+    {"StartCall", "end_ts_ns", 29, sizeof(StartCall), offsetof(StartCall, end_ts_ns), sizeof(((StartCall *)0)->end_ts_ns)},
+    {"AuctionTimer", "block_length", 30, sizeof(AuctionTimer), offsetof(AuctionTimer, block_length), sizeof(((AuctionTimer *)0)->block_length)},
+    {"AuctionTimer", "template_id", 30, sizeof(AuctionTimer), offsetof(AuctionTimer, template_id), sizeof(((AuctionTimer *)0)->template_id)},
+    {"AuctionTimer", "schema_id", 30, sizeof(AuctionTimer), offsetof(AuctionTimer, schema_id), sizeof(((AuctionTimer *)0)->schema_id)},
+    {"AuctionTimer", "version", 30, sizeof(AuctionTimer), offsetof(AuctionTimer, version), sizeof(((AuctionTimer *)0)->version)},
+    {"AuctionTimer", "seq", 30, sizeof(AuctionTimer), offsetof(AuctionTimer, seq), sizeof(((AuctionTimer *)0)->seq)},
+    {"AuctionTimer", "ts_ns", 30, sizeof(AuctionTimer), offsetof(AuctionTimer, ts_ns), sizeof(((AuctionTimer *)0)->ts_ns)},
+    {"AuctionTimer", "session_id", 30, sizeof(AuctionTimer), offsetof(AuctionTimer, session_id), sizeof(((AuctionTimer *)0)->session_id)},
+    {"AuctionTimer", "client_seq", 30, sizeof(AuctionTimer), offsetof(AuctionTimer, client_seq), sizeof(((AuctionTimer *)0)->client_seq)},
+    {"AuctionTimer", "client_ref", 30, sizeof(AuctionTimer), offsetof(AuctionTimer, client_ref), sizeof(((AuctionTimer *)0)->client_ref)},
+    {"AuctionTimer", "instrument_id", 30, sizeof(AuctionTimer), offsetof(AuctionTimer, instrument_id), sizeof(((AuctionTimer *)0)->instrument_id)},
+    {"AuctionTimer", "pad", 30, sizeof(AuctionTimer), offsetof(AuctionTimer, pad), sizeof(((AuctionTimer *)0)->pad)},
+    {"PublishNav", "block_length", 31, sizeof(PublishNav), offsetof(PublishNav, block_length), sizeof(((PublishNav *)0)->block_length)},
+    {"PublishNav", "template_id", 31, sizeof(PublishNav), offsetof(PublishNav, template_id), sizeof(((PublishNav *)0)->template_id)},
+    {"PublishNav", "schema_id", 31, sizeof(PublishNav), offsetof(PublishNav, schema_id), sizeof(((PublishNav *)0)->schema_id)},
+    {"PublishNav", "version", 31, sizeof(PublishNav), offsetof(PublishNav, version), sizeof(((PublishNav *)0)->version)},
+    {"PublishNav", "seq", 31, sizeof(PublishNav), offsetof(PublishNav, seq), sizeof(((PublishNav *)0)->seq)},
+    {"PublishNav", "ts_ns", 31, sizeof(PublishNav), offsetof(PublishNav, ts_ns), sizeof(((PublishNav *)0)->ts_ns)},
+    {"PublishNav", "session_id", 31, sizeof(PublishNav), offsetof(PublishNav, session_id), sizeof(((PublishNav *)0)->session_id)},
+    {"PublishNav", "client_seq", 31, sizeof(PublishNav), offsetof(PublishNav, client_seq), sizeof(((PublishNav *)0)->client_seq)},
+    {"PublishNav", "client_ref", 31, sizeof(PublishNav), offsetof(PublishNav, client_ref), sizeof(((PublishNav *)0)->client_ref)},
+    {"PublishNav", "instrument_id", 31, sizeof(PublishNav), offsetof(PublishNav, instrument_id), sizeof(((PublishNav *)0)->instrument_id)},
+    {"PublishNav", "issuer_session_id", 31, sizeof(PublishNav), offsetof(PublishNav, issuer_session_id), sizeof(((PublishNav *)0)->issuer_session_id)},
+    {"PublishNav", "price_ticks", 31, sizeof(PublishNav), offsetof(PublishNav, price_ticks), sizeof(((PublishNav *)0)->price_ticks)},
     {"OrderAccepted", "block_length", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, block_length), sizeof(((OrderAccepted *)0)->block_length)},
     {"OrderAccepted", "template_id", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, template_id), sizeof(((OrderAccepted *)0)->template_id)},
     {"OrderAccepted", "schema_id", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, schema_id), sizeof(((OrderAccepted *)0)->schema_id)},
@@ -2423,6 +2848,7 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"OrderExecuted", "incoming_report_seq", 66, sizeof(OrderExecuted), offsetof(OrderExecuted, incoming_report_seq), sizeof(((OrderExecuted *)0)->incoming_report_seq)},
     {"OrderExecuted", "incoming_side", 66, sizeof(OrderExecuted), offsetof(OrderExecuted, incoming_side), sizeof(((OrderExecuted *)0)->incoming_side)},
     {"OrderExecuted", "pad", 66, sizeof(OrderExecuted), offsetof(OrderExecuted, pad), sizeof(((OrderExecuted *)0)->pad)},
+    {"OrderExecuted", "event_flags", 66, sizeof(OrderExecuted), offsetof(OrderExecuted, event_flags), sizeof(((OrderExecuted *)0)->event_flags)},
     {"OrderCanceled", "block_length", 67, sizeof(OrderCanceled), offsetof(OrderCanceled, block_length), sizeof(((OrderCanceled *)0)->block_length)},
     {"OrderCanceled", "template_id", 67, sizeof(OrderCanceled), offsetof(OrderCanceled, template_id), sizeof(((OrderCanceled *)0)->template_id)},
     {"OrderCanceled", "schema_id", 67, sizeof(OrderCanceled), offsetof(OrderCanceled, schema_id), sizeof(((OrderCanceled *)0)->schema_id)},
@@ -2660,6 +3086,91 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"AllocationSet", "rounding", 92, sizeof(AllocationSet), offsetof(AllocationSet, rounding), sizeof(((AllocationSet *)0)->rounding)},
     {"AllocationSet", "pad2", 92, sizeof(AllocationSet), offsetof(AllocationSet, pad2), sizeof(((AllocationSet *)0)->pad2)},
     {"AllocationSet", "pad3", 92, sizeof(AllocationSet), offsetof(AllocationSet, pad3), sizeof(((AllocationSet *)0)->pad3)},
+    {"PhaseChanged", "block_length", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, block_length), sizeof(((PhaseChanged *)0)->block_length)},
+    {"PhaseChanged", "template_id", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, template_id), sizeof(((PhaseChanged *)0)->template_id)},
+    {"PhaseChanged", "schema_id", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, schema_id), sizeof(((PhaseChanged *)0)->schema_id)},
+    {"PhaseChanged", "version", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, version), sizeof(((PhaseChanged *)0)->version)},
+    {"PhaseChanged", "seq", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, seq), sizeof(((PhaseChanged *)0)->seq)},
+    {"PhaseChanged", "ts_ns", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, ts_ns), sizeof(((PhaseChanged *)0)->ts_ns)},
+    {"PhaseChanged", "cause_seq", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, cause_seq), sizeof(((PhaseChanged *)0)->cause_seq)},
+    {"PhaseChanged", "price_ticks", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, price_ticks), sizeof(((PhaseChanged *)0)->price_ticks)},
+    {"PhaseChanged", "end_ts_ns", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, end_ts_ns), sizeof(((PhaseChanged *)0)->end_ts_ns)},
+    {"PhaseChanged", "pad", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, pad), sizeof(((PhaseChanged *)0)->pad)},
+    {"PhaseChanged", "instrument_id", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, instrument_id), sizeof(((PhaseChanged *)0)->instrument_id)},
+    {"PhaseChanged", "session_id", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, session_id), sizeof(((PhaseChanged *)0)->session_id)},
+    {"PhaseChanged", "pad2", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, pad2), sizeof(((PhaseChanged *)0)->pad2)},
+    {"PhaseChanged", "report_seq", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, report_seq), sizeof(((PhaseChanged *)0)->report_seq)},
+    {"PhaseChanged", "pad6", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, pad6), sizeof(((PhaseChanged *)0)->pad6)},
+    {"PhaseChanged", "state", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, state), sizeof(((PhaseChanged *)0)->state)},
+    {"PhaseChanged", "state_before", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, state_before), sizeof(((PhaseChanged *)0)->state_before)},
+    {"PhaseChanged", "pad3", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, pad3), sizeof(((PhaseChanged *)0)->pad3)},
+    {"PhaseChanged", "pad4", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, pad4), sizeof(((PhaseChanged *)0)->pad4)},
+    {"PhaseChanged", "pad5", 84, sizeof(PhaseChanged), offsetof(PhaseChanged, pad5), sizeof(((PhaseChanged *)0)->pad5)},
+    {"AuctionIndicative", "block_length", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, block_length), sizeof(((AuctionIndicative *)0)->block_length)},
+    {"AuctionIndicative", "template_id", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, template_id), sizeof(((AuctionIndicative *)0)->template_id)},
+    {"AuctionIndicative", "schema_id", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, schema_id), sizeof(((AuctionIndicative *)0)->schema_id)},
+    {"AuctionIndicative", "version", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, version), sizeof(((AuctionIndicative *)0)->version)},
+    {"AuctionIndicative", "seq", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, seq), sizeof(((AuctionIndicative *)0)->seq)},
+    {"AuctionIndicative", "ts_ns", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, ts_ns), sizeof(((AuctionIndicative *)0)->ts_ns)},
+    {"AuctionIndicative", "cause_seq", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, cause_seq), sizeof(((AuctionIndicative *)0)->cause_seq)},
+    {"AuctionIndicative", "price_ticks", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, price_ticks), sizeof(((AuctionIndicative *)0)->price_ticks)},
+    {"AuctionIndicative", "qty_lots", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, qty_lots), sizeof(((AuctionIndicative *)0)->qty_lots)},
+    {"AuctionIndicative", "surplus_lots", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, surplus_lots), sizeof(((AuctionIndicative *)0)->surplus_lots)},
+    {"AuctionIndicative", "reference_price_ticks", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, reference_price_ticks), sizeof(((AuctionIndicative *)0)->reference_price_ticks)},
+    {"AuctionIndicative", "end_ts_ns", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, end_ts_ns), sizeof(((AuctionIndicative *)0)->end_ts_ns)},
+    {"AuctionIndicative", "instrument_id", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, instrument_id), sizeof(((AuctionIndicative *)0)->instrument_id)},
+    {"AuctionIndicative", "session_id", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, session_id), sizeof(((AuctionIndicative *)0)->session_id)},
+    {"AuctionIndicative", "pad2", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, pad2), sizeof(((AuctionIndicative *)0)->pad2)},
+    {"AuctionIndicative", "report_seq", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, report_seq), sizeof(((AuctionIndicative *)0)->report_seq)},
+    {"AuctionIndicative", "pad6", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, pad6), sizeof(((AuctionIndicative *)0)->pad6)},
+    {"AuctionIndicative", "state", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, state), sizeof(((AuctionIndicative *)0)->state)},
+    {"AuctionIndicative", "surplus_side", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, surplus_side), sizeof(((AuctionIndicative *)0)->surplus_side)},
+    {"AuctionIndicative", "pad3", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, pad3), sizeof(((AuctionIndicative *)0)->pad3)},
+    {"AuctionIndicative", "pad4", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, pad4), sizeof(((AuctionIndicative *)0)->pad4)},
+    {"AuctionIndicative", "pad5", 85, sizeof(AuctionIndicative), offsetof(AuctionIndicative, pad5), sizeof(((AuctionIndicative *)0)->pad5)},
+    {"AuctionUncrossed", "block_length", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, block_length), sizeof(((AuctionUncrossed *)0)->block_length)},
+    {"AuctionUncrossed", "template_id", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, template_id), sizeof(((AuctionUncrossed *)0)->template_id)},
+    {"AuctionUncrossed", "schema_id", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, schema_id), sizeof(((AuctionUncrossed *)0)->schema_id)},
+    {"AuctionUncrossed", "version", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, version), sizeof(((AuctionUncrossed *)0)->version)},
+    {"AuctionUncrossed", "seq", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, seq), sizeof(((AuctionUncrossed *)0)->seq)},
+    {"AuctionUncrossed", "ts_ns", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, ts_ns), sizeof(((AuctionUncrossed *)0)->ts_ns)},
+    {"AuctionUncrossed", "cause_seq", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, cause_seq), sizeof(((AuctionUncrossed *)0)->cause_seq)},
+    {"AuctionUncrossed", "price_ticks", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, price_ticks), sizeof(((AuctionUncrossed *)0)->price_ticks)},
+    {"AuctionUncrossed", "qty_lots", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, qty_lots), sizeof(((AuctionUncrossed *)0)->qty_lots)},
+    {"AuctionUncrossed", "surplus_lots", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, surplus_lots), sizeof(((AuctionUncrossed *)0)->surplus_lots)},
+    {"AuctionUncrossed", "reference_price_ticks", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, reference_price_ticks), sizeof(((AuctionUncrossed *)0)->reference_price_ticks)},
+    {"AuctionUncrossed", "pad", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, pad), sizeof(((AuctionUncrossed *)0)->pad)},
+    {"AuctionUncrossed", "instrument_id", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, instrument_id), sizeof(((AuctionUncrossed *)0)->instrument_id)},
+    {"AuctionUncrossed", "session_id", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, session_id), sizeof(((AuctionUncrossed *)0)->session_id)},
+    {"AuctionUncrossed", "pad2", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, pad2), sizeof(((AuctionUncrossed *)0)->pad2)},
+    {"AuctionUncrossed", "report_seq", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, report_seq), sizeof(((AuctionUncrossed *)0)->report_seq)},
+    {"AuctionUncrossed", "pad6", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, pad6), sizeof(((AuctionUncrossed *)0)->pad6)},
+    {"AuctionUncrossed", "state", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, state), sizeof(((AuctionUncrossed *)0)->state)},
+    {"AuctionUncrossed", "surplus_side", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, surplus_side), sizeof(((AuctionUncrossed *)0)->surplus_side)},
+    {"AuctionUncrossed", "pad3", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, pad3), sizeof(((AuctionUncrossed *)0)->pad3)},
+    {"AuctionUncrossed", "pad4", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, pad4), sizeof(((AuctionUncrossed *)0)->pad4)},
+    {"AuctionUncrossed", "pad5", 86, sizeof(AuctionUncrossed), offsetof(AuctionUncrossed, pad5), sizeof(((AuctionUncrossed *)0)->pad5)},
+    {"CallExtended", "block_length", 87, sizeof(CallExtended), offsetof(CallExtended, block_length), sizeof(((CallExtended *)0)->block_length)},
+    {"CallExtended", "template_id", 87, sizeof(CallExtended), offsetof(CallExtended, template_id), sizeof(((CallExtended *)0)->template_id)},
+    {"CallExtended", "schema_id", 87, sizeof(CallExtended), offsetof(CallExtended, schema_id), sizeof(((CallExtended *)0)->schema_id)},
+    {"CallExtended", "version", 87, sizeof(CallExtended), offsetof(CallExtended, version), sizeof(((CallExtended *)0)->version)},
+    {"CallExtended", "seq", 87, sizeof(CallExtended), offsetof(CallExtended, seq), sizeof(((CallExtended *)0)->seq)},
+    {"CallExtended", "ts_ns", 87, sizeof(CallExtended), offsetof(CallExtended, ts_ns), sizeof(((CallExtended *)0)->ts_ns)},
+    {"CallExtended", "cause_seq", 87, sizeof(CallExtended), offsetof(CallExtended, cause_seq), sizeof(((CallExtended *)0)->cause_seq)},
+    {"CallExtended", "price_ticks", 87, sizeof(CallExtended), offsetof(CallExtended, price_ticks), sizeof(((CallExtended *)0)->price_ticks)},
+    {"CallExtended", "reference_price_ticks", 87, sizeof(CallExtended), offsetof(CallExtended, reference_price_ticks), sizeof(((CallExtended *)0)->reference_price_ticks)},
+    {"CallExtended", "end_ts_ns", 87, sizeof(CallExtended), offsetof(CallExtended, end_ts_ns), sizeof(((CallExtended *)0)->end_ts_ns)},
+    {"CallExtended", "pad", 87, sizeof(CallExtended), offsetof(CallExtended, pad), sizeof(((CallExtended *)0)->pad)},
+    {"CallExtended", "instrument_id", 87, sizeof(CallExtended), offsetof(CallExtended, instrument_id), sizeof(((CallExtended *)0)->instrument_id)},
+    {"CallExtended", "session_id", 87, sizeof(CallExtended), offsetof(CallExtended, session_id), sizeof(((CallExtended *)0)->session_id)},
+    {"CallExtended", "pad2", 87, sizeof(CallExtended), offsetof(CallExtended, pad2), sizeof(((CallExtended *)0)->pad2)},
+    {"CallExtended", "report_seq", 87, sizeof(CallExtended), offsetof(CallExtended, report_seq), sizeof(((CallExtended *)0)->report_seq)},
+    {"CallExtended", "pad6", 87, sizeof(CallExtended), offsetof(CallExtended, pad6), sizeof(((CallExtended *)0)->pad6)},
+    {"CallExtended", "state", 87, sizeof(CallExtended), offsetof(CallExtended, state), sizeof(((CallExtended *)0)->state)},
+    {"CallExtended", "extension_count", 87, sizeof(CallExtended), offsetof(CallExtended, extension_count), sizeof(((CallExtended *)0)->extension_count)},
+    {"CallExtended", "pad3", 87, sizeof(CallExtended), offsetof(CallExtended, pad3), sizeof(((CallExtended *)0)->pad3)},
+    {"CallExtended", "pad4", 87, sizeof(CallExtended), offsetof(CallExtended, pad4), sizeof(((CallExtended *)0)->pad4)},
+    {"CallExtended", "pad5", 87, sizeof(CallExtended), offsetof(CallExtended, pad5), sizeof(((CallExtended *)0)->pad5)},
     {"Packet", "block_length", 128, sizeof(Packet), offsetof(Packet, block_length), sizeof(((Packet *)0)->block_length)},
     {"Packet", "template_id", 128, sizeof(Packet), offsetof(Packet, template_id), sizeof(((Packet *)0)->template_id)},
     {"Packet", "schema_id", 128, sizeof(Packet), offsetof(Packet, schema_id), sizeof(((Packet *)0)->schema_id)},
@@ -2822,6 +3333,21 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"SnapshotEnd", "order_count", 141, sizeof(SnapshotEnd), offsetof(SnapshotEnd, order_count), sizeof(((SnapshotEnd *)0)->order_count)},
     {"SnapshotEnd", "instrument_id", 141, sizeof(SnapshotEnd), offsetof(SnapshotEnd, instrument_id), sizeof(((SnapshotEnd *)0)->instrument_id)},
     {"SnapshotEnd", "pad", 141, sizeof(SnapshotEnd), offsetof(SnapshotEnd, pad), sizeof(((SnapshotEnd *)0)->pad)},
+    {"MdAuction", "block_length", 142, sizeof(MdAuction), offsetof(MdAuction, block_length), sizeof(((MdAuction *)0)->block_length)},
+    {"MdAuction", "template_id", 142, sizeof(MdAuction), offsetof(MdAuction, template_id), sizeof(((MdAuction *)0)->template_id)},
+    {"MdAuction", "schema_id", 142, sizeof(MdAuction), offsetof(MdAuction, schema_id), sizeof(((MdAuction *)0)->schema_id)},
+    {"MdAuction", "version", 142, sizeof(MdAuction), offsetof(MdAuction, version), sizeof(((MdAuction *)0)->version)},
+    {"MdAuction", "ts_ns", 142, sizeof(MdAuction), offsetof(MdAuction, ts_ns), sizeof(((MdAuction *)0)->ts_ns)},
+    {"MdAuction", "price_ticks", 142, sizeof(MdAuction), offsetof(MdAuction, price_ticks), sizeof(((MdAuction *)0)->price_ticks)},
+    {"MdAuction", "qty_lots", 142, sizeof(MdAuction), offsetof(MdAuction, qty_lots), sizeof(((MdAuction *)0)->qty_lots)},
+    {"MdAuction", "surplus_lots", 142, sizeof(MdAuction), offsetof(MdAuction, surplus_lots), sizeof(((MdAuction *)0)->surplus_lots)},
+    {"MdAuction", "reference_price_ticks", 142, sizeof(MdAuction), offsetof(MdAuction, reference_price_ticks), sizeof(((MdAuction *)0)->reference_price_ticks)},
+    {"MdAuction", "end_ts_ns", 142, sizeof(MdAuction), offsetof(MdAuction, end_ts_ns), sizeof(((MdAuction *)0)->end_ts_ns)},
+    {"MdAuction", "instrument_id", 142, sizeof(MdAuction), offsetof(MdAuction, instrument_id), sizeof(((MdAuction *)0)->instrument_id)},
+    {"MdAuction", "state", 142, sizeof(MdAuction), offsetof(MdAuction, state), sizeof(((MdAuction *)0)->state)},
+    {"MdAuction", "surplus_side", 142, sizeof(MdAuction), offsetof(MdAuction, surplus_side), sizeof(((MdAuction *)0)->surplus_side)},
+    {"MdAuction", "auction_news", 142, sizeof(MdAuction), offsetof(MdAuction, auction_news), sizeof(((MdAuction *)0)->auction_news)},
+    {"MdAuction", "pad", 142, sizeof(MdAuction), offsetof(MdAuction, pad), sizeof(((MdAuction *)0)->pad)},
     {"GapFillRequest", "block_length", 150, sizeof(GapFillRequest), offsetof(GapFillRequest, block_length), sizeof(((GapFillRequest *)0)->block_length)},
     {"GapFillRequest", "template_id", 150, sizeof(GapFillRequest), offsetof(GapFillRequest, template_id), sizeof(((GapFillRequest *)0)->template_id)},
     {"GapFillRequest", "schema_id", 150, sizeof(GapFillRequest), offsetof(GapFillRequest, schema_id), sizeof(((GapFillRequest *)0)->schema_id)},

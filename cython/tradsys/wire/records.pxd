@@ -61,6 +61,18 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_SET_ALLOCATION_SHARE = 37
         SIZE_SET_ALLOCATION_SHARE = 56
         BLOCK_SET_ALLOCATION_SHARE = 48
+        TEMPLATE_SET_AUCTION_RULES = 28
+        SIZE_SET_AUCTION_RULES = 96
+        BLOCK_SET_AUCTION_RULES = 88
+        TEMPLATE_START_CALL = 29
+        SIZE_START_CALL = 56
+        BLOCK_START_CALL = 48
+        TEMPLATE_AUCTION_TIMER = 30
+        SIZE_AUCTION_TIMER = 48
+        BLOCK_AUCTION_TIMER = 40
+        TEMPLATE_PUBLISH_NAV = 31
+        SIZE_PUBLISH_NAV = 56
+        BLOCK_PUBLISH_NAV = 48
         TEMPLATE_ORDER_ACCEPTED = 64
         SIZE_ORDER_ACCEPTED = 128
         BLOCK_ORDER_ACCEPTED = 120
@@ -100,6 +112,18 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_ALLOCATION_SET = 92
         SIZE_ALLOCATION_SET = 128
         BLOCK_ALLOCATION_SET = 120
+        TEMPLATE_PHASE_CHANGED = 84
+        SIZE_PHASE_CHANGED = 128
+        BLOCK_PHASE_CHANGED = 120
+        TEMPLATE_AUCTION_INDICATIVE = 85
+        SIZE_AUCTION_INDICATIVE = 128
+        BLOCK_AUCTION_INDICATIVE = 120
+        TEMPLATE_AUCTION_UNCROSSED = 86
+        SIZE_AUCTION_UNCROSSED = 128
+        BLOCK_AUCTION_UNCROSSED = 120
+        TEMPLATE_CALL_EXTENDED = 87
+        SIZE_CALL_EXTENDED = 128
+        BLOCK_CALL_EXTENDED = 120
         TEMPLATE_PACKET = 128
         SIZE_PACKET = 48
         BLOCK_PACKET = 40
@@ -139,6 +163,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_SNAPSHOT_END = 141
         SIZE_SNAPSHOT_END = 40
         BLOCK_SNAPSHOT_END = 32
+        TEMPLATE_MD_AUCTION = 142
+        SIZE_MD_AUCTION = 64
+        BLOCK_MD_AUCTION = 56
         TEMPLATE_GAP_FILL_REQUEST = 150
         SIZE_GAP_FILL_REQUEST = 48
         BLOCK_GAP_FILL_REQUEST = 40
@@ -186,6 +213,10 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TIME_IN_FORCE_GTC = 2
         TIME_IN_FORCE_IOC = 3
         TIME_IN_FORCE_FOK = 4
+        TIME_IN_FORCE_AT_OPEN = 6
+        TIME_IN_FORCE_AT_CLOSE = 7
+        TIME_IN_FORCE_GOOD_FOR_AUCTION = 8
+        TIME_IN_FORCE_GTX = 9
         STP_MODE_PARTICIPANT_DEFAULT = 0
         STP_MODE_NONE = 1
         STP_MODE_CANCEL_NEWEST = 2
@@ -196,9 +227,18 @@ cdef extern from "tradsys/wire/records.h" nogil:
         EVENT_FLAGS_RESTS = 1
         EVENT_FLAGS_PRIORITY_KEPT = 2
         EVENT_FLAGS_UNSOLICITED = 4
+        EVENT_FLAGS_AUCTION = 256
         INSTRUMENT_STATE_CLOSED = 1
         INSTRUMENT_STATE_OPEN = 2
         INSTRUMENT_STATE_HALTED = 3
+        INSTRUMENT_STATE_PRE_OPEN = 4
+        INSTRUMENT_STATE_OPENING_AUCTION = 5
+        INSTRUMENT_STATE_VOLATILITY_AUCTION = 6
+        INSTRUMENT_STATE_CLOSING_AUCTION = 7
+        INSTRUMENT_STATE_TRADE_AT_CLOSE = 8
+        INSTRUMENT_STATE_NAV_COLLECTION = 9
+        INSTRUMENT_STATE_CANCEL_ONLY = 10
+        INSTRUMENT_STATE_POST_ONLY = 11
         ASSET_CLASS_STOCK = 1
         ASSET_CLASS_REIT = 2
         ASSET_CLASS_MUTUAL_FUND = 3
@@ -227,6 +267,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         CANCEL_REASON_MASS_CANCEL = 6
         CANCEL_REASON_DISCONNECT = 7
         CANCEL_REASON_EXPIRED = 8
+        CANCEL_REASON_AUCTION_REMAINDER = 17
+        CANCEL_REASON_CALL_BEGAN = 18
+        CANCEL_REASON_PRICE_RANGE = 19
         REJECT_REASON_NONE = 0
         REJECT_REASON_MALFORMED_FRAME = 1
         REJECT_REASON_UNSUPPORTED_VERSION = 2
@@ -262,6 +305,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         REJECT_REASON_BAD_DEFINITION = 32
         REJECT_REASON_ALREADY_DEFINED = 33
         REJECT_REASON_NOT_AVAILABLE = 34
+        REJECT_REASON_WRONG_PHASE = 45
+        REJECT_REASON_NOT_CLOSING_PRICE = 46
         REPORT_TYPE_ACCEPTED = 1
         REPORT_TYPE_REJECTED = 2
         REPORT_TYPE_EXECUTED = 3
@@ -273,6 +318,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         LIQUIDITY_NONE = 0
         LIQUIDITY_ADDED = 1
         LIQUIDITY_REMOVED = 2
+        AUCTION_NEWS_INDICATIVE = 1
+        AUCTION_NEWS_UNCROSSED = 2
+        AUCTION_NEWS_EXTENDED = 3
         CHANNEL_L3 = 1
         CHANNEL_L2 = 2
         CHANNEL_L1 = 3
@@ -590,6 +638,71 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint16_t share_bp
         uint8_t pad[6]
 
+    ctypedef struct SetAuctionRules:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t instrument_id
+        uint32_t dynamic_range_bp
+        uint32_t static_range_bp
+        uint32_t extension_range_bp
+        int64_t reference_price_ticks
+        int64_t volatility_call_ns
+        int64_t random_ns
+        int64_t extension_ns
+        uint8_t extensions_max
+        uint8_t pad[3]
+        uint8_t pad2[4]
+
+    ctypedef struct StartCall:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t instrument_id
+        uint8_t state
+        uint8_t state_after
+        uint8_t pad[2]
+        int64_t end_ts_ns
+
+    ctypedef struct AuctionTimer:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t instrument_id
+        uint8_t pad[4]
+
+    ctypedef struct PublishNav:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t instrument_id
+        uint32_t issuer_session_id
+        int64_t price_ticks
+
     ctypedef struct OrderAccepted:
         uint16_t block_length
         uint16_t template_id
@@ -667,7 +780,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint32_t incoming_account_id
         uint32_t incoming_report_seq
         uint8_t incoming_side
-        uint8_t pad[3]
+        uint8_t pad
+        uint16_t event_flags
 
     ctypedef struct OrderCanceled:
         uint16_t block_length
@@ -926,6 +1040,99 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint8_t pad2[6]
         uint8_t pad3[24]
 
+    ctypedef struct PhaseChanged:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        int64_t price_ticks
+        int64_t end_ts_ns
+        uint8_t pad[24]
+        uint32_t instrument_id
+        uint32_t session_id
+        uint8_t pad2[4]
+        uint32_t report_seq
+        uint8_t pad6[4]
+        uint8_t state
+        uint8_t state_before
+        uint8_t pad3[2]
+        uint8_t pad4[8]
+        uint8_t pad5[24]
+
+    ctypedef struct AuctionIndicative:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        int64_t price_ticks
+        int64_t qty_lots
+        int64_t surplus_lots
+        int64_t reference_price_ticks
+        int64_t end_ts_ns
+        uint32_t instrument_id
+        uint32_t session_id
+        uint8_t pad2[4]
+        uint32_t report_seq
+        uint8_t pad6[4]
+        uint8_t state
+        uint8_t surplus_side
+        uint8_t pad3[2]
+        uint8_t pad4[8]
+        uint8_t pad5[24]
+
+    ctypedef struct AuctionUncrossed:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        int64_t price_ticks
+        int64_t qty_lots
+        int64_t surplus_lots
+        int64_t reference_price_ticks
+        uint8_t pad[8]
+        uint32_t instrument_id
+        uint32_t session_id
+        uint8_t pad2[4]
+        uint32_t report_seq
+        uint8_t pad6[4]
+        uint8_t state
+        uint8_t surplus_side
+        uint8_t pad3[2]
+        uint8_t pad4[8]
+        uint8_t pad5[24]
+
+    ctypedef struct CallExtended:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        int64_t price_ticks
+        int64_t reference_price_ticks
+        int64_t end_ts_ns
+        uint8_t pad[16]
+        uint32_t instrument_id
+        uint32_t session_id
+        uint8_t pad2[4]
+        uint32_t report_seq
+        uint8_t pad6[4]
+        uint8_t state
+        uint8_t extension_count
+        uint8_t pad3[2]
+        uint8_t pad4[8]
+        uint8_t pad5[24]
+
     ctypedef struct Packet:
         uint16_t block_length
         uint16_t template_id
@@ -1113,6 +1320,23 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint64_t order_count
         uint32_t instrument_id
         uint8_t pad[4]
+
+    ctypedef struct MdAuction:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        int64_t ts_ns
+        int64_t price_ticks
+        int64_t qty_lots
+        int64_t surplus_lots
+        int64_t reference_price_ticks
+        int64_t end_ts_ns
+        uint32_t instrument_id
+        uint8_t state
+        uint8_t surplus_side
+        uint8_t auction_news
+        uint8_t pad
 
     ctypedef struct GapFillRequest:
         uint16_t block_length

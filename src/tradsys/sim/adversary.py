@@ -50,8 +50,10 @@ _UNSIGNED = (
     (1 << 32) - 1,
     (1 << 64) - 1,
 )
-_OPERATOR_TEMPLATES = (*range(20, 28), 36, 37)
-# How often each template is sent, of 200.
+_OPERATOR_TEMPLATES = (*range(20, 32), 36, 37)
+_PHASES = tuple(InstrumentState)
+_CALLS = (InstrumentState.OPENING_AUCTION, InstrumentState.VOLATILITY_AUCTION, InstrumentState.CLOSING_AUCTION)
+# How often each template is sent, of 222.
 _WEIGHTS = (
     (Template.NEW_ORDER, 86),
     (Template.CANCEL_ORDER, 24),
@@ -71,6 +73,10 @@ _WEIGHTS = (
     (Template.CHECKPOINT, 2),
     (Template.SET_ALLOCATION, 2),
     (Template.SET_ALLOCATION_SHARE, 2),
+    (Template.SET_AUCTION_RULES, 3),
+    (Template.START_CALL, 3),
+    (Template.AUCTION_TIMER, 10),
+    (Template.PUBLISH_NAV, 2),
 )
 _DECK = tuple(template for template, weight in _WEIGHTS for _ in range(weight))
 
@@ -116,6 +122,10 @@ class Adversary:
             Template.CHECKPOINT: self._checkpoint,
             Template.SET_ALLOCATION: self._set_allocation,
             Template.SET_ALLOCATION_SHARE: self._set_allocation_share,
+            Template.SET_AUCTION_RULES: self._set_auction_rules,
+            Template.START_CALL: self._start_call,
+            Template.AUCTION_TIMER: self._auction_timer,
+            Template.PUBLISH_NAV: self._publish_nav,
         }
 
     def setup(self) -> np.ndarray:
@@ -225,6 +235,8 @@ class Adversary:
         draw, instrument_id = self.draw, self._instrument()
         order_type = 2 if draw.chance(10) else 1
         time_in_force = draw.pick((1, 1, 1, 1, 2, 2, 3, 4))
+        if draw.chance(6):
+            time_in_force = 5 + draw.below(5)
         flags = draw.pick((0, 0, 0, 0, 0, 1, 2, 3))
         if (order_type == 2 or time_in_force > 2) and not draw.chance(10):
             flags &= 2
@@ -333,7 +345,8 @@ class Adversary:
         return {"client_ref": self._ref(), "instrument_id": instrument_id, **self._definition(instrument_id)}
 
     def _set_instrument_state(self) -> dict[str, int | bytes]:
-        state = InstrumentState.OPEN if not self.draw.chance(6) else 1 + self.draw.below(3)
+        draw = self.draw
+        state = InstrumentState.OPEN if not draw.chance(4) else draw.pick(_PHASES)
         return {
             "client_ref": self._ref(),
             "instrument_id": self.draw.pick((1, 1, 1, 2, 3, 4, 5)),
@@ -390,6 +403,43 @@ class Adversary:
 
     def _expire_day_orders(self) -> dict[str, int | bytes]:
         return {"client_ref": self._ref(), "instrument_id": self.draw.pick((0, 1, 1, 2, 5))}
+
+    def _set_auction_rules(self) -> dict[str, int | bytes]:
+        draw, instrument_id = self.draw, self.draw.pick((1, 1, 2, 3, 4, 5))
+        return {
+            "client_ref": self._ref(),
+            "instrument_id": instrument_id,
+            "dynamic_range_bp": draw.pick((0, 0, 3000, 10_000, 10_001)),
+            "static_range_bp": draw.pick((0, 0, 5000, 10_000)),
+            "extension_range_bp": draw.pick((0, 2000)),
+            "reference_price_ticks": draw.pick((-(1 << 63), self._price(instrument_id))),
+            "volatility_call_ns": draw.pick((0, 20_000)),
+            "random_ns": draw.pick((0, 5_000, 10**18)) if draw.chance(3) else 0,
+            "extension_ns": draw.pick((0, 10_000)),
+            "extensions_max": draw.pick((0, 1, 2)),
+        }
+
+    def _start_call(self) -> dict[str, int | bytes]:
+        draw = self.draw
+        return {
+            "client_ref": self._ref(),
+            "instrument_id": self._instrument(),
+            "state": draw.pick(_CALLS),
+            "state_after": draw.pick(_PHASES) if draw.chance(4) else InstrumentState.OPEN,
+            "end_ts_ns": self.sent * 1000 + draw.below(20_000),
+        }
+
+    def _auction_timer(self) -> dict[str, int | bytes]:
+        return {"client_ref": self._ref(), "instrument_id": self._instrument()}
+
+    def _publish_nav(self) -> dict[str, int | bytes]:
+        instrument_id = self._instrument()
+        return {
+            "client_ref": self._ref(),
+            "instrument_id": instrument_id,
+            "issuer_session_id": self.draw.pick((*SESSIONS, 0, 99)),
+            "price_ticks": self._price(instrument_id),
+        }
 
     def _checkpoint(self) -> dict[str, int | bytes]:
         return {"client_ref": self._ref()}

@@ -10,8 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from tradsys.sim.reference_book import MARKET_BUY, MARKET_SELL
 from tradsys.sim.reference_records import read_events
-from tradsys.wire.enums import EventFlags, OrderType, Side, StpMode, Template
+from tradsys.wire.enums import EventFlags, InstrumentState, OrderType, Side, StpMode, Template
 
 RESTS, PRIORITY_KEPT, UNSOLICITED = (
     int(EventFlags.RESTS),
@@ -19,6 +20,11 @@ RESTS, PRIORITY_KEPT, UNSOLICITED = (
     int(EventFlags.UNSOLICITED),
 )
 BUY, SELL = int(Side.BUY), int(Side.SELL)
+AUCTION = int(EventFlags.AUCTION)
+CALLS = (
+    *(InstrumentState.PRE_OPEN, InstrumentState.OPENING_AUCTION, InstrumentState.VOLATILITY_AUCTION),
+    *(InstrumentState.CLOSING_AUCTION, InstrumentState.NAV_COLLECTION),
+)
 Level = tuple[int, int, int]  # price [ticks], quantity [lots], orders
 
 
@@ -56,6 +62,13 @@ class SeenOrder:
         self.filled = 0
         self.rests = False
 
+    @property
+    def book_price(self) -> int:
+        """Price of its level [ticks]; market orders rest before all limits."""
+        if self.order_type != OrderType.MARKET:
+            return self.price
+        return MARKET_BUY if self.side == BUY else MARKET_SELL
+
 
 class EventChecker:
     """Follows an event log from its first event on and checks it.
@@ -64,8 +77,9 @@ class EventChecker:
     -----
     Invariants: event and report numbers have no gaps; causes never go back; every order's quantity is what was filled,
     taken off and left; the resting party of a match is the first order of the best level, or where levels are shared
-    out one of the best level; what two parties trade is the same; a book is never crossed at the end of a command; a
-    participant's orders meet only where its mode allows.
+    out one of the best level; what two parties trade is the same; a book whose orders do not collect is never crossed
+    at the end of a command; a participant's orders meet only where its mode allows, or in an auction; an auction trades
+    at one price, as much as it said.
     """
 
     def __init__(self) -> None:
@@ -83,6 +97,10 @@ class EventChecker:
         self._shared_out: set[int] = (
             set()
         )  # instruments whose levels are not matched in order of arrival alone
+        self.called: set[int] = set()  # instruments whose orders collect
+        self.states: dict[int, int] = {}  # instrument_id -> InstrumentState
+        self._auction: Any = None  # AuctionUncrossed of this command
+        self._auction_left = 0  # lots it has still to trade
         self._touched: set[int] = set()  # instruments whose book this command changed
         self._readers = {
             Template.ORDER_ACCEPTED: self._accepted,
@@ -92,6 +110,9 @@ class EventChecker:
             Template.ORDER_REPLACED: self._replaced,
             Template.ORDER_RESTED: self._rested,
             Template.ALLOCATION_SET: self._allocation_set,
+            Template.COMMAND_DONE: self._done,
+            Template.PHASE_CHANGED: self._phase,
+            Template.AUCTION_UNCROSSED: self._uncrossed,
         }
 
     def apply(self, events: Any) -> None:
@@ -165,7 +186,9 @@ class EventChecker:
         self.report_seqs[session_id] = report_seq
 
     def _end_command(self) -> None:
-        for instrument_id in self._touched:
+        self._demand(self._auction_left == 0, f"an auction leaves {self._auction_left} lots it said it trades")
+        self._auction = None
+        for instrument_id in self._touched - self.called:
             bids, asks = self.books[instrument_id, BUY], self.books[instrument_id, SELL]
             self._demand(
                 not bids or not asks or max(bids) < min(asks), f"instrument {instrument_id} is crossed"
@@ -198,17 +221,20 @@ class EventChecker:
         qty = event.qty_lots
         self._demand(qty > 0, f"match of {qty} lots")
         self._demand(resting.rests, "the resting order does not rest")
-        self._demand(not incoming.rests, "the incoming order rests")
         self._demand(resting.side != incoming.side == event.incoming_side, "sides of the match")
-        self._demand(event.price_ticks == resting.price, "the price is not the resting order's")
-        if event.instrument_id in self._shared_out:
+        if event.instrument_id in self._shared_out and not event.event_flags & AUCTION:
             best = self.depth(event.instrument_id, resting.side, 1)[0][0]
             self._demand(resting.price == best, "the resting order is not on the best level")
         else:
             self._demand(self._is_first(resting), "the resting order is not the first of the best level")
         self._demand(self._is_within(incoming, event.price_ticks), "the incoming order's limit is broken")
-        own = resting.participant_id == incoming.participant_id
-        self._demand(not own or incoming.stp_mode == StpMode.NONE, "a self-trade that is not allowed")
+        if event.event_flags & AUCTION:
+            self._check_auction_match(event, resting, incoming)
+        else:
+            self._demand(not incoming.rests, "the incoming order rests")
+            self._demand(event.price_ticks == resting.price, "the price is not the resting order's")
+            own = resting.participant_id == incoming.participant_id
+            self._demand(not own or incoming.stp_mode == StpMode.NONE, "a self-trade that is not allowed")
         self._fill(resting, qty, event.resting_leaves_lots)
         self._fill(incoming, qty, event.incoming_leaves_lots)
         self.traded_lots += qty
@@ -218,6 +244,33 @@ class EventChecker:
             self.cash[order.participant_id, order.instrument_id] -= signed * event.price_ticks
             if order.leaves == 0:
                 self._end(order)
+
+    def _check_auction_match(self, event: Any, sell: SeenOrder, buy: SeenOrder) -> None:
+        self._demand(self._auction is not None, "a match of an auction that has not uncrossed")
+        self._demand(buy.rests and buy.side == BUY, "the incoming order of an auction is no resting buy")
+        self._demand(self._is_first(buy), "the buy is not the first of the best level")
+        self._demand(self._is_within(sell, event.price_ticks), "the seller's limit is broken")
+        self._demand(event.price_ticks == self._auction.price_ticks, "the price is not the auction's")
+        self._auction_left -= event.qty_lots
+
+    def _uncrossed(self, event: Any) -> None:
+        self._auction, self._auction_left = event, event.qty_lots
+        if self.states.get(event.instrument_id) != InstrumentState.NAV_COLLECTION:
+            self.called.discard(event.instrument_id)
+        self._touched.add(event.instrument_id)
+
+    def _done(self, event: Any) -> None:
+        if event.done_template in (Template.SET_INSTRUMENT_STATE, Template.START_CALL):
+            self._take_state(event.instrument_id, event.state)
+
+    def _phase(self, event: Any) -> None:
+        self._demand(event.state_before == self.states[event.instrument_id], "state before a change of phase")
+        self._take_state(event.instrument_id, event.state)
+
+    def _take_state(self, instrument_id: int, state: int) -> None:
+        self.states[instrument_id] = state
+        if state in CALLS:
+            self.called.add(instrument_id)
 
     def _canceled(self, event: Any) -> None:
         order = self._order(event.order_id)
@@ -282,14 +335,15 @@ class EventChecker:
 
     def _rest(self, order: SeenOrder) -> None:
         order.rests = True
-        self.books[order.instrument_id, order.side].setdefault(order.price, {})[order.order_id] = order
+        self.books[order.instrument_id, order.side].setdefault(order.book_price, {})[order.order_id] = order
         self._touched.add(order.instrument_id)
 
     def _take(self, order: SeenOrder) -> None:
         levels = self.books[order.instrument_id, order.side]
-        del levels[order.price][order.order_id]
-        if not levels[order.price]:
-            del levels[order.price]
+        price = order.book_price
+        del levels[price][order.order_id]
+        if not levels[price]:
+            del levels[price]
         order.rests = False
 
     def _end(self, order: SeenOrder) -> None:
@@ -300,7 +354,7 @@ class EventChecker:
     def _is_first(self, order: SeenOrder) -> bool:
         levels = self.books[order.instrument_id, order.side]
         best = max(levels) if order.side == BUY else min(levels)
-        return order.price == best and next(iter(levels[best])) == order.order_id
+        return order.book_price == best and next(iter(levels[best])) == order.order_id
 
     @staticmethod
     def _is_within(order: SeenOrder, price: int) -> bool:

@@ -133,7 +133,7 @@ class Allocations:
         settings = self.of.get(order.instrument_id)
         if settings is None or settings.is_fifo() or not settings.top or order.leaves < settings.top_min_lots:
             return
-        if own.best() == order.price and len(own.levels[order.price]) == 1:
+        if own.best() == order.book_price and len(own.levels[order.book_price]) == 1:
             self.top_orders[order.instrument_id, order.side] = order
 
     def note_left(self, order: Order) -> None:

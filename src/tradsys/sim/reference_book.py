@@ -9,13 +9,18 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tradsys.wire.enums import Side, StpMode
+from tradsys.wire.enums import OrderType, Side, StpMode
 
 if TYPE_CHECKING:
     from tradsys.sim.reference_engine import Session
 
 BUY = int(Side.BUY)
 SELL = int(Side.SELL)
+MARKET = int(OrderType.MARKET)
+MARKET_BUY, MARKET_SELL = (
+    (1 << 63) - 1,
+    -(1 << 63),
+)  # where market orders rest: before every limit of their side
 STP_NONE = int(StpMode.NONE)
 STP_CANCEL_OLDEST = int(StpMode.CANCEL_OLDEST)
 
@@ -59,6 +64,13 @@ class Order:
         return self.order_id & 0xFFFFFF
 
     @property
+    def book_price(self) -> int:
+        """Price of the level the order rests on [ticks]; market orders rest before all limits (11.4)."""
+        if self.order_type != MARKET:
+            return self.price
+        return MARKET_BUY if self.side == BUY else MARKET_SELL
+
+    @property
     def filled(self) -> int:
         """Lots matched so far."""
         return self.total - self.leaves
@@ -95,19 +107,20 @@ class BookSide:
 
     def add(self, order: Order) -> None:
         """Put an order at the back of its level."""
-        level = self.levels.get(order.price)
+        level = self.levels.get(order.book_price)
         if level is None:
-            insort(self.prices, order.price)
-            level = self.levels[order.price] = {}
+            insort(self.prices, order.book_price)
+            level = self.levels[order.book_price] = {}
         level[order.order_id] = order
 
     def remove(self, order: Order) -> None:
         """Take an order out; an empty level goes with it."""
-        level = self.levels[order.price]
+        price = order.book_price
+        level = self.levels[price]
         del level[order.order_id]
         if not level:
-            del self.levels[order.price]
-            del self.prices[bisect_left(self.prices, order.price)]
+            del self.levels[price]
+            del self.prices[bisect_left(self.prices, price)]
 
     def orders(self) -> Iterator[Order]:
         """All orders, best price first, each level in order of arrival."""
@@ -141,7 +154,7 @@ class BookSide:
         for price, level in self.levels.items():
             assert level, f"empty level at {price}"
             for order in level.values():
-                assert order.price == price, f"order of {order.price} in level {price}"
+                assert order.book_price == price, f"order of {order.price} in level {price}"
                 assert order.side == self.side, "order of the other side"
                 assert 0 < order.leaves <= order.total, f"leaves {order.leaves} of {order.total}"
 
@@ -152,7 +165,7 @@ class BookSide:
 
 
 class ReferenceBook:
-    """Bids and asks of one instrument. Invariant: the best bid is below the best ask."""
+    """Bids and asks of one instrument. Invariant: the best bid is below the best ask, unless the book is called."""
 
     def __init__(self) -> None:
         self.sides = {BUY: BookSide(BUY), SELL: BookSide(SELL)}
@@ -165,9 +178,9 @@ class ReferenceBook:
         """The side an order of `side` matches against."""
         return self.sides[SELL if side == BUY else BUY]
 
-    def check(self) -> None:
-        """Assert the invariants of both sides and that the book is not crossed."""
+    def check(self, *, called: bool = False) -> None:
+        """Assert the invariants of both sides and, of a book not called (11.5), that it is not crossed."""
         for side in self.sides.values():
             side.check()
         bid, ask = self.sides[BUY].best(), self.sides[SELL].best()
-        assert bid is None or ask is None or bid < ask, f"crossed: bid {bid}, ask {ask}"
+        assert called or bid is None or ask is None or bid < ask, f"crossed: bid {bid}, ask {ask}"

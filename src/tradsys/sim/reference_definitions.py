@@ -11,6 +11,7 @@ from tradsys.sim.reference_book import Order, ReferenceBook
 from tradsys.wire.enums import AssetClass, CloseReason, InstrumentState, Permission, RejectReason, StpMode
 
 NOT_REFUSED = int(RejectReason.NONE)
+NO_PRICE = -(1 << 63)  # "there is none" among prices
 PERMISSIONS = int(Permission.TRADE | Permission.OPERATE)
 OPERATE = int(Permission.OPERATE)
 
@@ -49,6 +50,37 @@ class Account:
 
 
 @dataclass(eq=False)
+class Auction:
+    """What an instrument's phases need; all at its default on an instrument that knows OPEN, HALTED and CLOSED only."""
+
+    called: int = 0  # 11.5
+    ruled: int = 0  # SET_AUCTION_RULES was sent
+    last_price: int = NO_PRICE  # ticks
+    auction_price: int = NO_PRICE  # of the last auction, ticks
+    closing_price: int = NO_PRICE  # ticks
+    end: int = 0  # planned end of the call, ns; 0: none
+    due: int = 0  # end and delay, ns; 0: not drawn
+    state_after: int = 0
+    extensions: int = 0
+    extensions_max: int = 0
+    dynamic_range_bp: int = 0
+    static_range_bp: int = 0
+    extension_range_bp: int = 0
+    volatility_call_ns: int = 0
+    random_ns: int = 0
+    extension_ns: int = 0
+
+    def words(self) -> tuple[int, ...]:
+        """Words of the state hash (8.6); none where nothing was ever set."""
+        values = tuple(vars(self).values())
+        return () if values == tuple(vars(Auction()).values()) else (0x11, *values)
+
+    def drop_plan(self) -> None:
+        """The call has no planned end any more."""
+        self.end = self.due = self.state_after = self.extensions = 0
+
+
+@dataclass(eq=False)
 class Instrument:
     """What is traded, in ticks and lots."""
 
@@ -68,6 +100,7 @@ class Instrument:
     qty_max_lots: int
     state: int = int(InstrumentState.CLOSED)
     entitlements: dict[int, int] = field(default_factory=dict)  # participant_id -> allowed
+    auction: Auction = field(default_factory=Auction)
 
     def quantity_refusal(self, qty_lots: int) -> int:
         """Range, then increment."""
@@ -319,6 +352,7 @@ class Definitions:
         else:
             instrument.state = before.state
             instrument.entitlements = before.entitlements
+            instrument.auction = before.auction
         self.instruments[instrument.instrument_id] = instrument
         self._emit(
             events.write_instrument_defined(
@@ -367,20 +401,6 @@ class Definitions:
             if other.symbol == command.symbol and other.instrument_id != command.instrument_id:
                 return RejectReason.ALREADY_DEFINED
         return NOT_REFUSED
-
-    def _set_instrument_state(self, command: Any) -> None:
-        instrument = self.instruments.get(command.instrument_id)
-        reason = self._operator_refusal(
-            RejectReason.UNKNOWN_INSTRUMENT if instrument is None else NOT_REFUSED
-        )
-        if not reason and not InstrumentState.CLOSED <= command.state <= InstrumentState.HALTED:
-            reason = RejectReason.BAD_DEFINITION
-        if reason:
-            self._reject_command(command, reason)
-            return
-        assert instrument is not None
-        state_before, instrument.state = instrument.state, command.state
-        self._command_done(command, state_before=state_before)
 
     # ---------------------------------------------------------------- events
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from tradsys.sim import reference_events as events
 from tradsys.sim.reference_allocation import Allocations
+from tradsys.sim.reference_auctions import CALLS, GTX, SHUT, TIMES_IN_FORCE, Auctions
 from tradsys.sim.reference_book import BUY, SELL, STP_NONE, Order, ReferenceBook
-from tradsys.sim.reference_definitions import Account, Definitions, Instrument, Participant, Session
+from tradsys.sim.reference_definitions import Account, Instrument, Participant, Session
 from tradsys.sim.reference_hash import state_hash
 from tradsys.sim.reference_records import COMMANDS, as_bytes, split
 from tradsys.wire.enums import (
@@ -35,7 +36,7 @@ from tradsys.wire.records import EVENT_COMMON
 # Enum members as plain integers: attribute look-ups on enums are what the reference would spend its time on.
 LIMIT, MARKET = int(OrderType.LIMIT), int(OrderType.MARKET)
 DAY, IOC, FOK = int(TimeInForce.DAY), int(TimeInForce.IOC), int(TimeInForce.FOK)
-OPEN = int(InstrumentState.OPEN)
+OPEN, TRADE_AT_CLOSE = int(InstrumentState.OPEN), int(InstrumentState.TRADE_AT_CLOSE)
 TRADE = int(Permission.TRADE)
 POST_ONLY, KEEP_ON_DISCONNECT = int(OrderFlags.POST_ONLY), int(OrderFlags.KEEP_ON_DISCONNECT)
 RESTS, PRIORITY_KEPT = int(EventFlags.RESTS), int(EventFlags.PRIORITY_KEPT)
@@ -46,12 +47,13 @@ NEW_ORDER, CANCEL_ORDER, REDUCE_ORDER = (
     int(Template.REDUCE_ORDER),
 )
 REPLACE_ORDER, MASS_CANCEL = int(Template.REPLACE_ORDER), int(Template.MASS_CANCEL)
+KNOWN_TIMES_IN_FORCE = frozenset().union(*TIMES_IN_FORCE.values())
 NOT_REFUSED = int(RejectReason.NONE)
 
 __all__ = ["Account", "Instrument", "Participant", "ReferenceEngine", "Session"]
 
 
-class ReferenceEngine(Definitions):
+class ReferenceEngine(Auctions):
     """Decides commands by the rule book, one at a time.
 
     Parameters
@@ -104,6 +106,10 @@ class ReferenceEngine(Definitions):
             int(Template.CHECKPOINT): self._checkpoint,
             int(Template.SET_ALLOCATION): self.allocations.set_allocation,
             int(Template.SET_ALLOCATION_SHARE): self.allocations.set_share,
+            int(Template.SET_AUCTION_RULES): self._set_auction_rules,
+            int(Template.START_CALL): self._start_call,
+            int(Template.AUCTION_TIMER): self._auction_timer,
+            int(Template.PUBLISH_NAV): self._publish_nav,
         }
 
     # ---------------------------------------------------------------- the face
@@ -156,7 +162,7 @@ class ReferenceEngine(Definitions):
         """Walk everything and assert the invariants of engine and books."""
         in_books: dict[int, Order] = {}
         for instrument_id, book in self.books.items():
-            book.check()
+            book.check(called=bool(self.instruments[instrument_id].auction.called))
             for side in (BUY, SELL):
                 for order in book.sides[side].orders():
                     assert order.instrument_id == instrument_id, "order in another instrument's book"
@@ -187,29 +193,24 @@ class ReferenceEngine(Definitions):
             return
         order = self._make_order(command)
         other = self.books[order.instrument_id].other(order.side)
+        instrument = self.instruments[order.instrument_id]
         limit = None if order.order_type == MARKET else order.price
-        can_match = other.is_reached_by(limit)
-        may_rest = order.order_type == LIMIT and order.time_in_force not in (IOC, FOK)
+        if instrument.state == TRADE_AT_CLOSE:  # 11.12
+            limit = instrument.auction.closing_price
+        collects = instrument.state in CALLS  # 11.4
+        can_match = not collects and other.is_reached_by(limit)
+        may_rest = collects or (order.order_type == LIMIT and order.time_in_force not in (IOC, FOK))
         rests = may_rest and not can_match
-        self._emit(
-            events.write_accepted(
-                *self._order_head(
-                    order, order.total, order.leaves, self._report(order.session), self._client_seq
-                ),
-                order.side,
-                order.order_type,
-                order.time_in_force,
-                order.stp_mode,
-                order.flags,
-                RESTS if rests else 0,
-            )
-        )
+        self._accepted(order, RESTS if rests else 0)
         if order.time_in_force == FOK:  # 4.5
-            if self.allocations.is_fifo(order.instrument_id):
-                within_reach = other.reachable(limit, order.leaves, order.session, order.stp_mode)
+            in_range, reach = self._limit_in_range(instrument, order.side, limit, other.best())
+            if not in_range:
+                within_reach = 0
+            elif self.allocations.is_fifo(order.instrument_id):
+                within_reach = other.reachable(reach, order.leaves, order.session, order.stp_mode)
             else:
                 within_reach = self.allocations.reachable(
-                    other, limit, order.leaves, order.session, order.stp_mode
+                    other, reach, order.leaves, order.session, order.stp_mode
                 )
             if within_reach < order.leaves:
                 self._cancel_incoming(order, CancelReason.FOK_UNFILLABLE)
@@ -279,7 +280,8 @@ class ReferenceEngine(Definitions):
         del order.session.live[order.client_ref]
         order.client_ref = command.client_ref
         order.session.live[order.client_ref] = order
-        rests = keeps_place or not book.other(order.side).is_reached_by(order.price)
+        collects = self.instruments[order.instrument_id].state in CALLS
+        rests = keeps_place or collects or not book.other(order.side).is_reached_by(order.price)
         unsolicited = order.session is not self._sender
         flags = (
             (RESTS if rests else 0)
@@ -354,19 +356,21 @@ class ReferenceEngine(Definitions):
             account = self.accounts.get(command.account_id)
             if account is None or account.participant is not sender.participant or not account.enabled:
                 return RejectReason.UNKNOWN_ACCOUNT
-        if instrument.state != OPEN:
+        if instrument.state in SHUT:
             return RejectReason.INSTRUMENT_NOT_OPEN
         if command.side not in (BUY, SELL):
             return RejectReason.BAD_SIDE
         if command.order_type not in (LIMIT, MARKET):
             return RejectReason.BAD_ORDER_TYPE
-        if not DAY <= command.time_in_force <= FOK:
+        if command.time_in_force not in KNOWN_TIMES_IN_FORCE:
             return RejectReason.BAD_TIME_IN_FORCE
         if command.stp_mode > StpMode.CANCEL_BOTH:
             return RejectReason.BAD_STP_MODE
         if self._has_bad_order_flags(command):
             return RejectReason.BAD_FLAGS
-        reason = instrument.quantity_refusal(command.qty_lots)
+        reason = self._phase_refusal(
+            instrument, command.order_type, command.time_in_force, command.order_flags
+        ) or instrument.quantity_refusal(command.qty_lots)
         if reason:
             return reason
         if command.order_type == MARKET:
@@ -376,14 +380,18 @@ class ReferenceEngine(Definitions):
             reason = instrument.price_refusal(command.price_ticks)
             if reason:
                 return reason
+            if self._misses_the_close(instrument, command.price_ticks):
+                return RejectReason.NOT_CLOSING_PRICE
         if command.client_ref in sender.live:
             return RejectReason.DUPLICATE_CLIENT_REF
         other = self.books[command.instrument_id].other(command.side)
-        if command.order_flags & POST_ONLY and other.is_reached_by(command.price_ticks):
+        if self._posts_only(instrument, command.order_flags) and other.is_reached_by(command.price_ticks):
             return RejectReason.POST_ONLY_WOULD_MATCH
-        if not self.slots_freed and self.slots_used == self.orders_max:
-            return RejectReason.BOOK_FULL
-        return NOT_REFUSED
+        return NOT_REFUSED if self._has_room_for_an_order() else RejectReason.BOOK_FULL
+
+    def _has_room_for_an_order(self) -> bool:
+        """Whether a slot is free (1.7)."""
+        return bool(self.slots_freed) or self.slots_used < self.orders_max
 
     def _has_bad_order_flags(self, command: Any) -> bool:
         """Rule 3.3."""
@@ -402,25 +410,31 @@ class ReferenceEngine(Definitions):
             return reason
         assert self._sender is not None
         instrument = self.instruments[command.instrument_id]
-        if instrument.state != OPEN:
+        if instrument.state in SHUT:
             return RejectReason.INSTRUMENT_NOT_OPEN
         if command.order_flags & ~POST_ONLY or self._padding_set:
             return RejectReason.BAD_FLAGS
-        reason = instrument.quantity_refusal(command.qty_lots) or instrument.price_refusal(
-            command.price_ticks
+        reason = (
+            self._phase_refusal(instrument, LIMIT, DAY, command.order_flags)
+            or instrument.quantity_refusal(command.qty_lots)
+            or instrument.price_refusal(command.price_ticks)
         )
         if reason:
             return reason
+        if self._misses_the_close(instrument, command.price_ticks):
+            return RejectReason.NOT_CLOSING_PRICE
         owner = self._sender if order is None else order.session  # 5.5
         holder = owner.live.get(command.client_ref)
         if holder is not None and holder is not order:
             return RejectReason.DUPLICATE_CLIENT_REF
         if order is None:
             return RejectReason.UNKNOWN_ORDER
+        if order.order_type == MARKET:  # 11.4
+            return RejectReason.BAD_ORDER_TYPE
         if command.qty_lots <= order.filled:
             return RejectReason.QTY_BELOW_FILLED
         other = self.books[order.instrument_id].other(order.side)
-        if command.order_flags & POST_ONLY and other.is_reached_by(command.price_ticks):
+        if self._posts_only(instrument, command.order_flags) and other.is_reached_by(command.price_ticks):
             return RejectReason.POST_ONLY_WOULD_MATCH
         return NOT_REFUSED
 
@@ -479,9 +493,10 @@ class ReferenceEngine(Definitions):
 
     # ---------------------------------------------------------------- matching
 
-    def _make_order(self, command: Any) -> Order:
-        """Give an accepted order its id and slot (1.5) and its reference."""
-        assert self._sender is not None
+    def _make_order(self, command: Any, owner: Session | None = None) -> Order:
+        """Give an accepted order its id and slot (1.5) and its reference; it is the sender's unless `owner` is given."""
+        session = owner or self._sender
+        assert session is not None
         if self.slots_freed:
             slot = self.slots_freed.pop()
         else:
@@ -494,7 +509,7 @@ class ReferenceEngine(Definitions):
         order.client_ref = command.client_ref
         order.price = command.price_ticks
         order.total = order.leaves = command.qty_lots
-        order.session = self._sender
+        order.session = session
         order.account_id = command.account_id
         order.instrument_id = command.instrument_id
         order.side = command.side
@@ -508,10 +523,18 @@ class ReferenceEngine(Definitions):
     def _enter(self, order: Order, limit: int | None, rests: bool, may_rest: bool) -> None:
         """Match an order that has been accepted or replaced, then rest it or cancel what is left (4.3, 4.4)."""
         if not rests:
-            ended = self._match(order, limit)
-            if ended:
+            instrument = self.instruments[order.instrument_id]
+            other = self.books[order.instrument_id].other(order.side)
+            in_range, reach = self._limit_in_range(instrument, order.side, limit, other.best())
+            if in_range and self._match(order, reach):
                 return
-            if not may_rest:
+            stopped_at = other.best()
+            if stopped_at is not None and other.is_reached_by(limit):  # 11.15: the range ended it, not the limit
+                self._interrupt(instrument, stopped_at)
+                if order.time_in_force in (IOC, GTX):
+                    self._cancel_incoming(order, CancelReason.PRICE_RANGE)
+                    return
+            elif not may_rest:
                 if order.time_in_force == IOC:
                     self._cancel_incoming(order, CancelReason.IOC_REMAINDER)
                 else:
@@ -581,8 +604,12 @@ class ReferenceEngine(Definitions):
                 order.account_id,
                 incoming_report,
                 order.side,
+                0,
             )
         )
+        auction = self.instruments[order.instrument_id].auction
+        if auction.ruled:  # 11.13
+            auction.last_price = resting.price
 
     def _cancel_resting(self, order: Order, reason: int, *, unsolicited: bool) -> None:
         """Cancel an order on the book."""
@@ -677,6 +704,20 @@ class ReferenceEngine(Definitions):
         )
 
     # ---------------------------------------------------------------- events of orders
+
+    def _accepted(self, order: Order, flags: int) -> None:
+        client_seq = self._client_seq if order.session is self._sender else 0
+        self._emit(
+            events.write_accepted(
+                *self._order_head(order, order.total, order.leaves, self._report(order.session), client_seq),
+                order.side,
+                order.order_type,
+                order.time_in_force,
+                order.stp_mode,
+                order.flags,
+                flags,
+            )
+        )
 
     def _order_head(
         self, order: Order, qty_lots: int, leaves_lots: int, report_seq: int, client_seq: int

@@ -22,7 +22,7 @@ write_executed = Layout(
     Template.ORDER_EXECUTED,
     "seq ts_ns cause_seq resting_order_id resting_client_ref price_ticks qty_lots resting_leaves_lots instrument_id "
     "resting_session_id resting_account_id resting_report_seq incoming_order_id incoming_client_ref "
-    "incoming_leaves_lots incoming_session_id incoming_account_id incoming_report_seq incoming_side",
+    "incoming_leaves_lots incoming_session_id incoming_account_id incoming_report_seq incoming_side event_flags",
 ).writer()
 write_canceled = Layout(
     Template.ORDER_CANCELED,
@@ -69,4 +69,22 @@ write_allocation_set = Layout(
     Template.ALLOCATION_SET,
     "seq ts_ns cause_seq pro_rata_min_lots top_min_lots top_max_lots instrument_id session_id participant_id report_seq "
     "share_count fifo_bp share_bp top rounding",
+).writer()
+write_phase_changed = Layout(
+    Template.PHASE_CHANGED,
+    "seq ts_ns cause_seq price_ticks end_ts_ns instrument_id session_id report_seq state state_before",
+).writer()
+write_auction_indicative = Layout(
+    Template.AUCTION_INDICATIVE,
+    "seq ts_ns cause_seq price_ticks qty_lots surplus_lots reference_price_ticks end_ts_ns instrument_id session_id "
+    "report_seq state surplus_side",
+).writer()
+write_auction_uncrossed = Layout(
+    Template.AUCTION_UNCROSSED,
+    "seq ts_ns cause_seq price_ticks qty_lots surplus_lots reference_price_ticks instrument_id session_id report_seq "
+    "state surplus_side",
+).writer()
+write_call_extended = Layout(
+    Template.CALL_EXTENDED,
+    "seq ts_ns cause_seq price_ticks reference_price_ticks end_ts_ns instrument_id session_id report_seq state extension_count",
 ).writer()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from tradsys.sim.reference_book import BUY, SELL, Order
@@ -18,8 +18,13 @@ MASK = (1 << 64) - 1
 
 def state_hash(engine: ReferenceEngine) -> int:
     """Hash of the words below, as an unsigned 64-bit number."""
+    return hash_words(_words(engine))
+
+
+def hash_words(words: Iterable[int]) -> int:
+    """Hash of words, as an unsigned 64-bit number."""
     h = START
-    for word in _words(engine):
+    for word in words:
         h = ((h ^ (word & MASK)) * FACTOR) & MASK
         h ^= h >> 29
     return h
@@ -37,6 +42,7 @@ def _words(engine: ReferenceEngine) -> Iterator[int]:
         yield from (account_id, account.participant.participant_id, account.enabled)
     for _, instrument in sorted(engine.instruments.items()):  # 8.3
         yield from _instrument_words(instrument)
+        yield from instrument.auction.words()  # 8.6
         book = engine.books[instrument.instrument_id]
         for side in (BUY, SELL):
             for order in book.sides[side].orders():

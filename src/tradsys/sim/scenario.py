@@ -14,8 +14,8 @@ A scenario reads::
 The heading names the scenario and the rules it proves. A command line is a sender, a verb and its arguments; the
 lines after it that begin with `>` are all its events, in order. `bids` and `asks` (of instrument X, or `bids Y`)
 give every order of a side: levels from the best on, separated by `;`, each level's orders in priority. References are
-words or numbers; `#a` is the order id of the order entered as `a`. `name=value` sets, or in an event demands, any
-field of the record by its name in the schema. An `engine` line under the heading sets capacities.
+words or numbers; `#a` is the order id of the order entered as `a`; `none` is no price or no side. `name=value` sets,
+or in an event demands, any field of the record by its name in the schema. An `engine` line under the heading sets capacities.
 
 The world of every scenario: participants 1 (sessions A1, A2; account 101), 2 (B1, B2; account 201) and 3 (C1) may
 trade, participant 9 (session OP) may operate; instruments X and Y are open, Z is closed; everybody's self-trades
@@ -33,6 +33,8 @@ from typing import Any
 import numpy as np
 
 from tradsys.sim import commands
+from tradsys.sim.reference_book import MARKET_BUY, MARKET_SELL
+from tradsys.sim.reference_definitions import NO_PRICE
 from tradsys.sim.reference_records import COMMANDS, read_events
 from tradsys.wire import enums
 from tradsys.wire.enums import EventFlags, OrderFlags, OrderType, Permission, Side, Template, TimeInForce
@@ -46,6 +48,7 @@ CAPACITIES = {
     "sessions_max": 1000,
     "accounts_max": 1000,
 }
+MARKET_PRICES = {"market_buy": MARKET_BUY, "market_sell": MARKET_SELL}  # levels of market orders
 _KINDS = {
     "accepted": Template.ORDER_ACCEPTED,
     "rejected": Template.ORDER_REJECTED,
@@ -60,6 +63,10 @@ _KINDS = {
     "refused": Template.COMMAND_REJECTED,
     "checkpoint": Template.CHECKPOINT_TAKEN,
     "allocation": Template.ALLOCATION_SET,
+    "phase": Template.PHASE_CHANGED,
+    "indicative": Template.AUCTION_INDICATIVE,
+    "uncrossed": Template.AUCTION_UNCROSSED,
+    "extended": Template.CALL_EXTENDED,
 }
 # Positional arguments of each event line; `@` and `left` are words for the reader.
 _ARGUMENTS = {
@@ -79,6 +86,10 @@ _ARGUMENTS = {
     "refused": ("refused_template", "reject_reason"),
     "checkpoint": (),
     "allocation": ("instrument_id",),
+    "phase": ("state_before", "state"),
+    "indicative": ("qty_lots", "@", "price_ticks", "left", "surplus_side", "surplus_lots"),
+    "uncrossed": ("qty_lots", "@", "price_ticks", "left", "surplus_side", "surplus_lots"),
+    "extended": ("extension_count", "@", "price_ticks"),
 }
 _FIELD_ENUMS: dict[str, Any] = {
     "side": enums.Side,
@@ -88,6 +99,8 @@ _FIELD_ENUMS: dict[str, Any] = {
     "stp_mode": enums.StpMode,
     "state": enums.InstrumentState,
     "state_before": enums.InstrumentState,
+    "state_after": enums.InstrumentState,
+    "surplus_side": enums.Side,
     "asset_class": enums.AssetClass,
     "close_reason": enums.CloseReason,
     "cancel_reason": enums.CancelReason,
@@ -309,6 +322,35 @@ class Runner:
             self._option(option, fields)
         return Template.REPLACE_ORDER
 
+    def _verb_state(self, words: list[str], fields: dict[str, Any]) -> int:
+        """`state STATE` of instrument X."""
+        fields |= {"instrument_id": INSTRUMENTS["X"], "state": enums.InstrumentState[words[0]]}
+        return Template.SET_INSTRUMENT_STATE
+
+    def _verb_rules(self, words: list[str], fields: dict[str, Any]) -> int:
+        """`rules @ REFERENCE_PRICE`, or `none` to leave it, of instrument X; the rest is given by name."""
+        price = NO_PRICE if words[0] == "none" else int(words[0])
+        fields |= {"instrument_id": INSTRUMENTS["X"], "reference_price_ticks": price}
+        return Template.SET_AUCTION_RULES
+
+    def _verb_call(self, words: list[str], fields: dict[str, Any]) -> int:
+        """`call STATE STATE_AFTER END` of instrument X."""
+        state, state_after = (enums.InstrumentState[word] for word in words[:2])
+        fields |= {"instrument_id": INSTRUMENTS["X"], "state": state, "state_after": state_after}
+        fields["end_ts_ns"] = int(words[2])
+        return Template.START_CALL
+
+    def _verb_timer(self, words: list[str], fields: dict[str, Any]) -> int:
+        """`timer TIME` of instrument X."""
+        fields |= {"instrument_id": INSTRUMENTS["X"], "ts_ns": int(words[0])}
+        return Template.AUCTION_TIMER
+
+    def _verb_nav(self, words: list[str], fields: dict[str, Any]) -> int:
+        """`nav @ PRICE` of instrument X; the issuer is session C1."""
+        fields |= {"instrument_id": INSTRUMENTS["X"], "price_ticks": int(words[0])}
+        fields["issuer_session_id"] = SESSIONS["C1"]
+        return Template.PUBLISH_NAV
+
     # ---------------------------------------------------------------- events and books
 
     def _difference(self, text: str, template: int, event: Any) -> str | None:
@@ -343,11 +385,13 @@ class Runner:
 
     def _value(self, name: str, word: str) -> Any:
         """Value of a field as written in a scenario."""
-        if name in _FIELD_ENUMS and not word[0].isdigit() and word[0] != "-":
+        if name in _FIELD_ENUMS and not word[0].isdigit() and word[0] != "-" and word != "none":
             total = 0
             for part in word.split("|"):
                 total |= int(_FIELD_ENUMS[name][part])
             return total
+        if word == "none":
+            return NO_PRICE if name.endswith("price_ticks") else 0
         if word.startswith("#"):
             return self._order_id(word)
         if name.endswith("client_ref"):
@@ -383,7 +427,7 @@ class Runner:
             raise ScenarioError(f"levels (price, lots, orders) are {depth}, not {totals}")
         if hasattr(self.engine, "resting"):
             flat = [(price, ref, lots) for price, orders in expected for ref, lots in orders]
-            found = [(o.price, o.client_ref, o.leaves) for o in self.engine.resting(instrument_id, side)]
+            found = [(o.book_price, o.client_ref, o.leaves) for o in self.engine.resting(instrument_id, side)]
             if found != flat:
                 raise ScenarioError(f"orders (price, reference, leaves) are {found}, not {flat}")
 
@@ -394,5 +438,10 @@ def _read_levels(text: str) -> list[tuple[int, list[tuple[int, int]]]]:
     for part in [] if text.strip() == "-" else text.split(";"):
         price, _, orders = part.partition(":")
         pairs = [order.split("=") for order in orders.split()]
-        levels.append((int(price), [(reference_of(ref), int(lots)) for ref, lots in pairs]))
+        levels.append(
+            (
+                MARKET_PRICES[price.strip()] if price.strip() in MARKET_PRICES else int(price),
+                [(reference_of(ref), int(lots)) for ref, lots in pairs],
+            )
+        )
     return levels

@@ -238,8 +238,75 @@ def define_instrument(
 
 
 def set_instrument_state(instrument_id: int, state: InstrumentState, **sequencing: int) -> np.ndarray:
-    """Open, halt or close an instrument."""
+    """Take an instrument to another phase: open, halt or close it, begin or end a call."""
     return record(Template.SET_INSTRUMENT_STATE, instrument_id=instrument_id, state=state, **sequencing)
+
+
+def set_auction_rules(
+    instrument_id: int,
+    *,
+    reference_price_ticks: int | None = None,
+    dynamic_range_bp: int = 0,
+    static_range_bp: int = 0,
+    extension_range_bp: int = 0,
+    volatility_call_ns: int = 0,
+    random_ns: int = 0,
+    extension_ns: int = 0,
+    extensions_max: int = 0,
+    **sequencing: int,
+) -> np.ndarray:
+    """Set price ranges, extensions and, unless it is None, the reference price of an instrument."""
+    return record(
+        Template.SET_AUCTION_RULES,
+        instrument_id=instrument_id,
+        reference_price_ticks=-(1 << 63) if reference_price_ticks is None else reference_price_ticks,
+        dynamic_range_bp=dynamic_range_bp,
+        static_range_bp=static_range_bp,
+        extension_range_bp=extension_range_bp,
+        volatility_call_ns=volatility_call_ns,
+        random_ns=random_ns,
+        extension_ns=extension_ns,
+        extensions_max=extensions_max,
+        **sequencing,
+    )
+
+
+def start_call(
+    instrument_id: int,
+    state: InstrumentState,
+    *,
+    end_ts_ns: int,
+    state_after: InstrumentState = InstrumentState.OPEN,
+    **sequencing: int,
+) -> np.ndarray:
+    """Begin the call of an auction that an AUCTION_TIMER ends at ``end_ts_ns`` or later."""
+    return record(
+        Template.START_CALL,
+        instrument_id=instrument_id,
+        state=state,
+        state_after=state_after,
+        end_ts_ns=end_ts_ns,
+        **sequencing,
+    )
+
+
+def auction_timer(instrument_id: int, **sequencing: int) -> np.ndarray:
+    """Publish what an instrument's auction would come to, or end its call when it is due."""
+    return record(Template.AUCTION_TIMER, instrument_id=instrument_id, **sequencing)
+
+
+def publish_nav(
+    instrument_id: int, price_ticks: int, *, issuer_session_id: int, client_ref: int, **sequencing: int
+) -> np.ndarray:
+    """Execute what was collected for a fund; the issuer's session takes what is left over, under ``client_ref``."""
+    return record(
+        Template.PUBLISH_NAV,
+        instrument_id=instrument_id,
+        price_ticks=price_ticks,
+        issuer_session_id=issuer_session_id,
+        client_ref=client_ref,
+        **sequencing,
+    )
 
 
 def define_participant(

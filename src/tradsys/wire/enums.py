@@ -24,6 +24,10 @@ class Template(IntEnum):
     CHECKPOINT = 27
     SET_ALLOCATION = 36
     SET_ALLOCATION_SHARE = 37
+    SET_AUCTION_RULES = 28
+    START_CALL = 29
+    AUCTION_TIMER = 30
+    PUBLISH_NAV = 31
     ORDER_ACCEPTED = 64
     ORDER_REJECTED = 65
     ORDER_EXECUTED = 66
@@ -37,6 +41,10 @@ class Template(IntEnum):
     COMMAND_REJECTED = 82
     CHECKPOINT_TAKEN = 83
     ALLOCATION_SET = 92
+    PHASE_CHANGED = 84
+    AUCTION_INDICATIVE = 85
+    AUCTION_UNCROSSED = 86
+    CALL_EXTENDED = 87
     PACKET = 128
     MD_ORDER_ADD = 130
     MD_ORDER_REDUCE = 131
@@ -50,6 +58,7 @@ class Template(IntEnum):
     MD_INSTRUMENT = 139
     SNAPSHOT_BEGIN = 140
     SNAPSHOT_END = 141
+    MD_AUCTION = 142
     GAP_FILL_REQUEST = 150
     SNAPSHOT_REQUEST = 151
     REQUEST_REFUSED = 152
@@ -90,6 +99,14 @@ class TimeInForce(IntEnum):
     IOC = 3
     #: matches whole at once or not at all
     FOK = 4
+    #: for the opening auction; what it leaves is cancelled
+    AT_OPEN = 6
+    #: for the closing auction; what it leaves is cancelled
+    AT_CLOSE = 7
+    #: for the next uncross; what it leaves is cancelled
+    GOOD_FOR_AUCTION = 8
+    #: rests until the next call begins
+    GTX = 9
 
 
 class StpMode(IntEnum):
@@ -121,6 +138,8 @@ class EventFlags(IntFlag):
     PRIORITY_KEPT = 2
     #: not asked for by the order's owner
     UNSOLICITED = 4
+    #: a match of an uncross: both orders rested, the price is the auction's
+    AUCTION = 256
 
 
 class InstrumentState(IntEnum):
@@ -132,6 +151,22 @@ class InstrumentState(IntEnum):
     OPEN = 2
     #: no new orders, no replaces; cancels and reduces accepted
     HALTED = 3
+    #: orders collect for the opening auction
+    PRE_OPEN = 4
+    #: call of the opening auction
+    OPENING_AUCTION = 5
+    #: call after a price left its range
+    VOLATILITY_AUCTION = 6
+    #: call of the closing auction
+    CLOSING_AUCTION = 7
+    #: continuous trading at the closing price only
+    TRADE_AT_CLOSE = 8
+    #: orders for a fund collect until its NAV is published
+    NAV_COLLECTION = 9
+    #: as HALTED, said to be so that participants can cancel
+    CANCEL_ONLY = 10
+    #: limit orders that match nothing on entry
+    POST_ONLY = 11
 
 
 class AssetClass(IntEnum):
@@ -190,6 +225,12 @@ class CancelReason(IntEnum):
     MASS_CANCEL = 6
     DISCONNECT = 7
     EXPIRED = 8
+    #: what an uncross left of an order that was for it alone
+    AUCTION_REMAINDER = 17
+    #: a GTX order when a call began
+    CALL_BEGAN = 18
+    #: what is left of an order whose next match would leave the price range
+    PRICE_RANGE = 19
 
 
 class RejectReason(IntEnum):
@@ -249,6 +290,10 @@ class RejectReason(IntEnum):
     ALREADY_DEFINED = 33
     #: a range or snapshot that is no longer held
     NOT_AVAILABLE = 34
+    #: an order type, time in force or flag the instrument's state does not take
+    WRONG_PHASE = 45
+    #: in TRADE_AT_CLOSE another price than the closing price
+    NOT_CLOSING_PRICE = 46
 
 
 class ReportType(IntEnum):
@@ -274,6 +319,17 @@ class Liquidity(IntEnum):
     ADDED = 1
     #: the incoming party of the match
     REMOVED = 2
+
+
+class AuctionNews(IntEnum):
+    """What an MdAuction tells."""
+
+    #: an uncross now would come to this
+    INDICATIVE = 1
+    #: the auction came to this
+    UNCROSSED = 2
+    #: the call goes on: this price was out of range
+    EXTENDED = 3
 
 
 class Channel(IntEnum):

@@ -290,6 +290,63 @@ SET_ALLOCATION_SHARE = _record(
     ("share_bp", "<u2", 48),
     ("pad", ("<u1", (6,)), 50),
 )
+#: Price ranges, extensions and reference price of an instrument
+SET_AUCTION_RULES = _record(
+    96,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("instrument_id", "<u4", 40),
+    ("dynamic_range_bp", "<u4", 44),
+    ("static_range_bp", "<u4", 48),
+    ("extension_range_bp", "<u4", 52),
+    ("reference_price_ticks", "<i8", 56),
+    ("volatility_call_ns", "<i8", 64),
+    ("random_ns", "<i8", 72),
+    ("extension_ns", "<i8", 80),
+    ("extensions_max", "<u1", 88),
+    ("pad", ("<u1", (3,)), 89),
+    ("pad2", ("<u1", (4,)), 92),
+)
+#: Begin the call of an auction and plan its end
+START_CALL = _record(
+    56,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("instrument_id", "<u4", 40),
+    ("state", "<u1", 44),
+    ("state_after", "<u1", 45),
+    ("pad", ("<u1", (2,)), 46),
+    ("end_ts_ns", "<i8", 48),
+)
+#: Timer: publish what the auction would come to, or end the call when it is due
+AUCTION_TIMER = _record(
+    48,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("instrument_id", "<u4", 40),
+    ("pad", ("<u1", (4,)), 44),
+)
+#: Execute what was collected for a fund at its net asset value
+PUBLISH_NAV = _record(
+    56,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("instrument_id", "<u4", 40),
+    ("issuer_session_id", "<u4", 44),
+    ("price_ticks", "<i8", 48),
+)
 ORDER_ACCEPTED = _record(
     128,
     ("seq", "<u8", 8),
@@ -338,7 +395,7 @@ ORDER_REJECTED = _record(
     ("orig_client_ref", "<u8", 104),
     ("pad2", ("<u1", (16,)), 112),
 )
-#: A match; its seq is the match id; the price is the resting order's
+#: A match; its seq is the match id; the price is the resting order's, of an AUCTION match the auction's
 ORDER_EXECUTED = _record(
     128,
     ("seq", "<u8", 8),
@@ -360,7 +417,8 @@ ORDER_EXECUTED = _record(
     ("incoming_account_id", "<u4", 116),
     ("incoming_report_seq", "<u4", 120),
     ("incoming_side", "<u1", 124),
-    ("pad", ("<u1", (3,)), 125),
+    ("pad", "<u1", 125),
+    ("event_flags", "<u2", 126),
 )
 ORDER_CANCELED = _record(
     128,
@@ -594,6 +652,91 @@ ALLOCATION_SET = _record(
     ("pad2", ("<u1", (6,)), 98),
     ("pad3", ("<u1", (24,)), 104),
 )
+#: The venue itself changed an instrument's state: a call ended, or a price left its range
+PHASE_CHANGED = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("price_ticks", "<i8", 32),
+    ("end_ts_ns", "<i8", 40),
+    ("pad", ("<u1", (24,)), 48),
+    ("instrument_id", "<u4", 72),
+    ("session_id", "<u4", 76),
+    ("pad2", ("<u1", (4,)), 80),
+    ("report_seq", "<u4", 84),
+    ("pad6", ("<u1", (4,)), 88),
+    ("state", "<u1", 92),
+    ("state_before", "<u1", 93),
+    ("pad3", ("<u1", (2,)), 94),
+    ("pad4", ("<u1", (8,)), 96),
+    ("pad5", ("<u1", (24,)), 104),
+)
+#: What an uncross now would come to
+AUCTION_INDICATIVE = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("price_ticks", "<i8", 32),
+    ("qty_lots", "<i8", 40),
+    ("surplus_lots", "<i8", 48),
+    ("reference_price_ticks", "<i8", 56),
+    ("end_ts_ns", "<i8", 64),
+    ("instrument_id", "<u4", 72),
+    ("session_id", "<u4", 76),
+    ("pad2", ("<u1", (4,)), 80),
+    ("report_seq", "<u4", 84),
+    ("pad6", ("<u1", (4,)), 88),
+    ("state", "<u1", 92),
+    ("surplus_side", "<u1", 93),
+    ("pad3", ("<u1", (2,)), 94),
+    ("pad4", ("<u1", (8,)), 96),
+    ("pad5", ("<u1", (24,)), 104),
+)
+#: An auction's result; its matches follow
+AUCTION_UNCROSSED = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("price_ticks", "<i8", 32),
+    ("qty_lots", "<i8", 40),
+    ("surplus_lots", "<i8", 48),
+    ("reference_price_ticks", "<i8", 56),
+    ("pad", ("<u1", (8,)), 64),
+    ("instrument_id", "<u4", 72),
+    ("session_id", "<u4", 76),
+    ("pad2", ("<u1", (4,)), 80),
+    ("report_seq", "<u4", 84),
+    ("pad6", ("<u1", (4,)), 88),
+    ("state", "<u1", 92),
+    ("surplus_side", "<u1", 93),
+    ("pad3", ("<u1", (2,)), 94),
+    ("pad4", ("<u1", (8,)), 96),
+    ("pad5", ("<u1", (24,)), 104),
+)
+#: A call that was due goes on: its price was out of range
+CALL_EXTENDED = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("price_ticks", "<i8", 32),
+    ("reference_price_ticks", "<i8", 40),
+    ("end_ts_ns", "<i8", 48),
+    ("pad", ("<u1", (16,)), 56),
+    ("instrument_id", "<u4", 72),
+    ("session_id", "<u4", 76),
+    ("pad2", ("<u1", (4,)), 80),
+    ("report_seq", "<u4", 84),
+    ("pad6", ("<u1", (4,)), 88),
+    ("state", "<u1", 92),
+    ("extension_count", "<u1", 93),
+    ("pad3", ("<u1", (2,)), 94),
+    ("pad4", ("<u1", (8,)), 96),
+    ("pad5", ("<u1", (24,)), 104),
+)
 #: Head of every market data packet; message_count records follow. On the wire 8 bytes precede it: the channel as u16, the topic a SUB socket filters by, and six zero bytes
 PACKET = _record(
     48,
@@ -754,6 +897,21 @@ SNAPSHOT_END = _record(
     ("order_count", "<u8", 24),
     ("instrument_id", "<u4", 32),
     ("pad", ("<u1", (4,)), 36),
+)
+#: STATUS: what an auction would come to, came to, or why its call goes on
+MD_AUCTION = _record(
+    64,
+    ("ts_ns", "<i8", 8),
+    ("price_ticks", "<i8", 16),
+    ("qty_lots", "<i8", 24),
+    ("surplus_lots", "<i8", 32),
+    ("reference_price_ticks", "<i8", 40),
+    ("end_ts_ns", "<i8", 48),
+    ("instrument_id", "<u4", 56),
+    ("state", "<u1", 60),
+    ("surplus_side", "<u1", 61),
+    ("auction_news", "<u1", 62),
+    ("pad", "<u1", 63),
 )
 #: Ask for messages first_seq .. first_seq + count - 1 of a channel
 GAP_FILL_REQUEST = _record(
@@ -935,6 +1093,10 @@ DTYPES: dict[int, np.dtype] = {
     Template.CHECKPOINT: CHECKPOINT,
     Template.SET_ALLOCATION: SET_ALLOCATION,
     Template.SET_ALLOCATION_SHARE: SET_ALLOCATION_SHARE,
+    Template.SET_AUCTION_RULES: SET_AUCTION_RULES,
+    Template.START_CALL: START_CALL,
+    Template.AUCTION_TIMER: AUCTION_TIMER,
+    Template.PUBLISH_NAV: PUBLISH_NAV,
     Template.ORDER_ACCEPTED: ORDER_ACCEPTED,
     Template.ORDER_REJECTED: ORDER_REJECTED,
     Template.ORDER_EXECUTED: ORDER_EXECUTED,
@@ -948,6 +1110,10 @@ DTYPES: dict[int, np.dtype] = {
     Template.COMMAND_REJECTED: COMMAND_REJECTED,
     Template.CHECKPOINT_TAKEN: CHECKPOINT_TAKEN,
     Template.ALLOCATION_SET: ALLOCATION_SET,
+    Template.PHASE_CHANGED: PHASE_CHANGED,
+    Template.AUCTION_INDICATIVE: AUCTION_INDICATIVE,
+    Template.AUCTION_UNCROSSED: AUCTION_UNCROSSED,
+    Template.CALL_EXTENDED: CALL_EXTENDED,
     Template.PACKET: PACKET,
     Template.MD_ORDER_ADD: MD_ORDER_ADD,
     Template.MD_ORDER_REDUCE: MD_ORDER_REDUCE,
@@ -961,6 +1127,7 @@ DTYPES: dict[int, np.dtype] = {
     Template.MD_INSTRUMENT: MD_INSTRUMENT,
     Template.SNAPSHOT_BEGIN: SNAPSHOT_BEGIN,
     Template.SNAPSHOT_END: SNAPSHOT_END,
+    Template.MD_AUCTION: MD_AUCTION,
     Template.GAP_FILL_REQUEST: GAP_FILL_REQUEST,
     Template.SNAPSHOT_REQUEST: SNAPSHOT_REQUEST,
     Template.REQUEST_REFUSED: REQUEST_REFUSED,
@@ -1011,6 +1178,10 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
     Template.SET_ALLOCATION: {
         "rounding": enums.AllocationRounding,
     },
+    Template.START_CALL: {
+        "state": enums.InstrumentState,
+        "state_after": enums.InstrumentState,
+    },
     Template.ORDER_ACCEPTED: {
         "side": enums.Side,
         "order_type": enums.OrderType,
@@ -1026,6 +1197,7 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
     },
     Template.ORDER_EXECUTED: {
         "incoming_side": enums.Side,
+        "event_flags": enums.EventFlags,
     },
     Template.ORDER_CANCELED: {
         "cancel_reason": enums.CancelReason,
@@ -1080,6 +1252,21 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
     Template.ALLOCATION_SET: {
         "rounding": enums.AllocationRounding,
     },
+    Template.PHASE_CHANGED: {
+        "state": enums.InstrumentState,
+        "state_before": enums.InstrumentState,
+    },
+    Template.AUCTION_INDICATIVE: {
+        "state": enums.InstrumentState,
+        "surplus_side": enums.Side,
+    },
+    Template.AUCTION_UNCROSSED: {
+        "state": enums.InstrumentState,
+        "surplus_side": enums.Side,
+    },
+    Template.CALL_EXTENDED: {
+        "state": enums.InstrumentState,
+    },
     Template.PACKET: {
         "channel": enums.Channel,
     },
@@ -1111,6 +1298,11 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
     },
     Template.SNAPSHOT_BEGIN: {
         "state": enums.InstrumentState,
+    },
+    Template.MD_AUCTION: {
+        "state": enums.InstrumentState,
+        "surplus_side": enums.Side,
+        "auction_news": enums.AuctionNews,
     },
     Template.GAP_FILL_REQUEST: {
         "channel": enums.Channel,

@@ -1,0 +1,1 @@
+"""The price of an auction and its uncross. No Python face: cimport ``tradsys.core.auction``."""
