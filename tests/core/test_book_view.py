@@ -83,7 +83,8 @@ def test_the_four_messages_and_the_queries():
         ((ADD, order_id(9, 64), BUY, 10, 5), "cannot be"),
         ((ADD, order_id(9, 9), BUY, 10, 0), "cannot be"),
         ((ADD, order_id(9, 9), 3, 10, 1), "cannot be"),
-        ((ADD, order_id(9, 9), BUY, 2**63 - 1, 1), "cannot be"),
+        ((ADD, order_id(9, 9), BUY, -(2**63), 1), "cannot be"),
+        ((ADD, order_id(9, 9), SELL, 2**63 - 1, 1), "cannot be"),
         ((Template.MD_LEVEL, A, BUY, 10, 5), "template 134"),
     ],
 )

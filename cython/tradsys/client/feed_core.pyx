@@ -28,10 +28,13 @@ from tradsys.wire.records cimport (
     SCHEMA_VERSION,
     SIZE_REQUEST_REFUSED,
     SIZE_SNAPSHOT_REQUEST,
+    TEMPLATE_MD_AUCTION,
     TEMPLATE_MD_INSTRUMENT,
+    TEMPLATE_MD_STATUS,
     TEMPLATE_SNAPSHOT_BEGIN,
     TEMPLATE_SNAPSHOT_END,
     TEMPLATE_SNAPSHOT_REQUEST,
+    MdAuction,
     MdInstrument,
     MdOrderAdd,
     MdStatus,
@@ -43,7 +46,7 @@ from tradsys.wire.records cimport (
 )
 
 from tradsys.client.packets import FeedPacket
-from tradsys.wire.records import MD_INSTRUMENT
+from tradsys.wire.records import MD_AUCTION, MD_INSTRUMENT
 
 cdef enum:
     SNAPSHOTS_ASKED_MAX = 4            # snapshots asked for at a time
@@ -146,6 +149,7 @@ cdef class FeedCore(Arbiter):
         if not recovery:
             self.fill_tries_max = 0
         self.definitions = {}
+        self.auctions = {}
         self.status_kept = []
         self.unsynced = set(self.wanted or ())
         self.asked = {}
@@ -354,7 +358,11 @@ cdef class FeedCore(Arbiter):
             if i >= skip and seq > self.status_seq:
                 if (<const uint16_t*>message)[1] == TEMPLATE_MD_INSTRUMENT:
                     self._define((<const char*>message)[:sizeof(MdInstrument)])
-                elif (<const MdStatus*>message).instrument_id in self.definitions:
+                elif (<const uint16_t*>message)[1] == TEMPLATE_MD_AUCTION:
+                    self.auctions[(<const MdAuction*>message).instrument_id] = np.frombuffer(
+                        (<const char*>message)[:sizeof(MdAuction)], dtype=MD_AUCTION).copy()[0]
+                elif (<const uint16_t*>message)[1] == TEMPLATE_MD_STATUS and \
+                        (<const MdStatus*>message).instrument_id in self.definitions:
                     definition = self.definitions[(<const MdStatus*>message).instrument_id]
                     definition["state"] = (<const MdStatus*>message).state
             message += 8 + (<const uint16_t*>message)[0]

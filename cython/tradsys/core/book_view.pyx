@@ -185,7 +185,7 @@ cdef class BookSet:
         cdef uint32_t slot = slot_of(message.order_id)
         if (message.side != SIDE_BUY and message.side != SIDE_SELL) or message.qty_lots < 1 or \
                 slot >= self.orders_max or message.order_id == 0 or \
-                message.price_ticks == INT64_MAX or message.price_ticks == INT64_MIN:
+                message.price_ticks == (INT64_MIN if message.side == SIDE_BUY else INT64_MAX):  # "no price" of its side
             return self.break_book(book, FAULT_OUT_OF_RANGE, message.order_id, 0, message.qty_lots)
         if message.template_id == TEMPLATE_MD_ORDER_ADD:
             return self._add(book, message, slot)

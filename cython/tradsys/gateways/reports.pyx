@@ -7,14 +7,14 @@ import numpy as np
 from tradsys.gateways.frames cimport write_header
 from tradsys.wire import records as wire_records
 from tradsys.wire.records cimport (
-    BLOCK_EXECUTION_REPORT, CheckpointTaken, CommandDone, CommandRejected, ExecutionReport, LIQUIDITY_ADDED,
-    LIQUIDITY_REMOVED, MassCanceled, MessageHeader, OrderAccepted, OrderCanceled, OrderExecuted, OrderReduced,
-    OrderRejected, OrderReplaced, REPORT_TYPE_ACCEPTED, REPORT_TYPE_CANCELED, REPORT_TYPE_COMMAND_DONE,
-    REPORT_TYPE_EXECUTED, REPORT_TYPE_MASS_CANCELED, REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED,
-    REPORT_TYPE_REPLACED, SIDE_BUY, SIDE_SELL, TEMPLATE_CHECKPOINT, TEMPLATE_CHECKPOINT_TAKEN,
-    TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED, TEMPLATE_EXECUTION_REPORT, TEMPLATE_MASS_CANCELED,
-    TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED,
-    TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED,
+    BLOCK_EXECUTION_REPORT, CheckpointTaken, CommandDone, CommandRejected, EVENT_FLAGS_AUCTION, ExecutionReport,
+    LIQUIDITY_ADDED, LIQUIDITY_NONE, LIQUIDITY_REMOVED, MassCanceled, MessageHeader, OrderAccepted,
+    OrderCanceled, OrderExecuted, OrderReduced, OrderRejected, OrderReplaced, REPORT_TYPE_ACCEPTED,
+    REPORT_TYPE_CANCELED, REPORT_TYPE_COMMAND_DONE, REPORT_TYPE_EXECUTED, REPORT_TYPE_MASS_CANCELED,
+    REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED, SIDE_BUY, SIDE_SELL, TEMPLATE_CHECKPOINT,
+    TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED, TEMPLATE_EXECUTION_REPORT,
+    TEMPLATE_MASS_CANCELED, TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED,
+    TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED,
 )
 
 cdef enum:
@@ -109,6 +109,7 @@ cdef inline void _order_executed(const OrderExecuted* event, int party, Executio
     out.price_ticks = event.price_ticks
     out.qty_lots = event.qty_lots
     out.instrument_id = event.instrument_id
+    out.event_flags = event.event_flags
     if party == 0 and event.resting_report_seq != 0:
         out.order_id = event.resting_order_id
         out.client_ref = event.resting_client_ref
@@ -116,7 +117,7 @@ cdef inline void _order_executed(const OrderExecuted* event, int party, Executio
         out.account_id = event.resting_account_id
         out.report_seq = event.resting_report_seq
         out.side = SIDE_SELL if event.incoming_side == SIDE_BUY else SIDE_BUY
-        out.liquidity = LIQUIDITY_ADDED
+        out.liquidity = LIQUIDITY_NONE if event.event_flags & EVENT_FLAGS_AUCTION else LIQUIDITY_ADDED
         return
     out.order_id = event.incoming_order_id
     out.client_ref = event.incoming_client_ref
@@ -124,7 +125,7 @@ cdef inline void _order_executed(const OrderExecuted* event, int party, Executio
     out.account_id = event.incoming_account_id
     out.report_seq = event.incoming_report_seq
     out.side = event.incoming_side
-    out.liquidity = LIQUIDITY_REMOVED
+    out.liquidity = LIQUIDITY_NONE if event.event_flags & EVENT_FLAGS_AUCTION else LIQUIDITY_REMOVED
 
 
 cdef inline void _order_canceled(const OrderCanceled* event, ExecutionReport* out) noexcept nogil:

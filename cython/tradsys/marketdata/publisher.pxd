@@ -6,6 +6,7 @@ from tradsys.core.engine cimport Engine
 from tradsys.engine.sequencer cimport Sequencer
 from tradsys.marketdata.channel cimport Channel, Lines
 from tradsys.wire.records cimport (
+    AuctionIndicative,
     InstrumentDefined,
     MdInstrument,
     MdOrderAdd,
@@ -64,6 +65,8 @@ cdef class Publisher:
     cdef int _publish_one(self, const uint8_t* event) except -1 nogil
     cdef int _replaced(self, const OrderReplaced* event) except -1 nogil
     cdef int _executed(self, const OrderExecuted* event) except -1 nogil
+    cdef int _executed_in_auction(self, const OrderExecuted* event, uint64_t order_id, uint32_t side) except -1 nogil
+    cdef int _auction(self, const AuctionIndicative* event) except -1 nogil
     cdef int _defined(self, const InstrumentDefined* event) except -1 nogil
     cdef int _state(self, uint32_t instrument_id, int64_t ts_ns, uint8_t state,
                     uint8_t state_before) except -1 nogil

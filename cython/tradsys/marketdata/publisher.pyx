@@ -36,6 +36,10 @@ from tradsys.core.state cimport Instrument
 from tradsys.engine.sequencer cimport Sequencer
 from tradsys.marketdata.channel cimport Channel, Lines, claim
 from tradsys.wire.records cimport (
+    AUCTION_NEWS_EXTENDED,
+    AUCTION_NEWS_INDICATIVE,
+    AUCTION_NEWS_UNCROSSED,
+    BLOCK_MD_AUCTION,
     BLOCK_MD_INSTRUMENT,
     BLOCK_MD_LEVEL,
     BLOCK_MD_ORDER_ADD,
@@ -49,10 +53,14 @@ from tradsys.wire.records cimport (
     CHANNEL_SNAPSHOT,
     CHANNEL_STATUS,
     CHANNEL_TRADES,
+    EVENT_FLAGS_AUCTION,
     EVENT_FLAGS_PRIORITY_KEPT,
     EVENT_FLAGS_RESTS,
+    ORDER_TYPE_MARKET,
     SCHEMA_ID,
     SCHEMA_VERSION,
+    SIDE_BUY,
+    SIZE_MD_AUCTION,
     SIZE_MD_INSTRUMENT,
     SIZE_MD_LEVEL,
     SIZE_MD_ORDER_ADD,
@@ -61,8 +69,12 @@ from tradsys.wire.records cimport (
     SIZE_MD_TOP,
     SIZE_MD_TRADE,
     SIZE_ORDER_ACCEPTED,
+    TEMPLATE_AUCTION_INDICATIVE,
+    TEMPLATE_AUCTION_UNCROSSED,
+    TEMPLATE_CALL_EXTENDED,
     TEMPLATE_COMMAND_DONE,
     TEMPLATE_INSTRUMENT_DEFINED,
+    TEMPLATE_MD_AUCTION,
     TEMPLATE_MD_INSTRUMENT,
     TEMPLATE_MD_LEVEL,
     TEMPLATE_MD_ORDER_ADD,
@@ -79,9 +91,14 @@ from tradsys.wire.records cimport (
     TEMPLATE_ORDER_REDUCED,
     TEMPLATE_ORDER_REPLACED,
     TEMPLATE_ORDER_RESTED,
+    TEMPLATE_PHASE_CHANGED,
     TEMPLATE_SET_INSTRUMENT_STATE,
+    TEMPLATE_START_CALL,
+    AuctionIndicative,
+    CallExtended,
     CommandDone,
     InstrumentDefined,
+    MdAuction,
     MdInstrument,
     MdLevel,
     MdOrderAdd,
@@ -93,6 +110,7 @@ from tradsys.wire.records cimport (
     OrderCanceled,
     OrderExecuted,
     OrderReplaced,
+    PhaseChanged,
     SnapshotBegin,
 )
 
@@ -285,12 +303,15 @@ cdef class Publisher:
         assert accepted.seq == self.event_seq + 1 or self.event_seq == 0
         if template_id == TEMPLATE_ORDER_ACCEPTED or template_id == TEMPLATE_ORDER_RESTED:
             if accepted.event_flags & EVENT_FLAGS_RESTS:
-                self._l3(TEMPLATE_MD_ORDER_ADD, accepted.order_id, accepted.price_ticks, accepted.leaves_lots,
+                self._l3(TEMPLATE_MD_ORDER_ADD, accepted.order_id,
+                         book_price(accepted.price_ticks, accepted.order_type, accepted.side), accepted.leaves_lots,
                          accepted.ts_ns,
                          accepted.instrument_id, accepted.side)
         elif template_id == TEMPLATE_ORDER_CANCELED:
             if (<const OrderCanceled*>event).event_flags & EVENT_FLAGS_RESTS:
-                self._l3(TEMPLATE_MD_ORDER_DELETE, accepted.order_id, accepted.price_ticks, accepted.qty_lots,
+                self._l3(TEMPLATE_MD_ORDER_DELETE, accepted.order_id,
+                         book_price(accepted.price_ticks, (<const OrderCanceled*>event).order_type,
+                                    (<const OrderCanceled*>event).side), accepted.qty_lots,
                          accepted.ts_ns,
                          accepted.instrument_id, (<const OrderCanceled*>event).side)
         elif template_id == TEMPLATE_ORDER_EXECUTED:
@@ -298,15 +319,22 @@ cdef class Publisher:
         elif template_id == TEMPLATE_ORDER_REPLACED:
             self._replaced(<const OrderReplaced*>event)
         elif template_id == TEMPLATE_ORDER_REDUCED:
-            self._l3(TEMPLATE_MD_ORDER_REDUCE, accepted.order_id, accepted.price_ticks, accepted.qty_lots,
+            self._l3(TEMPLATE_MD_ORDER_REDUCE, accepted.order_id,
+                     book_price(accepted.price_ticks, accepted.order_type, accepted.side), accepted.qty_lots,
                      accepted.ts_ns,
                      accepted.instrument_id, accepted.side)
         elif template_id == TEMPLATE_INSTRUMENT_DEFINED:
             self._defined(<const InstrumentDefined*>event)
         elif template_id == TEMPLATE_COMMAND_DONE:
             done = <const CommandDone*>event
-            if done.done_template == TEMPLATE_SET_INSTRUMENT_STATE and done.state != done.state_before:
+            if (done.done_template == TEMPLATE_SET_INSTRUMENT_STATE or done.done_template == TEMPLATE_START_CALL) and \
+                    done.state != done.state_before:
                 self._state(done.instrument_id, done.ts_ns, done.state, done.state_before)
+        elif template_id == TEMPLATE_PHASE_CHANGED:
+            self._state((<const PhaseChanged*>event).instrument_id, accepted.ts_ns, (<const PhaseChanged*>event).state,
+                        (<const PhaseChanged*>event).state_before)
+        elif template_id >= TEMPLATE_AUCTION_INDICATIVE and template_id <= TEMPLATE_CALL_EXTENDED:
+            self._auction(<const AuctionIndicative*>event)
         self.event_seq = accepted.seq
         self.event_ts_ns = accepted.ts_ns
         return 0
@@ -329,8 +357,13 @@ cdef class Publisher:
     cdef int _executed(self, const OrderExecuted* event) except -1 nogil:
         cdef uint8_t* room
         cdef MdTrade* trade
-        self._l3(TEMPLATE_MD_ORDER_EXECUTE, event.resting_order_id, event.price_ticks, event.qty_lots, event.ts_ns,
-                 event.instrument_id, 3 - event.incoming_side)
+        cdef bint in_auction = event.event_flags & EVENT_FLAGS_AUCTION
+        if in_auction:  # both rested, at prices of their own
+            self._executed_in_auction(event, event.resting_order_id, 3 - event.incoming_side)
+            self._executed_in_auction(event, event.incoming_order_id, event.incoming_side)
+        else:
+            self._l3(TEMPLATE_MD_ORDER_EXECUTE, event.resting_order_id, event.price_ticks, event.qty_lots, event.ts_ns,
+                     event.instrument_id, 3 - event.incoming_side)
         claim(self.trades, SIZE_MD_TRADE, self.now_ns, self.event_seq, &room)
         trade = <MdTrade*>room
         trade.block_length = BLOCK_MD_TRADE
@@ -343,9 +376,50 @@ cdef class Publisher:
         trade.ts_ns = event.ts_ns
         trade.resting_order_id = event.resting_order_id
         trade.instrument_id = event.instrument_id
-        trade.aggressor_side = event.incoming_side
+        trade.aggressor_side = 0 if in_auction else event.incoming_side
         memset(trade.pad, 0, sizeof(trade.pad))
         return self._count_trade(event)
+
+    cdef int _executed_in_auction(self, const OrderExecuted* event, uint64_t order_id, uint32_t side) except -1 nogil:
+        """One party of an auction's match, at the price it rests at."""
+        cdef const Order* order = &self.books.orders[slot_of(order_id)]
+        cdef Ladder* ladder = &self.books.books[event.instrument_id].sides[side - 1]
+        if slot_of(order_id) >= self.books.orders_max or order.order_id != order_id:
+            self._wrong(event.instrument_id)
+        return self._l3(TEMPLATE_MD_ORDER_EXECUTE, order_id, level_price(&self.books.levels, ladder, order.level),
+                        event.qty_lots, event.ts_ns, event.instrument_id, side)
+
+    cdef int _auction(self, const AuctionIndicative* event) except -1 nogil:
+        """What an auction would come to, came to, or why its call goes on; the three events begin alike."""
+        cdef const CallExtended* extended = <const CallExtended*>event
+        cdef MdAuction* message
+        cdef uint8_t* room
+        claim(self.status, SIZE_MD_AUCTION, self.now_ns, self.event_seq, &room)
+        message = <MdAuction*>room
+        memset(message, 0, sizeof(MdAuction))
+        message.block_length = BLOCK_MD_AUCTION
+        message.template_id = TEMPLATE_MD_AUCTION
+        message.schema_id = SCHEMA_ID
+        message.version = SCHEMA_VERSION
+        message.ts_ns = event.ts_ns
+        message.price_ticks = event.price_ticks
+        message.instrument_id = event.instrument_id
+        message.state = event.state
+        if event.template_id == TEMPLATE_CALL_EXTENDED:
+            message.auction_news = AUCTION_NEWS_EXTENDED
+            message.reference_price_ticks = extended.reference_price_ticks
+            message.end_ts_ns = extended.end_ts_ns
+            return 0
+        message.auction_news = AUCTION_NEWS_INDICATIVE
+        message.qty_lots = event.qty_lots
+        message.surplus_lots = event.surplus_lots
+        message.surplus_side = event.surplus_side
+        message.reference_price_ticks = event.reference_price_ticks
+        message.end_ts_ns = event.end_ts_ns
+        if event.template_id == TEMPLATE_AUCTION_UNCROSSED:
+            message.auction_news = AUCTION_NEWS_UNCROSSED
+            message.end_ts_ns = 0
+        return 0
 
     cdef int _defined(self, const InstrumentDefined* event) except -1 nogil:
         cdef MdInstrument* known
@@ -685,6 +759,13 @@ cdef class Publisher:
 cdef inline const OrderAccepted* accepted_at(const uint8_t* events, int64_t index) noexcept nogil:
     """An event as what all order events have in common; what a match says of itself lies at other places."""
     return <const OrderAccepted*>(events + index * EVENT_BYTES)
+
+
+cdef inline int64_t book_price(int64_t price_ticks, uint32_t order_type, uint32_t side) noexcept nogil:
+    """The price an order rests at: market orders before every limit of their side."""
+    if order_type != ORDER_TYPE_MARKET:
+        return price_ticks
+    return INT64_MAX if side == SIDE_BUY else INT64_MIN
 
 
 cdef void* zeroed(int64_t count, size_t size_bytes) except NULL:

@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from tradsys.wire.records cimport (
+    BLOCK_MD_AUCTION,
     BLOCK_MD_INSTRUMENT,
     BLOCK_MD_LEVEL,
     BLOCK_MD_ORDER_ADD,
@@ -23,6 +24,7 @@ from tradsys.wire.records cimport (
     SCHEMA_ID,
     SCHEMA_VERSION,
     SIZE_MD_ORDER_ADD,
+    TEMPLATE_MD_AUCTION,
     TEMPLATE_MD_INSTRUMENT,
     TEMPLATE_MD_LEVEL,
     TEMPLATE_MD_ORDER_ADD,
@@ -155,7 +157,8 @@ cdef int64_t _message_bytes(uint16_t channel, uint64_t header) noexcept nogil:
             header == _header_of(TEMPLATE_MD_STATISTICS, BLOCK_MD_STATISTICS) else 0
     if channel == CHANNEL_STATUS:
         return size_bytes if header == _header_of(TEMPLATE_MD_STATUS, BLOCK_MD_STATUS) or \
-            header == _header_of(TEMPLATE_MD_INSTRUMENT, BLOCK_MD_INSTRUMENT) else 0
+            header == _header_of(TEMPLATE_MD_INSTRUMENT, BLOCK_MD_INSTRUMENT) or \
+            header == _header_of(TEMPLATE_MD_AUCTION, BLOCK_MD_AUCTION) else 0
     if channel == CHANNEL_SNAPSHOT:
         return size_bytes if header == _header_of(TEMPLATE_MD_ORDER_ADD, BLOCK_MD_ORDER_ADD) or \
             header == _header_of(TEMPLATE_SNAPSHOT_BEGIN, BLOCK_SNAPSHOT_BEGIN) or \

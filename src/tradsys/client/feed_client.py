@@ -201,6 +201,11 @@ class FeedClient:
         """MdInstrument records by instrument id, with the states as they are now."""
         return self.core.definitions
 
+    @property
+    def auctions(self) -> dict[int, np.void]:
+        """Newest MdAuction record of each instrument that had one: indicative, result or extension."""
+        return self.core.auctions
+
     def take_events(self) -> list[tuple[str, Any]]:
         """What happened since the last call.
 

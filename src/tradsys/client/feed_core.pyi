@@ -27,6 +27,7 @@ class FeedCore(Arbiter):
     levels: LevelBooks | None
     wanted: frozenset[int] | None
     definitions: dict[int, np.void]
+    auctions: dict[int, np.void]
     unsynced: set[int]
     silence_ns: int
     silent: bool

@@ -16,7 +16,19 @@ OTHER, UNSUPPORTED_TYPE, NOT_AUTHORIZED = b"0", b"3", b"6"  # BusinessRejectReas
 REQUIRED_MISSING, BAD_VALUE = 1, 5  # SessionRejectReason
 SENTENCES = {REQUIRED_MISSING: b"Required tag missing", BAD_VALUE: b"Value is incorrect (out of range) for this tag"}
 TRADING_SESSION = b"1"  # there is one
-TRADING_STATUS = {InstrumentState.CLOSED: b"18", InstrumentState.OPEN: b"17", InstrumentState.HALTED: b"2"}  # 326
+TRADING_STATUS = {  # 326: a phase without continuous trading is a halt to FIX
+    InstrumentState.CLOSED: b"18",
+    InstrumentState.OPEN: b"17",
+    InstrumentState.HALTED: b"2",
+    InstrumentState.PRE_OPEN: b"18",
+    InstrumentState.OPENING_AUCTION: b"2",
+    InstrumentState.VOLATILITY_AUCTION: b"2",
+    InstrumentState.CLOSING_AUCTION: b"2",
+    InstrumentState.TRADE_AT_CLOSE: b"17",
+    InstrumentState.NAV_COLLECTION: b"18",
+    InstrumentState.CANCEL_ONLY: b"2",
+    InstrumentState.POST_ONLY: b"17",
+}
 RESUMED, UNKNOWN_INSTRUMENT = b"3", b"20"  # 326
 SESSION_STATUS = {InstrumentState.OPEN: b"2", InstrumentState.HALTED: b"1", InstrumentState.CLOSED: b"3"}  # 340
 Answer = tuple[str, Sequence[Field]]
