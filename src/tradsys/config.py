@@ -188,6 +188,49 @@ Day = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
 TimeOfDay = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$")]
 
 
+PhaseName = Literal[
+    "CLOSED", "OPEN", "HALTED", "PRE_OPEN", "OPENING_AUCTION", "CLOSING_AUCTION", "TRADE_AT_CLOSE", "NAV_COLLECTION",
+    "CANCEL_ONLY", "POST_ONLY",
+]  # fmt: skip
+
+
+class Phase(Section, frozen=True):
+    """A phase of a trading day; with `until` it is a call whose uncross leads to `then`."""
+
+    at: TimeOfDay
+    state: PhaseName
+    until: TimeOfDay | None = None  # later the same day; only of OPENING_AUCTION and CLOSING_AUCTION
+    then: Literal["OPEN", "POST_ONLY", "CLOSED", "TRADE_AT_CLOSE"] = "OPEN"
+
+    def __post_init__(self) -> None:
+        if self.until is not None and not self.state.endswith("_AUCTION"):
+            raise ValueError(f"until is for auctions, {self.state} is none")
+        if self.until is not None and self.until <= self.at:
+            raise ValueError(f"the call at {self.at} must end later that day, was until {self.until}")
+
+
+class Timetable(Section, frozen=True):
+    """The trading day of some instruments; instruments in none stay as commands leave them."""
+
+    phases: Annotated[tuple[Phase, ...], Meta(min_length=1)]  # in order
+    instruments: tuple[Identifier, ...] = ()  # instrument_ids; empty: all of asset_class
+    asset_class: Literal["STOCK", "REIT", "MUTUAL_FUND", "ETF", "BOND", "CRYPTO", "FOREX", "COMMODITY"] | None = None
+    zone: str = "UTC"  # as Europe/Berlin
+    days: tuple[Day, ...] = ("MON", "TUE", "WED", "THU", "FRI")
+
+    def __post_init__(self) -> None:
+        times = [phase.at for phase in self.phases]
+        if times != sorted(set(times)):
+            raise ValueError(f"phases must be in order of time, each at its own, were at {', '.join(times)}")
+
+
+class Schedule(Section, frozen=True):
+    """Trading phases by the clock; the commands are the venue's own and lie in the journal like every other."""
+
+    timetables: tuple[Timetable, ...] = ()  # an instrument goes by the first that names it
+    indicative_ms: Count = 1_000  # pace of AUCTION_TIMER for each instrument in a call
+
+
 class FixSchedule(Section, frozen=True):
     """Hours of a FIX session (tradsys.fix.schedule): logons are refused outside of them, at their end it is logged out."""
 
@@ -417,6 +460,7 @@ class Config(Section, frozen=True):
     feed: Feed = Feed()
     recorder: Recorder = Recorder()
     fix_market_data: FixMarketData = FixMarketData()
+    schedule: Schedule = Schedule()
     participants: tuple[Participant, ...] = ()
     instruments: tuple[Instrument, ...] = ()
 

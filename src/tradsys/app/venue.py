@@ -23,6 +23,7 @@ from cyclopts import Parameter
 from tradsys import config
 from tradsys.app.arguments import OutputDirectory
 from tradsys.app.bootstrap import credentials_of, define_what_is_missing, fix_sessions_of
+from tradsys.app.phases import PhaseClock
 from tradsys.client.operator_client import OPERATOR_ADDRESS
 from tradsys.engine.sequencer import Sequencer
 from tradsys.errors import EngineStoppedError, listen_error
@@ -152,7 +153,9 @@ class VenueProcess:
         )
         wired.callback(self.sequencer.close)
         self.recovered = self.sequencer.recovery.sentence()
+        last_ns = self.sequencer.last_ts_ns
         self.defined_count = define_what_is_missing(self.sequencer, settings)
+        self.phases = PhaseClock(settings.schedule, settings.instruments, last_ns)
         self.context = zmq.Context()
         wired.callback(self.context.term)
         self._open_feed()
@@ -312,6 +315,8 @@ class VenueProcess:
         if now_ns - self._housekept_ns > HOUSEKEEPING_NS or now_ns < self._housekept_ns:
             self._housekept_ns = now_ns
             self.sequencer.housekeeping()
+            for command in self.phases.due(self.sequencer.engine, now_ns):
+                self.sequencer.run(command, now_ns)
         return bool(taken or decided or published or served or self.gateway.is_full)
 
     def close(self) -> dict[str, Any]:

@@ -1,0 +1,141 @@
+"""The clock of trading phases sends each phase once, at its local time, and makes up for the last one missed.
+
+Method: a manual clock steps through days; the commands are read back.
+"""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from tradsys import config
+from tradsys.app.phases import PhaseClock
+from tradsys.errors import ConfigError
+from tradsys.wire.enums import InstrumentState, Template
+
+BERLIN = ZoneInfo("Europe/Berlin")
+MINUTE_NS = 60 * 10**9
+DAY = (
+    {"at": "07:30", "state": "PRE_OPEN"},
+    {"at": "08:50", "state": "OPENING_AUCTION", "until": "09:00"},
+    {"at": "17:30", "state": "CLOSING_AUCTION", "until": "17:35", "then": "TRADE_AT_CLOSE"},
+    {"at": "17:45", "state": "CLOSED"},
+)
+
+
+class Engine:
+    """States by instrument."""
+
+    def __init__(self):
+        self.states = {}
+
+    def instrument_state(self, instrument_id):
+        return self.states.get(instrument_id, InstrumentState.CLOSED)
+
+
+def at(text):
+    """A Berlin time, ns since the epoch."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=BERLIN).timestamp()) * 10**9
+
+
+def clock(since, *tables, indicative_ms=1_000):
+    schedule = msgspec.convert({"timetables": tables, "indicative_ms": indicative_ms}, config.Schedule)
+    instruments = [
+        config.Instrument(
+            instrument_id=number, symbol=f"S{number}", currency="EUR", asset_class=kind, tick="0.01", lot="1", price_max="100"
+        )
+        for number, kind in ((1, "STOCK"), (2, "STOCK"), (3, "BOND"))
+    ]
+    return PhaseClock(schedule, instruments, since)
+
+
+def told(records):
+    return [(int(r["instrument_id"][0]), InstrumentState(int(r["state"][0])).name) for r in records]
+
+
+def test_a_day_is_sent_phase_by_phase_each_once():
+    phases = clock(at("2026-03-27 06:00"), {"phases": DAY, "zone": "Europe/Berlin", "asset_class": "STOCK"})
+    engine, sent = Engine(), []
+    for minute in range(13 * 60):
+        now_ns = at("2026-03-27 06:00") + minute * MINUTE_NS
+        sent += [(minute, *one) for one in told(phases.due(engine, now_ns))]
+    assert sent == [
+        (90, 1, "PRE_OPEN"),
+        (90, 2, "PRE_OPEN"),
+        (170, 1, "OPENING_AUCTION"),
+        (170, 2, "OPENING_AUCTION"),
+        (690, 1, "CLOSING_AUCTION"),
+        (690, 2, "CLOSING_AUCTION"),
+        (705, 1, "CLOSED"),
+        (705, 2, "CLOSED"),
+    ]
+
+
+def test_a_call_has_its_end_and_what_comes_after_it():
+    phases = clock(at("2026-06-01 17:00"), {"phases": DAY, "zone": "Europe/Berlin", "instruments": [3]})
+    (record,) = phases.due(Engine(), at("2026-06-01 17:30"))
+    assert record["template_id"][0] == Template.START_CALL
+    assert record["end_ts_ns"][0] == at("2026-06-01 17:35")
+    assert record["state_after"][0] == InstrumentState.TRADE_AT_CLOSE
+
+
+def test_the_time_of_day_stays_when_clocks_change():
+    phases = clock(at("2026-03-28 12:00"), {"phases": DAY, "zone": "Europe/Berlin", "instruments": [1], "days": ["SUN", "MON"]})
+    assert phases.due(Engine(), at("2026-03-29 07:29")) == []
+    assert told(phases.due(Engine(), at("2026-03-29 07:30"))) == [(1, "PRE_OPEN")]
+
+
+def test_after_a_pause_the_last_phase_missed_is_sent_and_none_of_a_weekend():
+    phases = clock(at("2026-03-27 07:00"), {"phases": DAY, "zone": "Europe/Berlin", "instruments": [1]})
+    assert told(phases.due(Engine(), at("2026-03-27 17:31"))) == [(1, "CLOSING_AUCTION")]
+    assert told(phases.due(Engine(), at("2026-03-28 09:00"))) == [(1, "CLOSED")]
+    assert phases.due(Engine(), at("2026-03-29 09:00")) == []
+    assert phases.due(Engine(), at("2026-03-29 08:00")) == [], "a clock set back sends nothing again"
+    assert told(phases.due(Engine(), at("2026-03-30 09:00"))) == [(1, "OPENING_AUCTION")]
+
+
+def test_an_instrument_goes_by_the_first_table_that_names_it():
+    tables = (
+        {"phases": [{"at": "10:00", "state": "OPEN"}], "instruments": [2]},
+        {"phases": [{"at": "10:00", "state": "HALTED"}]},
+    )
+    phases = clock(at("2026-06-01 09:00"), *tables)
+    assert told(phases.due(Engine(), at("2026-06-01 12:30"))) == [(2, "OPEN"), (1, "HALTED"), (3, "HALTED")]
+
+
+def test_timers_go_to_instruments_in_an_auction_at_their_pace():
+    phases, engine = clock(0, indicative_ms=500), Engine()
+    engine.states = {1: InstrumentState.CLOSING_AUCTION, 2: InstrumentState.PRE_OPEN, 3: InstrumentState.VOLATILITY_AUCTION}
+    sent = [phases.due(engine, 10**18 + ms * 10**6) for ms in (0, 100, 499, 500, 900, 1000)]
+    assert [len(one) for one in sent] == [2, 0, 0, 2, 0, 2]
+    assert {int(record["instrument_id"][0]) for record in sent[0]} == {1, 3}
+    assert all(record["template_id"][0] == Template.AUCTION_TIMER for record in sent[0])
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"phases": DAY, "instruments": [9]},
+        {"phases": DAY, "zone": "Mars/Olympus"},
+    ],
+)
+def test_a_timetable_that_cannot_be_followed_is_refused(table):
+    with pytest.raises(ConfigError, match="schedule"):
+        clock(0, table)
+
+
+@pytest.mark.parametrize(
+    "phases",
+    [
+        [],
+        [{"at": "09:00", "state": "OPEN", "until": "10:00"}],
+        [{"at": "09:00", "state": "CLOSING_AUCTION", "until": "08:00"}],
+        [{"at": "09:00", "state": "OPEN"}, {"at": "08:00", "state": "CLOSED"}],
+        [{"at": "9:00", "state": "OPEN"}],
+        [{"at": "09:00", "state": "VOLATILITY_AUCTION"}],
+    ],
+)
+def test_phases_that_make_no_day_are_refused(phases):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"phases": phases}, config.Timetable)
