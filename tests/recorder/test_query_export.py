@@ -75,6 +75,7 @@ def test_every_table_has_a_view_even_when_it_is_empty(recording, capsys):
         "l1",
         "gaps",
         "status",
+        "auctions",
         "snapshots",
         "snapshot_orders",
         "packets",

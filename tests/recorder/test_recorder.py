@@ -80,6 +80,24 @@ def test_definitions_and_states_keep_their_text(recorder, tmp_path):
     assert records_of(TABLES["instruments"], batch).tobytes() == definition.tobytes()
 
 
+def test_auctions_have_a_table_of_their_own(recorder, tmp_path):
+    definition, auctions, state = (
+        empty(Template.MD_INSTRUMENT, 1),
+        empty(Template.MD_AUCTION, 2),
+        empty(Template.MD_STATUS, 1),
+    )
+    definition["instrument_id"] = auctions["instrument_id"] = state["instrument_id"] = 7
+    auctions["price_ticks"], auctions["qty_lots"], auctions["auction_news"] = (50, -(2**63)), (9, 0), (1, 2)
+    recorder.packet(frame_of(Channel.STATUS, 1, definition, auctions, state))
+    recorder.close()
+    rows = read(tmp_path, "auctions").to_table().to_pylist()
+    assert [(row["channel_seq"], row["price_ticks"], row["qty_lots"], row["auction_news"]) for row in rows] == [
+        (2, 50, 9, 1),
+        (3, -(2**63), 0, 2),
+    ]
+    assert read(tmp_path, "status").to_table().column("channel_seq").to_pylist() == [4]
+
+
 def test_a_repeated_packet_is_recorded_once_and_an_overlapping_one_in_part(recorder, tmp_path):
     feed = Feed()
     records = feed.l3(10)
