@@ -20,6 +20,11 @@ OBSERVATIONS_MIN = 50
 _BACKCAST = 75
 _ROUNDS_MAX = 300
 _FREE_MAX = 12.0  # of a logistic parameter: 6e-6 from its bound
+_FACE = 30.0  # of a logistic parameter: on its bound to 1e-13, where its gradient is nothing
+_NEAR_BOUND = 0.01  # an alpha or beta below it may be at one of several tops
+_CLUSTERED = 0.8  # of the persistence: returns with clusters have more
+_STARTS = ((0.05, 0.98), (0.1, 0.9), (0.15, 0.97), (0.05, 0.6))  # alpha, persistence
+_FACE_STARTS = ((0.5, -_FACE), (0.9, -_FACE), (0.99, -_FACE), (0.1, _FACE), (1e-6, 0.0))  # persistence, free share of alpha
 _LOG_2PI = math.log(2.0 * math.pi)
 _PERSISTENCE_MAX = 0.999999
 _BLOCK = (
@@ -64,7 +69,10 @@ def fit(returns: ArrayLike) -> Garch:
 
     Notes
     -----
-    BFGS with the exact gradient on parameters without bounds, from the best of four starts. O(rounds x observations).
+    BFGS with the exact gradient on parameters without bounds, from the best of four starts. Where that ends at a bound,
+    at a low persistence or nowhere, as it does for returns without clusters, whose likelihood is flat and has several
+    tops, from all four starts and from within the bounds alpha = 0 and beta = 0 as well, of which the highest is taken.
+    O(rounds x observations).
     """
     series = vector("returns", returns, least=OBSERVATIONS_MIN)
     centre, scale = float(series.mean()), float(series.std())
@@ -73,9 +81,12 @@ def fit(returns: ArrayLike) -> Garch:
     shocks = (series - centre) / scale
     backcast = _backcast(shocks)
     free, rounds, converged = _maximise(shocks, backcast, *_start(shocks, backcast))
+    theta = _bounded(free)
+    if not converged or min(theta[2], theta[3]) < _NEAR_BOUND or theta[2] + theta[3] < _CLUSTERED:
+        free, rounds, converged = _best_of_many(shocks, backcast, (free, rounds, converged))
+        theta = _bounded(free)
     if not converged:
         raise refusal(Problem.NOT_CONVERGED, f"GARCH did not converge in {rounds} rounds")
-    theta = _bounded(free)
     variances = _variances(shocks, theta, backcast)
     value = _value_and_slope(shocks, theta, backcast)[0]
     likelihood = value - len(series) * math.log(scale)
@@ -249,27 +260,45 @@ def _free_cost(shocks, free, backcast):  # type: ignore[no-untyped-def]
 
 
 def _start(shocks: Floats, backcast: float) -> tuple[Floats, Floats]:
-    """Best of four starts, and the inverse of the outer product of its scores as the first metric.
+    """Best of the starts, and its metric."""
+    costs = [-_value(shocks, _theta(*start), backcast) for start in _STARTS]
+    return _start_at(shocks, backcast, *_STARTS[int(np.argmin(costs))])
+
+
+def _theta(alpha: float, persistence: float) -> Floats:
+    return np.array([0.0, 1.0 - persistence, alpha, persistence - alpha])
+
+
+def _start_at(shocks: Floats, backcast: float, alpha: float, persistence: float) -> tuple[Floats, Floats]:
+    """Free parameters of a start, and the inverse of the outer product of its scores as the first metric.
 
     Berndt, Hall, Hall and Hausman, Annals of Economic and Social Measurement 3 (1974).
     """
-    best, chosen = math.inf, np.zeros(4)
-    for alpha, persistence in ((0.05, 0.98), (0.1, 0.9), (0.15, 0.97), (0.05, 0.6)):
-        theta = np.array([0.0, 1.0 - persistence, alpha, persistence - alpha])
-        cost = -_value(shocks, theta, backcast)
-        if cost < best:
-            best, chosen = cost, theta
-    persistence = chosen[2] + chosen[3]
-    share = chosen[2] / persistence
+    share, omega = alpha / persistence, 1.0 - persistence
     free = np.array([
-        0.0, math.log(chosen[1]), -math.log(_PERSISTENCE_MAX / persistence - 1.0), -math.log(1.0 / share - 1.0)
+        0.0, math.log(omega), -math.log(_PERSISTENCE_MAX / persistence - 1.0), -math.log(1.0 / share - 1.0)
     ])  # fmt: skip
     to_persistence = persistence * (1.0 - persistence / _PERSISTENCE_MAX)
     to_share = persistence * share * (1.0 - share)
-    jacobian = np.diag([1.0, chosen[1], share * to_persistence, -to_share])
+    jacobian = np.diag([1.0, omega, share * to_persistence, -to_share])
     jacobian[2, 3], jacobian[3, 2] = to_share, (1.0 - share) * to_persistence
-    scores = _scores(shocks, chosen, backcast) @ jacobian
+    scores = _scores(shocks, _theta(alpha, persistence), backcast) @ jacobian
     return free, np.ascontiguousarray(np.linalg.pinv(scores.T @ scores / len(shocks), hermitian=True))
+
+
+def _best_of_many(
+    shocks: Floats, backcast: float, first: tuple[Floats, int, bool]
+) -> tuple[Floats, int, bool]:
+    """The highest top found from all starts and within the bounds; rounds of all together."""
+    found = [first]
+    found += [_maximise(shocks, backcast, *_start_at(shocks, backcast, *start)) for start in _STARTS]
+    for persistence, share in _FACE_STARTS:
+        free = np.array([0.0, math.log(1.0 - persistence), -math.log(_PERSISTENCE_MAX / persistence - 1.0), share])
+        found.append(_maximise(shocks, backcast, free, np.eye(4)))
+    tops = [one for one in found if one[2]] or found
+    costs = [_free_cost(shocks, free, backcast)[0] for free, _, _ in tops]
+    free, _, converged = tops[int(np.argmin(costs))]
+    return free, sum(rounds for _, rounds, _ in found), converged
 
 
 @kernel("Tuple((float64[::1], int64, boolean))(float64[::1], float64, float64[::1], float64[:, ::1])")
