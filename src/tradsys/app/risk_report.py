@@ -13,13 +13,14 @@ from tradsys.app.risk_var import Answer
 from tradsys.errors import InputError
 from tradsys.risk.inputs import Floats
 
-WIDTH, HEIGHT, LEFT, BAR = 860, 280, 200, 22  # pixels
+WIDTH, HEIGHT, LEFT, BAR = 860, 280, 260, 22  # pixels
+NAME_MAX = 38  # characters beside a bar
 BARS_MAX = 20
 BINS = 80
 STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;max-width:900px;margin:2em auto;padding:0 1em;color:#1b1f24;background:#fff}
 h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}table{border-collapse:collapse}svg{max-width:100%;height:auto}
-td,th{padding:.25em .8em;text-align:right;border-bottom:1px solid #d8dee4}td:first-child,th:first-child{text-align:left}
+td,th{padding:.25em .8em;text-align:right;border-bottom:1px solid #d8dee4}td:first-child,th:first-child,.text{text-align:left}
 .note{color:#57606a}.loss{fill:#cf222e}.gain{fill:#1a7f37}.bar{fill:#6e9ecf}.line{stroke:#57606a;fill:none}
 .var{stroke:#bc4c00;stroke-width:2}.es{stroke:#cf222e;stroke-width:2;stroke-dasharray:5 3}text{font-size:12px;fill:#1b1f24}
 @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}text{fill:#e6edf3}td,th{border-color:#30363d}}
@@ -83,10 +84,11 @@ def histogram(pnl: Floats, var: float, es: float) -> str:
         shapes.append(_rectangle(x(edge), HEIGHT - 25 - height, (WIDTH - 20) / BINS - 1, height, kind))
     for name, amount, kind, top in (("VaR", -var, "var", 14), ("ES", -es, "es", 28)):
         place = min(max(x(amount), 0), WIDTH)
+        beside, anchor = (place + 4, "start") if kind == "var" or place < LEFT / 2 else (place - 4, "end")
         shapes.append(
             f'<line class="{kind}" x1="{place:.1f}" x2="{place:.1f}" y1="{top}" y2="{HEIGHT - 25}"/>'
         )
-        shapes.append(_text(place + 4, top, f"{name} {-amount:,.0f}"))
+        shapes.append(_text(beside, top + 4, f"{name} {-amount:,.0f}", anchor))
     shapes += [_text(10, HEIGHT - 8, f"{low:,.0f}"), _text(WIDTH - 10, HEIGHT - 8, f"{high:,.0f}", "end")]
     return _drawing(HEIGHT, shapes)
 
@@ -102,7 +104,7 @@ def bars(names: Sequence[str], amounts: Floats) -> str:
         length = (WIDTH - LEFT - 110) * abs(float(amounts[i])) / width
         start, kind = (zero - length, "loss") if amounts[i] < 0 else (zero, "gain")
         shapes.append(_rectangle(start, BAR * row + 3, length, BAR - 6, kind))
-        shapes.append(_text(LEFT - 8, BAR * row + 15, names[i][:30], "end"))
+        shapes.append(_text(LEFT - 8, BAR * row + 15, _short(names[i]), "end"))
         shapes.append(_text(WIDTH - 5, BAR * row + 15, f"{amounts[i]:,.0f}", "end"))
     shapes.append(f'<line class="line" x1="{zero:.1f}" x2="{zero:.1f}" y1="0" y2="{BAR * len(order)}"/>')
     more = f'<p class="note">and {len(names) - BARS_MAX} smaller ones</p>' if len(names) > BARS_MAX else ""
@@ -124,6 +126,7 @@ def exceedances(pnl: Floats, var: Floats) -> str:
         f'<polyline class="var" fill="none" points="{line}"/>',
     ]
     shapes += [f'<circle class="loss" cx="{x[i]:.1f}" cy="{y[i]:.1f}" r="3"/>' for i in beyond]
+    shapes += [_text(0, 12, f"{high:,.0f}"), _text(0, HEIGHT - 2, f"{low:,.0f}")]
     return _drawing(HEIGHT, shapes)
 
 
@@ -145,13 +148,13 @@ def _figures(found: Answer) -> str:
 
 def _stress(stressed: StressAnswer) -> str:
     drawn = bars(
-        [line.title[:30] for line in stressed.scenarios], np.array([line.pnl for line in stressed.scenarios])
+        [line.title for line in stressed.scenarios], np.array([line.pnl for line in stressed.scenarios])
     )
     rows = [
         (line.title, f"{line.pnl:,.0f}", ", ".join(line.unstated) or "-", line.source)
         for line in stressed.scenarios
     ]
-    return drawn + _table(("scenario", "P&L", "move not stated", "source"), rows)
+    return drawn + _table(("scenario", "P&L", "move not stated", "source"), rows, sentences=(2, 3))
 
 
 def _backtest(found: Answer, tested: Sequence[BacktestLine], window: int) -> str:
@@ -169,10 +172,21 @@ def _backtest(found: Answer, tested: Sequence[BacktestLine], window: int) -> str
     return drawn + note + _table(heads, rows)
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in heads) if any(heads) else ""
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>{body}</table>" if head else f"<table>{body}</table>"
+def _short(name: str) -> str:
+    """A name that fits beside a bar."""
+    return name if len(name) <= NAME_MAX else f"{name[: NAME_MAX - 1]}\u2026"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], sentences: Sequence[int] = ()) -> str:
+    """Write a table; columns of sentences are aligned like text, the others like numbers."""
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        marks = (' class="text"' if i in sentences else "" for i in range(len(cells)))
+        return "".join(f"<{tag}{mark}>{escape(cell)}</{tag}>" for mark, cell in zip(marks, cells, strict=True))
+
+    head = f"<tr>{line(heads, 'th')}</tr>" if any(heads) else ""
+    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
+    return f"<table>{head}{body}</table>"
 
 
 def _drawing(height: int, shapes: Sequence[str]) -> str:
