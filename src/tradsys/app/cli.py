@@ -55,7 +55,7 @@ COMMANDS: dict[str, Command] = {
     "record": Command("tradsys.app.record:record", "listen to the feed and keep it on disk"),
     "query": Command("tradsys.app.query:query", "run SQL over a recording"),
     "export": Command("tradsys.app.export:app", "write a recording as Parquet, CSV or LOBSTER files"),
-    "risk": Command("tradsys.app.risk:app", "VaR, ES, stress tests and back-tests of a portfolio"),
+    "risk": Command("tradsys.app.risk:app", "VaR, ES, stress, margin of a portfolio; bonds; live risk of a venue"),
     "verify": Command("tradsys.app.verify:app", "hold a real day against the book we make of it"),
 }
 

@@ -1,4 +1,4 @@
-"""``tradsys risk``: VaR, ES, stress tests and back-tests of a portfolio file over a history of prices."""
+"""``tradsys risk``: VaR, ES, stress tests, back-tests and margin of a portfolio file, bonds, and the live risk of a venue."""
 
 from __future__ import annotations
 
@@ -13,15 +13,21 @@ from cyclopts import App, Parameter
 
 import tradsys
 from tradsys.app.arguments import InputFile, checked, number, whole
+from tradsys.app.risk_batch import batch
+from tradsys.app.risk_bond import bond
+from tradsys.app.risk_follow import control, live, watch
+from tradsys.app.risk_margin import margin
 
 if TYPE_CHECKING:
     from tradsys.app.risk_var import Answer
 
 app = App(
     name="tradsys risk",
-    help="VaR, ES, stress tests and back-tests of a portfolio.",
+    help="VaR, ES, stress tests, back-tests and margin of a portfolio; bonds; the live risk of a venue.",
     version=tradsys.__version__,
 )
+for command in (batch, margin, bond, live, watch, control):
+    app.command(command)
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Flag = Parameter(negative="")
 

@@ -21,6 +21,7 @@ _EXPORTS = {
     "OrderClient": "tradsys.client.order_client",
     "OrderSession": "tradsys.client.order_session",
     "Report": "tradsys.client.order_session",
+    "RiskClient": "tradsys.client.risk_client",
 }
 
 

@@ -68,6 +68,19 @@ class NormalRisk:
         """Expected shortfall."""
         return self._es_factor * math.sqrt(self.variance)
 
+    def sibling(self) -> "NormalRisk":
+        """Make a portfolio without exposures over the same covariance, which both share; O(assets)."""
+        made = NormalRisk.__new__(NormalRisk)
+        made.covariance = self.covariance
+        made._var_factor, made._es_factor = self._var_factor, self._es_factor
+        made.exposures, made.slopes = np.zeros(len(self.exposures)), np.zeros(len(self.exposures))
+        made._state = np.zeros(2)
+        return made
+
+    def figures(self) -> VarEs:
+        """VaR and ES."""
+        return VarEs(self.var, self.es)
+
     def fill(self, asset: int, exposure: float) -> VarEs:
         """Add ``exposure`` (an amount, negative for a sale) of one asset and give the new VaR and ES; O(assets).
 
@@ -138,7 +151,7 @@ class HistoricalRisk:
         EMPTY, SHAPE, NOT_FINITE, OUT_OF_RANGE.
     """
 
-    __slots__ = ("_by_asset", "exposures", "level", "pnl")
+    __slots__ = ("_by_asset", "_fills", "exposures", "level", "pnl")
 
     def __init__(self, returns: ArrayLike, level: float, exposures: ArrayLike | None = None) -> None:
         data = matrix("returns", returns)
@@ -150,6 +163,26 @@ class HistoricalRisk:
             else vector("exposures", exposures, length=data.shape[1]).copy()
         )
         self.pnl = data @ self.exposures
+        self._fills = 0
+
+    def sibling(self) -> "HistoricalRisk":
+        """Make a portfolio without exposures over the same returns, which both share; O(observations + assets)."""
+        made = HistoricalRisk.__new__(HistoricalRisk)
+        made._by_asset, made.level = self._by_asset, self.level
+        made.exposures, made.pnl = np.zeros(len(self.exposures)), np.zeros(len(self.pnl))
+        made._fills = 0
+        return made
+
+    def component_var(self) -> Floats:
+        """What each asset adds to the VaR (assets,): its loss on the day of the VaR, which sum to it."""
+        var = historical_var_es(self.pnl, self.level).var
+        day = int(np.abs(self.pnl + var).argmin())
+        return -self.exposures * self._by_asset[:, day] + 0.0
+
+    def refresh(self) -> None:
+        """Compute the P&L of every day again from returns and exposures; O(observations x assets)."""
+        self.pnl[:] = self.exposures @ self._by_asset
+        self._fills = 0
 
     def fill(self, asset: int, exposure: float) -> None:
         """Add ``exposure`` of one asset; O(observations).
@@ -165,6 +198,9 @@ class HistoricalRisk:
             raise refusal(Problem.NOT_FINITE, f"the exposure of a fill must be finite, was {exposure}")
         self.exposures[asset] += exposure
         self.pnl += exposure * self._by_asset[asset]
+        self._fills += 1
+        if self._fills >= REFRESH_FILLS:
+            self.refresh()
 
     def figures(self) -> VarEs:
         """VaR and ES; O(observations) expected."""

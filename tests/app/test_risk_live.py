@@ -1,0 +1,290 @@
+"""Goal: figures of accounts are those of their trades and marks, after every trade, restart and loss; limits act at the venue.
+
+Method: a venue in a thread, two participants that trade through the order door, the risk process turned by the test, its
+stream read by the client; the figures worked out again from the trades made here. Numbers of protocols/risk_stream.md.
+"""
+
+import json
+
+import numpy as np
+import pytest
+from risk_house import House
+
+from tradsys.app.risk_stream import RiskPublisher, stream_addresses
+from tradsys.errors import ConfigError, InUseError
+from tradsys.risk.incremental import NormalRisk
+from tradsys.wire.enums import RejectReason, ReportType, Side
+
+
+@pytest.fixture
+def house(tmp_path):
+    made = House(tmp_path)
+    yield made
+    made.close()
+
+
+def position(body, symbol):
+    return next(p for p in body["positions"] if p["symbol"] == symbol)
+
+
+def test_figures_follow_every_trade(house):
+    # 1.1, 1.2, 1.6, 2.2, 3.2: accounts and participants, exact positions, marks, VaR as computed from nothing.
+    risk = house.start_risk()
+    house.trade("desk", "maker", 10, 10_000)
+    house.trade("desk", "maker", 4, 10_100, account_id=7)
+    house.trade("desk", "maker", 3, 101, instrument_id=2)
+    house.trade("maker", "desk", 2, 10_050)
+    house.order("maker", Side.BUY, 5, 9_990)
+    house.order("maker", Side.SELL, 5, 10_020)
+    house.until(lambda: house.body("risk.participant.desk").get("trades") == 4)
+    house.until(lambda: position(house.body("risk.participant.desk"), "AAA")["mark_source"] == "mid")
+    house.until(lambda: house.body("risk.account.desk/7").get("gross") == pytest.approx(4 * 100.05))
+    desk = house.body("risk.participant.desk")
+    assert (position(desk, "AAA")["quantity"], position(desk, "BBB")["quantity"]) == ("12", "0.003")
+    assert position(desk, "AAA")["mark"] == pytest.approx(100.05)
+    paid = 10 * 100.0 + 4 * 101.0 - 2 * 100.5
+    assert position(desk, "AAA")["pnl"] == pytest.approx(12 * 100.05 - paid)
+    assert desk["pnl"] == pytest.approx(desk["realised"] + desk["unrealised"])
+    exposures = np.array([12 * 100.05, 0.003 * 50.5])
+    expected = NormalRisk(risk.risk._model.covariance, 0.99, exposures)
+    assert (desk["var"], desk["es"]) == pytest.approx((expected.var, expected.es), rel=1e-9)
+    assert sum(p["component_var"] for p in desk["positions"]) == pytest.approx(desk["var"])
+    assert house.body("risk.account.desk/7")["positions"][0]["quantity"] == "4"
+    assert house.body("risk.account.maker/0")["net"] == pytest.approx(-desk["net"])
+    assert desk["doubts"] == []
+    risk.risk.check()
+    # 1.5, 3.5
+    house.until(lambda: house.body("risk.status").get("copies"))
+    status = house.body("risk.status")
+    assert status["not_followed"] == ["other (no drop copy)"]
+    assert status["without_history"] == ["NEW"]
+    house.until(
+        lambda: [copy["state"] for copy in house.body("risk.status")["copies"]] == ["following", "following"]
+    )
+
+
+def test_a_start_reads_the_whole_log(house):
+    # 1.1, 3.4, 4.2: what was traded before is there; a symbol without history is told as a doubt.
+    house.trade("desk", "maker", 10, 10_000)
+    house.trade("desk", "maker", 5, 20_000, instrument_id=3)
+    house.start_risk(method="historical")
+    house.until(lambda: house.body("risk.participant.desk").get("trades") == 2)
+    first = house.body("risk.participant.desk")
+    assert any("NEW has no history" in doubt for doubt in first["doubts"])
+    assert first["gross"] == pytest.approx(10 * 100 + 5 * 200)
+    assert 0 < first["var"] <= first["es"]
+    house.stop_risk()
+    house.trade("desk", "maker", 1, 10_000)
+    house.start_risk(method="historical")
+    house.until(lambda: house.body("risk.participant.desk").get("trades") == 3)
+    assert position(house.body("risk.participant.desk"), "AAA")["quantity"] == "11"
+
+
+def test_a_venue_that_restarts_is_followed_on(house):
+    # 1.3, 3.4: while it is away the figures say so; what was traded meanwhile comes once.
+    house.start_risk()
+    house.trade("desk", "maker", 10, 10_000)
+    house.until(lambda: house.body("risk.participant.desk").get("trades") == 1)
+    for trader in house.traders.values():
+        trader.close()
+    house.traders.clear()
+    house.stop_venue()
+    house.until(lambda: any("away" in doubt for doubt in house.body("risk.participant.desk")["doubts"]))
+    house.start_venue()
+    house.trade("desk", "maker", 7, 10_000)
+    house.until(lambda: house.body("risk.participant.desk").get("trades") == 2 and house.risk.is_following)
+    house.until(lambda: house.body("risk.participant.desk")["doubts"] == [])
+    assert position(house.body("risk.participant.desk"), "AAA")["quantity"] == "17"
+    house.risk.risk.check()
+
+
+def test_another_log_is_noticed(house):
+    # 1.3: the last trade known is not what the venue says it was, so everything is read anew.
+    risk = house.start_risk()
+    house.trade("desk", "maker", 10, 10_000)
+    house.until(lambda: house.body("risk.participant.desk").get("trades") == 1)
+    copy = risk.copies[2]
+    copy.last = copy.last._replace(lots=11)
+    copy._client.cut()
+    house.until(lambda: copy.state == "away" and "another one" in copy.problem)
+    house.until(lambda: copy.state == "following")
+    assert copy.trades == 1
+    house.until(lambda: house.body("risk.participant.desk").get("doubts") == [])
+    assert position(house.body("risk.participant.desk"), "AAA")["quantity"] == "10"
+    risk.risk.check()
+
+
+def limits_file(house, text):
+    path = house.folder / "limits.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_limit_blocks_at_the_venue_and_release_frees(house, capsys):
+    # 5.2, 5.3 block, 5.4, 5.6: the order that rests is cancelled, another is refused, the copy goes on; then by hand.
+    from tradsys.app.cli import main
+
+    house.start_risk(
+        limits_file(house, "limits: {desk: {gross: 1500, on_breach: block}, '*': {gross: 1.0e+9}}")
+    )
+    house.order("desk", Side.BUY, 1, 5_000)
+    house.trade("desk", "maker", 13, 10_000)
+    alert = "risk.alert.desk.gross"
+    house.until(lambda: house.body(alert).get("state") == "warning")
+    house.trade("desk", "maker", 10, 10_000)
+    house.until(lambda: house.body(alert).get("outcome") == "done")
+    assert (house.body(alert)["state"], house.body(alert)["action"], house.body(alert)["bound"]) == (
+        "breach",
+        "block",
+        1500,
+    )
+    desk = house.trader("desk")
+    reports = [report for report in desk.reports(0.2) if report.report_type is ReportType.CANCELED]
+    assert [report.qty_lots for report in reports] == [1]
+    assert house.order("desk", Side.BUY, 1, 5_000)[-1]["reject_reason"] == RejectReason.NOT_ENTITLED
+    house.until(lambda: house.body("risk.status")["alerts"] == 1)
+    house.risk.link.close()
+    words = [
+        "--config",
+        str(house.settings_path),
+        "--orders",
+        f"tcp://127.0.0.1:{house.ports['orders_port']}",
+    ]
+    assert main(["risk", "control", "release", "desk", *words]) == 0
+    assert "release desk: done (3 commands)" in capsys.readouterr().out
+    assert house.order("desk", Side.BUY, 1, 5_000)[-1]["report_type"] == ReportType.ACCEPTED
+    house.trade("maker", "desk", 15, 10_000)
+    house.until(lambda: house.body(alert)["state"] == "ok")
+    assert house.body(alert)["outcome"] == ""
+
+
+def test_cancel_disable_and_a_position_limit(house):
+    # 5.3: a position limit acts in its instrument, disable logs the sessions out and leaves the copy.
+    text = (
+        "limits: {desk/7: {positions: {AAA: 5}, on_breach: cancel}, maker: {loss: 100, on_breach: disable}}"
+    )
+    house.start_risk(limits_file(house, text))
+    house.order("desk", Side.BUY, 1, 100, instrument_id=2)
+    house.order("desk", Side.BUY, 2, 5_000)
+    house.trade("desk", "maker", 6, 10_000, account_id=7)
+    alert = "risk.alert.desk/7.position AAA"
+    house.until(lambda: house.body(alert).get("outcome") == "done")
+    canceled = [r for r in house.trader("desk").reports(0.2) if r.report_type is ReportType.CANCELED]
+    assert [(r.instrument_id, r.qty_lots) for r in canceled] == [(1, 2)]
+    maker = house.traders.pop("maker")
+    house.order("desk", Side.BUY, 1, 13_000)  # the mark goes up, the maker is short
+    house.order("other", Side.SELL, 1, 13_000)
+    house.until(lambda: house.body("risk.alert.maker.loss").get("outcome") == "done")
+    with pytest.raises(Exception, match="closed with OPERATOR"):
+        maker.receive(2.0)
+    assert house.risk.copies[3].state == "following"
+
+
+def test_entitlements_are_sent_and_files_are_read_again(house):
+    # 5.1, 5.5: what the venue can hold is told to it; a wrong file leaves the old limits in force and says so.
+    path = limits_file(house, "entitlements: {desk: {BBB: false}}")
+    house.start_risk(path)
+    house.until(lambda: house.body("risk.status").get("control", {}).get("connected"))
+    refused = house.order("desk", Side.BUY, 1, 100, instrument_id=2)[-1]["reject_reason"]
+    assert refused == RejectReason.NOT_ENTITLED
+    path.write_text("entitlements: {desk: {BBB: true}}\nlimits: {desk: {gross: 10}}")
+    house.until(
+        lambda: (
+            house.order("desk", Side.BUY, 1, 100, instrument_id=2)[-1]["report_type"] == ReportType.ACCEPTED
+        )
+    )
+    path.write_text("limits: {nobody: {gross: 1}}")
+    house.until(lambda: "no such participant" in house.body("risk.status")["limits"]["problem"])
+    house.trade("desk", "maker", 1, 10_000)
+    house.until(lambda: house.body("risk.alert.desk.gross").get("state") == "breach")
+
+
+def test_without_an_operator_a_breach_is_told_only(house):
+    # 5.4: nothing is claimed to have been done.
+    house.start_risk(limits_file(house, "limits: {desk: {gross: 10, on_breach: block}}"), link=False)
+    house.trade("desk", "maker", 1, 10_000)
+    house.until(lambda: house.body("risk.alert.desk.gross").get("state") == "breach")
+    assert "no operator's session" in house.body("risk.alert.desk.gross")["outcome"]
+
+
+def test_the_stream_is_shown(house, capsys):
+    # tradsys risk watch: tables for people, frames for programs, one participant.
+    import threading
+
+    from tradsys.app.cli import main
+
+    house.start_risk(limits_file(house, "limits: {desk: {gross: 10}}"))
+    house.trade("desk", "maker", 10, 10_000)
+    house.until(lambda: house.body("risk.alert.desk.gross").get("state") == "breach")
+    house.until(
+        lambda: all(
+            c["state"] == "following" for c in house.body("risk.status").get("copies", [{"state": ""}])
+        )
+    )
+    stop = threading.Event()
+
+    def turn():
+        while not stop.is_set():
+            house.risk.turn(5)
+
+    thread = threading.Thread(target=turn)
+    thread.start()
+    try:
+        words = ["risk", "watch", "desk", "--config", str(house.settings_path)]
+        assert main(words) == 0
+        shown = capsys.readouterr().out
+        assert main([*words, "--json", "--seconds", "2"]) == 0
+    finally:
+        stop.set()
+        thread.join()
+    for text in ("positions of desk", "AAA", "breach", "2 of 2 drop copies followed", "not followed: other"):
+        assert text in shown
+    assert "maker" not in shown
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {line.get("participant", "desk") for line in lines} == {"desk"}
+    assert {"risk.status", "risk.participant.desk", "risk.alert.desk.gross"} <= {
+        line["topic"] for line in lines
+    }
+
+
+def test_a_stream_that_is_not_there_is_said(tmp_path, capsys, monkeypatch):
+    from tradsys.app.cli import main
+
+    monkeypatch.setattr("tradsys.app.risk_watch.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("tradsys.client.risk_client.SILENT_SECONDS", 0.1)
+    where = [f"--stream=ipc://{tmp_path}/stream", f"--snapshots=ipc://{tmp_path}/snapshots"]
+    for more in ([], ["--json"]):
+        assert main(["risk", "watch", *where, *more]) == 1
+        assert "does tradsys risk live run?" in capsys.readouterr().err
+
+
+def test_there_is_one_stream_and_it_is_private(house):
+    # 2.1: one process a data directory, its folder closed to others, TCP with CURVE only.
+    house.start_risk()
+    folder = house.folder / "data" / "risk"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    with pytest.raises(InUseError, match="another process is the risk stream"):
+        RiskPublisher(house.settings, *stream_addresses(house.settings, None, None))
+    house.stop_risk()
+    with pytest.raises(ConfigError, match="encrypted only"):
+        RiskPublisher(house.settings, *stream_addresses(house.settings, "tcp://127.0.0.1:0", None))
+
+
+def test_a_subscriber_that_loses_frames_heals(house):
+    # 4.2, 4.4: frames are dropped on the way; the client asks for a snapshot and is whole again.
+    house.start_risk()
+    house.trade("desk", "maker", 10, 10_000)
+    house.until(lambda: house.body("risk.participant.desk").get("trades") == 1)
+    take, lost = house.client.subscription.take, []
+
+    def lossy(topic, body):
+        if len(lost) < 5:
+            return lost.append(topic)
+        return take(topic, body)
+
+    house.client.subscription.take = lossy
+    house.trade("desk", "maker", 3, 10_000)
+    house.until(lambda: len(lost) == 5)
+    house.until(lambda: house.client.subscription.gaps == 1)
+    house.until(lambda: house.client.is_whole)
+    assert house.body("risk.participant.desk")["trades"] == 2
