@@ -32,7 +32,8 @@ def projects(extras):
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("src", ["dataframes", "ed25519", "dask"]), ("tests", ["test", "interop"]), ("tools", ["test", "fuzz"])]
+    ("folder", "extras"),
+    [("src", ["dataframes", "ed25519", "dask"]), ("tests", ["test", "interop"]), ("tools", ["test", "fuzz"])],
 )
 def test_what_is_imported_is_required(folder, extras):
     own = {"tradsys"} | {path.stem for path in (ROOT / "tools").glob("*.py")}
