@@ -95,6 +95,13 @@ def test_what_the_session_has_to_see(tag):
     assert not read([*HEAD, (tag, b"Y"), *BODY])["is_plain"]
 
 
+def test_a_second_sequence_number_is_a_tag_too_many():
+    """The first one counts: the order must not be taken under the number of the second."""
+    for second in (b"9", b"CLIENT"):
+        found = read([*HEAD, (34, second), *BODY])
+        assert (found["seq"], found["fault"], found["fault_tag"]) == (7, 13, 34)
+
+
 @pytest.mark.parametrize("tag", [99, 110, 111, 126, 432, 152, 386])
 def test_what_the_venue_does_not_have(tag):
     assert read([*HEAD, *BODY, (tag, b"1")])["unsupported_tag"] == tag
@@ -102,6 +109,7 @@ def test_what_the_venue_does_not_have(tag):
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, len(ORDER) - 1), st.binary(max_size=3), st.booleans())
+@example(26, b"34", True)
 def test_a_damaged_order_is_no_order_or_is_one_to_both(at, piece, is_framed):
     data = ORDER[:at] + piece + ORDER[at + len(piece) :]
     if is_framed:

@@ -197,6 +197,7 @@ cdef void read_request(const uint8_t* message, int64_t size, FixRequest* out) no
 cdef void request_of(const uint8_t* message, const FixField* fields, int32_t count, FixRequest* out) noexcept nogil:
     cdef int32_t index, tag
     cdef uint8_t kind
+    cdef bint has_seq = False
     cdef const FixField* field
     cdef FixText* place
     memset(out, 0, sizeof(FixRequest))
@@ -226,6 +227,10 @@ cdef void request_of(const uint8_t* message, const FixField* fields, int32_t cou
                 _set_fault(out, FAULT_TWICE, tag)  # of other messages it may be in a group
             place.data, place.size = message + field.offset, field.size
         elif kind == KIND_SEQ:
+            if has_seq:
+                _set_fault(out, FAULT_TWICE, tag)   # the first one counts, as it does for the session
+                continue
+            has_seq = True
             out.seq = _digits(message + field.offset, field.size) if 1 <= field.size <= 18 else -1
         elif kind == KIND_NOT_PLAIN:
             out.is_plain = 0
