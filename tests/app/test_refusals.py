@@ -326,8 +326,10 @@ def test_a_reader_that_goes_ends_it_quietly(place, words):
     assert process.returncode == READER_GONE
 
 
-def test_an_output_that_takes_nothing_is_said(place):
-    # Goal: a full disk is one line and 1, no noise of the interpreter. Method: /dev/full.
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_takes_nothing_is_said(place, monkeypatch, unbuffered):
+    # Goal: a full disk is one line and 1, no noise of the interpreter. Method: /dev/full, found at once or at the end.
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     with open("/dev/full", "wb") as full:
         process = tradsys("query", "select 1", "--dir=rec", "--json", stdout=full)
         told = process.communicate(timeout=60)[1].decode()

@@ -137,7 +137,8 @@ def run(name: str, arguments: Sequence[str]) -> int:
         if refusal is None:
             raise
         complain(f"{title}: {refusal.sentence}")
-        return BAD_USAGE if refusal.is_usage else DOES_NOT_HOLD
+        status = BAD_USAGE if refusal.is_usage else DOES_NOT_HOLD
+        return status if can_be_flushed() else leave_output(status)
     if not arguments and app.default_command is None:  # its help was printed, as tradsys alone prints its own
         return BAD_USAGE
     return HOLDS if status is None else int(status)
@@ -162,6 +163,15 @@ def flush_output() -> None:
     """Hand on what was printed while errors can still be told; a process may be started without an output."""
     if sys.stdout is not None:
         sys.stdout.flush()
+
+
+def can_be_flushed() -> bool:
+    """Whether what was printed goes out; where it does not, that has been told."""
+    try:
+        flush_output()
+    except OSError:
+        return False
+    return True
 
 
 def leave_output(status: int) -> int:
