@@ -17,7 +17,7 @@ from tradsys.app.risk_stream import RiskPublisher, stream_addresses
 from tradsys.app.venue import VenueProcess
 from tradsys.client import OrderClient, RiskClient
 from tradsys.risk.returns import Missing
-from tradsys.wire.enums import Side
+from tradsys.wire.enums import ReportType, Side
 
 SECRET = "0123456789abcdef"
 SYMBOLS = ("AAA", "BBB", "NEW")  # the history knows the first two
@@ -186,6 +186,20 @@ class House:
             account_id=account_id,
         )
         return trader.receive_until(trader.session.next_client_seq - 1)
+
+    def canceled(self, name, count):
+        """Wait for that many cancels of a participant's orders: (instrument, lots) of each report that came."""
+        found = []
+
+        def have():
+            taken = self.trader(name).receive()
+            found.extend(
+                (int(r["instrument_id"]), int(r["qty_lots"])) for r in taken if r["report_type"] == ReportType.CANCELED
+            )
+            return len(found) >= count
+
+        self.until(have)
+        return found
 
     def trade(self, buyer, seller, qty_lots, price_ticks, instrument_id=1, account_id=0):
         """Let two participants trade; the account is the buyer's."""
