@@ -6,6 +6,7 @@ it draws from its own seeded generator. Prices are floats only up to the moment 
 
 from __future__ import annotations
 
+import math
 import random
 from abc import ABC, abstractmethod
 from collections import deque
@@ -17,14 +18,16 @@ from tradsys.app.demo_world import DemoInstrument
 from tradsys.connectors.replay_report import Report
 from tradsys.units import InstrumentUnits
 from tradsys.wire.commands import cancel_order, new_order, replace_order
-from tradsys.wire.enums import OrderFlags, OrderType, ReportType, Side, TimeInForce
+from tradsys.wire.enums import OrderFlags, OrderType, RejectReason, ReportType, Side, TimeInForce
 
 # plain integers: a look at a member of an enum costs more than all the rest of hearing a report
 EXECUTED, CANCELED = int(ReportType.EXECUTED), int(ReportType.CANCELED)
 REPLACED, REJECTED = int(ReportType.REPLACED), int(ReportType.REJECTED)
+UNKNOWN_ORDER = int(RejectReason.UNKNOWN_ORDER)
 BUY = int(Side.BUY)
 TREND_SECONDS = 4.0  # how far back momentum looks
 LADDER_LEVELS = 10  # quotes of a market maker on each side
+FILLED_MAX = 100  # usual orders filled of one quote before it is put anew
 PASSIVE_ORDERS_MAX = 40  # resting orders of a noise trader
 
 
@@ -88,11 +91,11 @@ class Trader(ABC):
         self.matches = 0
         self.refused = 0
         self._next_ref = 0
-        self._due_s = 0.0
+        self._due_s = -math.inf
 
     def act(self, now_s: float) -> list[np.ndarray]:
-        """Commands of all decisions that are due; at most a second's worth after a pause."""
-        self._due_s = max(self._due_s, now_s - 1.0)
+        """Commands of all decisions that are due: none before the first call, at most a second's worth after a pause."""
+        self._due_s = max(self._due_s, now_s - 1.0) if math.isfinite(self._due_s) else now_s
         commands: list[np.ndarray] = []
         while self._due_s <= now_s:
             self._due_s += self.rng.expovariate(self.rate)
@@ -120,10 +123,12 @@ class Trader(ABC):
 
 @dataclass(slots=True)
 class Quote:
-    """A live quote of a market maker."""
+    """A live quote of a market maker; it is left alone until the venue has answered its last change."""
 
     ref: int
-    price_ticks: int
+    price_ticks: int  # as the venue has it
+    filled_lots: int = 0  # a replace names the total: these and what is to rest
+    ref_before: int = 0  # while a replace or a cancel is on its way: what the order is called if that is refused
 
 
 class MarketMaker(Trader):
@@ -142,8 +147,10 @@ class MarketMaker(Trader):
         skew = -self._inventory[market.instrument_id] / (40.0 * market.item.size_lots)
         centre = market.price + (self._bias + max(-2.0, min(2.0, skew))) * market.item.spread_ticks
         first = 0 if self.rng.random() < 0.6 else self.rng.randrange(LADDER_LEVELS)
-        for level in {first, self.rng.randrange(LADDER_LEVELS)}:
-            for side in (Side.BUY, Side.SELL):
+        levels = {first, self.rng.randrange(LADDER_LEVELS)}
+        # the side the price comes to makes way first: one of our own met by the other side is cancelled by the venue
+        for side in (Side.SELL, Side.BUY) if market.trend > 0 else (Side.BUY, Side.SELL):
+            for level in levels:
                 commands += self._requote(market, side, level, centre)
         return commands
 
@@ -153,12 +160,13 @@ class MarketMaker(Trader):
         price = int(centre - distance) if side == Side.BUY else int(centre + distance) + 1
         key = market.instrument_id, int(side), level
         quote = self._quotes.get(key)
-        if quote is not None and abs(quote.price_ticks - price) <= max(0, item.spread_ticks // 3):
+        if quote is not None and (
+            quote.ref_before or abs(quote.price_ticks - price) <= max(0, item.spread_ticks // 3)
+        ):
             return []
         quantity, ref = self.quantity(market, 0.6 + 0.25 * level), self.ref()
-        self._where[ref] = key
         if quote is None:
-            self._quotes[key] = Quote(ref, price)
+            self._quotes[key], self._where[ref] = Quote(ref, price), key
             return [
                 new_order(
                     instrument_id=market.instrument_id,
@@ -168,35 +176,47 @@ class MarketMaker(Trader):
                     price_ticks=price,
                 )
             ]
-        if self.rng.random() < 0.03:  # a quote pulled, to be put again later
+        quote.ref_before = quote.ref
+        # some are pulled, to be put again later; so are those whose total would outgrow what an order may have
+        if self.rng.random() < 0.03 or quote.filled_lots > FILLED_MAX * item.size_lots:
             return [
                 cancel_order(instrument_id=market.instrument_id, client_ref=ref, orig_client_ref=quote.ref)
             ]
-        original, quote.ref, quote.price_ticks = quote.ref, ref, price
+        quote.ref, self._where[ref] = ref, key
         return [
             replace_order(
                 instrument_id=market.instrument_id,
                 client_ref=ref,
-                orig_client_ref=original,
+                orig_client_ref=quote.ref_before,
                 price_ticks=price,
-                qty_lots=quantity,
+                qty_lots=quote.filled_lots + quantity,
             )
         ]
 
     def hear(self, report: Report) -> None:
-        """Follow inventory, and forget quotes that have ended."""
+        """Follow inventory and quotes, and forget those that have ended."""
         super().hear(report)
         ref, kind = report.client_ref, report.report_type
+        quote = self._quote_of(ref)
         if kind == EXECUTED:
             lots = report.qty_lots
             self._inventory[report.instrument_id] += lots if report.side == BUY else -lots
+            if quote is not None:
+                quote.filled_lots += lots
         elif kind == REPLACED:
             self._where.pop(report.orig_client_ref, None)
-        if kind == CANCELED:
-            self._where.pop(report.orig_client_ref, None)  # the request's reference
-        ended = kind in (CANCELED, REJECTED) or (kind == EXECUTED and not report.leaves_lots)
-        if ended:
+            if quote is not None:
+                quote.price_ticks, quote.ref_before = report.price_ticks, 0
+        elif kind == REJECTED and quote is not None and quote.ref_before and report.reject_reason != UNKNOWN_ORDER:
+            del self._where[ref]
+            quote.ref, quote.ref_before = quote.ref_before, 0  # what was to be changed rests as it did
+            return
+        if kind in (CANCELED, REJECTED) or (kind == EXECUTED and not report.leaves_lots):
             self._forget(ref)
+
+    def _quote_of(self, ref: int) -> Quote | None:
+        key = self._where.get(ref)
+        return None if key is None else self._quotes.get(key)
 
     def _forget(self, ref: int) -> None:
         key = self._where.pop(ref, None)
