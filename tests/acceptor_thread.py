@@ -8,6 +8,8 @@ from typing import Any
 
 from tradsys.app.fix_acceptor import EchoAcceptor
 
+WAIT_S = 60.0
+
 
 class AcceptorThread:
     """Runs an acceptor until it is left; `call` runs a function between its steps."""
@@ -21,11 +23,11 @@ class AcceptorThread:
     def __enter__(self) -> "AcceptorThread":
         self._thread.start()
         start = self.acceptor.start("127.0.0.1", 0, self.tls)
-        self.port = asyncio.run_coroutine_threadsafe(start, self._loop).result(10)
+        self.port = asyncio.run_coroutine_threadsafe(start, self._loop).result(WAIT_S)
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self.acceptor.stop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.acceptor.stop(), self._loop).result(WAIT_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -34,9 +36,9 @@ class AcceptorThread:
         async def run() -> Any:
             return function()
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(WAIT_S)
 
-    def wait_until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    def wait_until(self, condition: Callable[[], bool], seconds: float = WAIT_S) -> None:
         """Let the acceptor go on until a condition holds."""
 
         async def run() -> None:

@@ -10,6 +10,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "gateways"))
 
 from door_maker import Door
+from free_ports import free_ports
+
+WAIT_S = 60.0
 
 
 class DoorThread:
@@ -23,7 +26,7 @@ class DoorThread:
         self.error = None
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
-        assert self.started.wait(10), self.error
+        assert self.started.wait(WAIT_S), self.error
 
     def run(self):
         try:
@@ -46,23 +49,24 @@ class DoorThread:
     def call(self, function):
         done, result = threading.Event(), []
         self.calls.append(lambda: (result.append(function(self.door)), done.set()))
-        assert done.wait(10), self.error
+        assert done.wait(WAIT_S), self.error
         return result[0]
 
     def stop(self):
         """Drop everything at once, as a crash would: nobody is told."""
         self.stopping.set()
-        self.thread.join(10)
+        self.thread.join(WAIT_S)
         assert self.error is None, self.error
 
 
 @pytest.fixture
 def serve(tmp_path):
-    """Function that serves a door; without `address` on a free port."""
+    """Function that serves a door, always at the same address."""
     served = []
+    (port,) = free_ports(1)
 
     def start(**options):
-        served.append(DoorThread(tmp_path / "venue", **options))
+        served.append(DoorThread(tmp_path / "venue", **{"address": f"tcp://127.0.0.1:{port}", **options}))
         return served[-1]
 
     yield start

@@ -64,7 +64,7 @@ class FaultyFeed:
         self.dealer = self.open(zmq.DEALER, "inproc://door", connect=True)
         for inlet, outlet in zip(self.inlets, self.outlets, strict=True):
             inlet.subscribe(b"")
-            assert outlet.poll(1000)
+            assert outlet.poll(60_000)
             assert outlet.recv() == b"\x01"
         self.now_ns, self.stream_id = 10**15, 0
         self.counter = itertools.count()

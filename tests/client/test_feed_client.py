@@ -1,9 +1,12 @@
 """The feed client over real sockets, against a real sequencer and feed on this thread."""
 
 import asyncio
+import time
+from collections.abc import Iterator
 
 import pytest
 import zmq
+from free_ports import free_ports
 
 from tradsys.client.feed_client import AsyncFeedClient, FeedClient
 from tradsys.config import Feed as FeedSettings
@@ -13,6 +16,7 @@ from tradsys.marketdata.feed import Feed
 from tradsys.sim.workload import Stream
 from tradsys.wire.enums import Channel
 
+WAIT_S = 60.0
 START_NS = 1_700_000_000_000_000_000
 
 
@@ -26,16 +30,17 @@ class Venue:
         self.context = context or zmq.Context()
         self.folder, self.settings = folder, FeedSettings(**{"heartbeat_ms": 1, **settings})
         self.now_ns = START_NS
-        self.open(stream_id)
+        # the same after a restart
+        self.open(stream_id, *(f"tcp://127.0.0.1:{port}" for port in free_ports(3)))
         self.sequencer.run(self.flow.setup(), self.now_ns)
         self.sequencer.run(self.flow.prefill(), self.now_ns)
 
     def open(
         self,
         stream_id: int,
-        line_a="tcp://127.0.0.1:*",
-        line_b="tcp://127.0.0.1:*",
-        recovery="tcp://127.0.0.1:*",
+        line_a: str,
+        line_b: str,
+        recovery: str,
     ) -> None:
         self.sequencer = Sequencer.open(self.folder, durability="none", **self.flow.capacities)
         self.feed = Feed(
@@ -71,20 +76,26 @@ class Venue:
             instruments_max=capacities["instruments_max"],
         )
 
-    def run_until(self, client: FeedClient, turns: int = 4000, commands: int = 2) -> list:
+    def turns(self, commands: int = 0) -> Iterator[None]:
+        """Turns for a loop that ends when what it waits for has come."""
+        deadline = time.monotonic() + WAIT_S
+        while time.monotonic() < deadline:
+            self.turn(commands)
+            yield
+        raise AssertionError(f"not within {WAIT_S} s")
+
+    def run_until(self, client: FeedClient, commands: int = 2) -> list:
         """Turns until the client is synced and up to date, then none with commands; returns its packets."""
         packets = []
-        for _ in range(turns):
-            self.turn(commands)
+        for _ in self.turns(commands):
             packets += client.poll(1)
             if client.core.synced and client.core.next_seq(1) > 1:
                 break
-        for _ in range(turns):
-            self.turn()
+        for _ in self.turns():
             packets += client.poll(1)
             if client.core.synced and client.core.next_seq(1) == self.feed.publisher.l3.next_seq:
-                return packets
-        raise AssertionError(f"not up to date: {client.statistics()}")
+                break
+        return packets
 
     def compare(self, client: FeedClient) -> None:
         for instrument_id in range(1, self.flow.profile.instruments + 1):
@@ -168,8 +179,7 @@ def test_a_venue_restart_is_noticed_and_healed(venue):
     with door.client() as client:
         door.run_until(client)
         door.restart()
-        for _ in range(2000):
-            door.turn()
+        for _ in door.turns():
             client.poll(1)
             if client.core.restarts:
                 break
@@ -182,13 +192,11 @@ def test_levels_without_orders(venue):
     """Goal: an L2 reader. Method: no L3 books; levels compared with the engine's depth."""
     door = venue()
     with door.client(books=False, levels=True) as client:
-        for _ in range(4000):
-            door.turn(2)
+        for _ in door.turns(2):
             client.poll(1)
             if client.core.synced:
                 break
-        for _ in range(4000):
-            door.turn()
+        for _ in door.turns():
             client.poll(1)
             if client.core.next_seq(2) == door.feed.publisher.l2.next_seq:
                 break
@@ -217,7 +225,7 @@ def test_the_asyncio_face(venue):
         stop = asyncio.Event()
         task = asyncio.create_task(run_venue(stop))
         client = door.client(AsyncFeedClient, channels=[Channel.L3])
-        assert await client.synced()
+        assert await client.synced(WAIT_S)
         seen = 0
         async for packet in client.packets():
             seen += len(packet.orders)
@@ -225,8 +233,7 @@ def test_the_asyncio_face(venue):
                 break
         stop.set()
         await task
-        for _ in range(2000):
-            door.turn()
+        for _ in door.turns():
             await client.next_packets()
             if client.core.next_seq(1) == door.feed.publisher.l3.next_seq:
                 break

@@ -17,6 +17,8 @@ from tradsys.fix.message import Header, build, format_time
 from tradsys.fix.replay import Stored
 from tradsys.fix.settings import SessionSettings
 
+WAIT_S = 60.0
+
 
 @pytest.fixture
 def server():
@@ -33,7 +35,7 @@ def order(name):
     return [(11, name), (55, "AMZN"), (54, "1"), (38, 100), (40, "2"), (44, "223.81")]
 
 
-def receive(client, count, timeout_s=10.0):
+def receive(client, count, timeout_s=WAIT_S):
     """Receive so many messages."""
     got, deadline = [], time.monotonic() + timeout_s
     while len(got) < count and time.monotonic() < deadline:
@@ -125,7 +127,7 @@ def test_a_directory_has_one_owner(server, tmp_path):
 def test_a_wrong_name_is_refused(server):
     client = client_of(server, sender="NOBODY")
     with pytest.raises(SessionError):
-        client.connect(2.0)
+        client.connect(WAIT_S)
     client.close()
 
 
@@ -133,7 +135,7 @@ def test_a_second_one_of_the_same_name_is_closed_and_the_first_stays(server):
     with client_of(server) as client:
         second = client_of(server)
         with pytest.raises(SessionError):
-            second.connect(2.0)
+            second.connect(WAIT_S)
         client.send("D", order("a"))
         assert names(receive(client, 1)) == ["a"]
         with client_of(server, sender="SECOND") as other:
@@ -202,7 +204,8 @@ def test_a_reset_asked_for_is_asked_for_once(server):
         client.send("D", order("b"))
         assert receive(client, 1)[0].seq == 2
         client.cut()
-        client.receive(0.5)
+        while not client.is_logged_on:
+            client.receive(0.1)
         client.send("D", order("c"))
         assert receive(client, 1)[0].seq > 3
 
@@ -215,7 +218,7 @@ def test_garbage_duplicates_and_pieces_from_the_other_side():
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = FixClient("127.0.0.1", listener.getsockname()[1], "DESK", "VENUE")
-        client._open(2.0)
+        client._open(WAIT_S)
         client._link.connect(time.time_ns())
         other, _ = listener.accept()
         with other:

@@ -83,7 +83,7 @@ class AsyncOrderClient:
 
     # ------------------------------------------------------------------ session
 
-    async def connect(self, timeout_s: float = 5.0) -> Self:
+    async def connect(self, timeout_s: float = 10.0) -> Self:
         """Log on and begin to keep the session alive; raises LogonRefusedError or SessionError."""
         self._error = None
         try:

@@ -122,7 +122,7 @@ class FixClient:
 
     # --------------------------------------------------------------------------------------- the session
 
-    def connect(self, timeout_s: float = 5.0) -> Self:
+    def connect(self, timeout_s: float = 10.0) -> Self:
         """Connect and log on.
 
         Raises

@@ -107,7 +107,7 @@ class OrderClient:
 
     # ------------------------------------------------------------------ session
 
-    def connect(self, timeout_s: float = 5.0) -> Self:
+    def connect(self, timeout_s: float = 10.0) -> Self:
         """Log on.
 
         Raises
@@ -247,7 +247,7 @@ class OrderClient:
             In the order of report_seq, none missing; a copy. Empty when nothing came.
         """
         deadline = time.monotonic() + timeout_s
-        while True:
+        while self._pump is not None or not self._filled:  # what came before the end can still be taken
             self.poll()
             if self._filled or time.monotonic() >= deadline:
                 break
@@ -256,7 +256,7 @@ class OrderClient:
         self._filled = 0
         return taken
 
-    def receive_until(self, client_seq: int, timeout_s: float = 5.0) -> np.ndarray:
+    def receive_until(self, client_seq: int, timeout_s: float = 10.0) -> np.ndarray:
         """Take reports until the command of that number is answered: until its first report has come.
 
         Returns
