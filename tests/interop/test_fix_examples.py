@@ -17,7 +17,7 @@ EXAMPLES = ROOT / "fix_specs" / "examples"
 
 def run(folder, *words):
     return subprocess.run(
-        [sys.executable, *map(str, words)], cwd=folder, env=environment(), capture_output=True, text=True, timeout=90,
+        [sys.executable, *map(str, words)], cwd=folder, env=environment(), capture_output=True, text=True, timeout=240,
         check=False,
     )  # fmt: skip
 
@@ -53,7 +53,7 @@ def test_quickfix_client(has_quickfix, folder, venue):
         assert "OrdStatus=CANCELED" in done.stdout
         assert PASSWORD not in done.stdout
     wrong = run(
-        folder, "examples/quickfix_client.py", "--username", "desk", "--password", "wrong", "--wait-s", "3"
+        folder, "examples/quickfix_client.py", "--username", "desk", "--password", "wrong", "--wait-s", "10"
     )
     assert wrong.returncode == 1
     assert "<- Logout" in wrong.stdout

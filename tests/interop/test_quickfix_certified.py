@@ -9,13 +9,14 @@ import subprocess
 import sys
 
 import pytest
-from trading_floor import QuickFix, environment, free_port, rejections
+from free_ports import free_ports
+from trading_floor import QuickFix, environment, rejections
 
 pytestmark = pytest.mark.heavy
 
 
 def test_quickfix_passes(tmp_path, dictionary):
-    port = free_port()
+    (port,) = free_ports(1)
     command = [
         sys.executable,
         "-m",

@@ -104,8 +104,8 @@ def test_the_example_follows_a_book(has_quickfix, tmp_path, venue, port):
     words = ["examples/quickfix_market_data.py", "--username", "desk", "--password", PASSWORD, "--symbol", "AMZN"]
     with venue.maker() as maker:
         rest(maker, "first", 10, "201.00")
-        done = subprocess.run([sys.executable, *words, "--seconds", "2"], cwd=folder, env=environment(),
-                              capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+        done = subprocess.run([sys.executable, *words, "--seconds", "10"], cwd=folder, env=environment(),
+                              capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert "201.00" in done.stdout
     assert PASSWORD not in done.stdout

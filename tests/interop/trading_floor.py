@@ -5,10 +5,8 @@ import itertools
 import json
 import os
 import queue
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,13 +14,14 @@ import time
 from pathlib import Path
 
 import yaml
+from free_ports import free_ports
 
 from tradsys.client import FixClient
 from tradsys.fix.message import format_time, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "fix_specs" / "TRADSYS-FIX44.xml"
-WAIT_S = 30.0
+WAIT_S = 60.0
 PASSWORD = "a password of the desk"
 STRICT = """
 UseDataDictionary=Y
@@ -53,22 +52,11 @@ def environment():
     return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
 
 
-def free_port():
-    """A port that is not given to connections: a client that tries it while the venue is down would reach itself."""
-    for port in random.sample(range(15_000, 30_000), 100):
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return port
-    raise AssertionError("no free port")
-
-
 class Venue:
     """`tradsys venue` with the sessions DESK and CARE (cancel on disconnect) of one participant, MAKER of another."""
 
     def __init__(self, folder):
-        self.port = free_port()
+        (self.port,) = free_ports(1)
         self.settings = folder / "tradsys.yaml"
         doors = {f"{name}_port": 0 for name in ("orders", "feed_a", "feed_b", "snapshot")}
         fix = {"username": "desk", "password": PASSWORD}

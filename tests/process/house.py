@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+WAIT_S = 120.0
 PORTS = (
     "--orders-port=0",
     "--feed-a-port=0",
@@ -17,6 +18,25 @@ PORTS = (
     "--fix-port=0",
     "--fix-market-data-port=0",
 )
+
+
+def converse(command, typed, wanted, **options):
+    """Type lines at a command and read what it says until all that is wanted has been said; its end, what it said."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+    guard = threading.Timer(WAIT_S, process.kill)
+    guard.start()
+    said = ""
+    try:
+        process.stdin.write(typed)
+        process.stdin.flush()
+        while not all(text in said for text in wanted) and (line := process.stdout.readline()):
+            said += line
+        rest, errors = process.communicate()
+    finally:
+        guard.cancel()
+    return process.returncode, said + rest, errors
 
 
 class Up:
@@ -57,28 +77,31 @@ class Up:
         if stream is self.process.stdout:
             take(None)
 
-    def wait(self, wanted, timeout_s=90.0):
+    def wait(self, wanted, timeout_s=WAIT_S):
         """The first status for which ``wanted`` is true; fails with what the process said when it ends before."""
         deadline = time.monotonic() + timeout_s
         last = None
         while True:
-            line = self._lines.get(timeout=max(0.1, deadline - time.monotonic()))
+            try:
+                line = self._lines.get(timeout=max(0.1, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"not within {timeout_s} s: {last} {self.errors}") from None
             if line is None:
                 raise AssertionError(f"tradsys up ended: {last} {''.join(self._errors)}")
             last = json.loads(line)
             if wanted(last):
                 return last
 
-    def stop(self, number=signal.SIGINT, timeout_s=60.0):
+    def stop(self, number=signal.SIGINT, timeout_s=WAIT_S):
         """Send a signal and wait for the end; returns the exit status and the summary."""
         self.process.send_signal(number)
         return self.end(timeout_s)
 
-    def end(self, timeout_s=60.0):
+    def end(self, timeout_s=WAIT_S):
         """Wait for the end; returns the exit status and the last status line."""
         status = self.process.wait(timeout_s)
         for thread in self._threads:
-            thread.join(10.0)
+            thread.join(WAIT_S)
         lines = []
         while (line := self._lines.get()) is not None:
             lines.append(line)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+from free_ports import free_ports
+
 from tradsys.client import FeedClient, OrderClient
 from tradsys.client.fix_books import FixBooks
 from tradsys.client.fix_client import FixClient
@@ -36,7 +38,7 @@ fix_market_data:
   out_bytes_max: 1048576
   slow_ms: 1500
   stale_ms: 200
-  logon_timeout_ms: 1000
+  logon_timeout_ms: 5000
   connections_max: 12
   logon_failures_max: 100
   sessions:
@@ -51,15 +53,8 @@ fix_market_data:
 """
 SYMBOLS = ("SYM1", "SYM2")
 KINDS = (b"0", b"1")
+WAIT_S = 60.0
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def start(begin, *words, **variables):
@@ -78,6 +73,17 @@ def start(begin, *words, **variables):
             return process, line
     process.communicate()
     raise AssertionError(f"{words[0]} did not start: {said}")
+
+
+def end(process, number=signal.SIGTERM):
+    """Stop a process and wait for its end; its exit status, what it said last."""
+    process.send_signal(number)
+    try:
+        said, _ = process.communicate(timeout=WAIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        said, _ = process.communicate()
+    return process.returncode, said
 
 
 class MarketHouse:
@@ -118,16 +124,9 @@ class MarketHouse:
     def stop(self):
         statuses = []
         for process in (self.market_data, self.venue):
-            if process is not None and process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-                try:
-                    process.wait(30)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
             if process is not None:
+                statuses.append(end(process)[0] if process.poll() is None else process.returncode)
                 process.stdout.close()
-                statuses.append(process.returncode)
         return statuses
 
 
@@ -149,7 +148,7 @@ class Follower(FixClient):
             self.messages.append(message)
             self.books.take(message)
 
-    def until(self, condition, seconds=20.0):
+    def until(self, condition, seconds=WAIT_S):
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, (self.books.books, self.messages[-3:])
@@ -179,7 +178,7 @@ class Enemy:
     def __init__(self, port, name=b"BAD0"):
         self.name, self.seq = name, 0
         self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.settimeout(10)
+        self.socket.settimeout(WAIT_S)
 
     def frame(self, msg_type, *body):
         self.seq += 1
@@ -208,6 +207,16 @@ class Enemy:
         except ConnectionResetError:
             pass
         return data
+
+    def is_closed(self):
+        """Whether the other side has closed, waiting a moment for it."""
+        self.socket.settimeout(0.05)
+        try:
+            return self.socket.recv(1) == b""
+        except TimeoutError:
+            return False
+        except ConnectionResetError:
+            return True
 
     def close(self):
         self.socket.close()

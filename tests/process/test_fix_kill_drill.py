@@ -15,9 +15,11 @@ import time
 import numpy as np
 import pytest
 import yaml
+from free_ports import free_ports
 
 from tradsys.fix.message import Header, build, format_time, parse, split
 
+WAIT_S = 60.0
 KILLS = int(os.environ.get("TRADSYS_KILLS", "50"))
 FIX = {"username": "user", "password": "password-1"}
 
@@ -28,15 +30,15 @@ class Client:
     def __init__(self, name):
         self.name = name.encode()
         self.next_out, self.next_in = 1, 1
-        self.sent, self.seen = {}, {}
+        self.sent, self.seen, self.beats = {}, {}, set()
         self.live = False
 
     def connect(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=WAIT_S)
         self.socket.settimeout(0.02)
         self.rest, self.early, self.live = b"", {}, False
         self.send("A", (98, b"0"), (108, b"30"), (553, b"user"), (554, b"password-1"))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + WAIT_S
         while not self.live:
             assert time.monotonic() < deadline, "no logon"
             self.read()
@@ -90,10 +92,18 @@ class Client:
         self.live = self.live or message.msg_type == "A"
         if message.msg_type == "1":
             self.send("0", (112, message.get(112)))
+        if message.msg_type == "0":
+            self.beats.add(message.get(112))
         if message.msg_type == "8":
             exec_id = message.text(17)
             assert exec_id not in self.seen, f"{exec_id} twice as new"
             self.seen[exec_id] = message
+
+    def ordered(self):
+        return sum(kind == "D" for kind, _ in self.sent.values())
+
+    def accepted(self):
+        return sum(one.text(150) == "0" for one in self.seen.values())
 
     def resend(self, request):
         end = request.number(16) or self.next_out - 1
@@ -107,7 +117,7 @@ class Client:
 
 class Venue:
     def __init__(self, folder, port, durability):
-        self.port = port
+        self.port, self.process = port, None
         self.settings = folder / "tradsys.yaml"
         self.data_dir = folder / "data"
         sessions = [
@@ -137,19 +147,29 @@ class Venue:
 
     def end(self, number):
         self.process.send_signal(number)
-        self.process.wait(30)
+        self.process.wait(WAIT_S)
         self.process.stdout.close()
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+@pytest.fixture
+def make_venue(tmp_path):
+    made = []
+
+    def make(durability):
+        made.append(Venue(tmp_path, *free_ports(1), durability))
+        return made[-1]
+
+    yield make
+    for venue in made:
+        if venue.process is not None and venue.process.poll() is None:
+            venue.end(signal.SIGKILL)
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("durability", ["batch", "fsync"])
-def test_kill_9_in_the_middle_of_fills_loses_and_doubles_nothing(tmp_path, durability):
-    venue = Venue(tmp_path, free_port(), durability)
+def test_kill_9_in_the_middle_of_fills_loses_and_doubles_nothing(make_venue, durability):
+    venue = make_venue(durability)
     clients, copy = [Client("C1"), Client("C2")], Client("COPY")  # of C1's participant
     everybody = [*clients, copy]
     seed = int(os.environ.get("TRADSYS_SEED", secrets.randbelow(1 << 32)))
@@ -171,13 +191,11 @@ def test_kill_9_in_the_middle_of_fills_loses_and_doubles_nothing(tmp_path, durab
     venue.start()
     for client in everybody:
         client.connect(venue.port)
-    quiet_until = time.monotonic() + 2
-    while time.monotonic() < quiet_until:
-        for client in everybody:
-            before = client.next_in
-            client.read()
-            if client.next_in != before:
-                quiet_until = time.monotonic() + 2
+    until(everybody, lambda: all(client.accepted() == client.ordered() for client in clients))
+    for client in clients:  # the answer comes behind all that was decided before
+        client.send("1", (112, b"the end"))
+    until(everybody, lambda: all(b"the end" in client.beats for client in clients))
+    until(everybody, lambda: len(copy.seen) >= len(clients[0].seen))
     venue.end(signal.SIGINT)
     copy.socket.close()
     assert [in_short(one) for one in copy.seen.values()] == [in_short(one) for one in clients[0].seen.values()]
@@ -185,7 +203,16 @@ def test_kill_9_in_the_middle_of_fills_loses_and_doubles_nothing(tmp_path, durab
         client.socket.close()
         assert sorted(client.seen) == sorted(told(venue.data_dir, number))
         names = [one.text(11) for one in client.seen.values() if one.text(150) == "0"]
-        assert len(set(names)) == len(names) == sum(kind == "D" for kind, _ in client.sent.values())
+        assert len(set(names)) == len(names) == client.ordered()
+
+
+def until(clients, holds):
+    """Let clients read until something holds."""
+    deadline = time.monotonic() + WAIT_S
+    while not holds():
+        assert time.monotonic() < deadline, [(one.ordered(), one.accepted(), one.next_in, len(one.seen)) for one in clients]
+        for client in clients:
+            client.read()
 
 
 def in_short(report):

@@ -8,17 +8,20 @@ import os
 import random
 import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
+from tradsys.client import LoggedOutError
 from tradsys.engine.sequencer import Sequencer
 from tradsys.errors import SessionError
 from tradsys.gateways.reports import render_reports
 from tradsys.wire import records
-from tradsys.wire.enums import ReportType, Side, Template
+from tradsys.wire.enums import CloseReason, ReportType, Side, Template
 
 BATCH = 64
+WAIT_S = 60.0
 
 
 def crossing_orders(first_ref):
@@ -40,24 +43,50 @@ def drill(venue, kills, seed):
     """Trade while another thread kills the venue and starts it again; the reports heard and the commands sent."""
     rng = random.Random(seed)
     venue.start()
+    # the venue's death is noticed by its silence: short, so that orders are under way at the next one
     client = venue.client(
-        last_report_seq=0, cancel_on_disconnect=False, heartbeat_ms=200, reconnect_s=60.0, reports_max=1 << 18
+        last_report_seq=0, cancel_on_disconnect=False, heartbeat_ms=200, reconnect_s=WAIT_S, reports_max=1 << 18
     ).connect()
     killer = threading.Thread(target=kill_and_restart, args=(venue, kills, rng))
     killer.start()
     got = []
-    while killer.is_alive():
-        if len(client.session.unacknowledged) < 32:
-            client.send(crossing_orders(client.session.next_client_seq), timeout_s=None)
+    try:
+        while killer.is_alive():
+            with logged_on(client):
+                if len(client.session.unacknowledged) < 32:
+                    client.send(crossing_orders(client.session.next_client_seq), timeout_s=None)
+                got.append(client.receive())
+    finally:
+        killer.join()
+    with logged_on(client):
+        client.send(crossing_orders(client.session.next_client_seq))
+    sent = client.session.next_client_seq - 1
+    deadline = time.monotonic() + WAIT_S
+    while client.session.acknowledged_seq < sent or len(got[-1]):
+        assert time.monotonic() < deadline, f"{client.session.acknowledged_seq} of {sent} answered"
+        with logged_on(client):
+            got.append(client.receive(0.3))
+    client.close(WAIT_S)  # the goodbye comes behind every report
+    if client.session.last_report_seq > sum(map(len, got)):
         got.append(client.receive())
-    killer.join()
-    sent = client.send(crossing_orders(client.session.next_client_seq))
-    got.append(client.receive_until(sent, timeout_s=60))
-    while len(got[-1]):
-        got.append(client.receive(0.3))
-    client.close()
     venue.stop()
     return np.concatenate(got), sent
+
+
+@contextmanager
+def logged_on(client):
+    """Log on again when the venue did not hear of us for a while: this process stood still."""
+    try:
+        yield
+    except LoggedOutError as closed:
+        if closed.reason is not CloseReason.HEARTBEAT_TIMEOUT:
+            raise
+        deadline = time.monotonic() + WAIT_S
+        while client.socket is None:
+            try:
+                client.connect(2.0)
+            except SessionError:
+                assert time.monotonic() < deadline, "the venue did not come back"
 
 
 def kill_and_restart(venue, kills, rng):
@@ -106,8 +135,8 @@ def test_kill_9_many_times(venue):
 
 def test_a_venue_that_does_not_come_back_is_an_exception(venue):
     venue.start()
-    client = venue.client(heartbeat_ms=100, reconnect_s=0.5).connect()
+    client = venue.client(heartbeat_ms=500, reconnect_s=0.5).connect()
     venue.kill()
     with pytest.raises(SessionError, match="lost"):
-        client.receive(10.0)
+        client.receive(WAIT_S)
     client.close()

@@ -28,11 +28,11 @@ def test_the_client_shown_trades_with_the_venue_shown(tmp_path):
                 address = re.search(rf" {door}=(\S+)", ready)[1]
                 code = code.replace(f"tcp://127.0.0.1:{port}", address)
             done = subprocess.run(
-                [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=False
+                [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=120, check=False
             )
         finally:
             venue.send_signal(signal.SIGINT)
-            venue.communicate(timeout=60)
+            venue.communicate(timeout=120)
     assert done.returncode == 0, done.stderr
     assert "ReportType.ACCEPTED" in done.stdout
     assert "bid_price_ticks=22380, bid_qty_lots=10" in done.stdout

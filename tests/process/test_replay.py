@@ -118,13 +118,17 @@ def test_an_itch_session(tmp_path, venue, capsys):
 
 
 def test_top_shows_a_running_venue(venue, capsys):
-    # Goal: the same view attaches to a venue from outside. Method: lines of JSON for two seconds.
+    # Goal: the same view attaches to a venue from outside. Method: lines of JSON for a second, for ten when it is slow.
     doors = venue[1]
-    words = [f"--feed={doors['feed_a']}", f"--snapshots={doors['snapshots']}", "--seconds=2.5", "--json"]
-    assert main(["top", *words]) == 0
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert lines[-1]["instruments"] >= 11
-    assert lines[-1]["feed"]["lost"] == 0
+    words = [f"--feed={doors['feed_a']}", f"--snapshots={doors['snapshots']}", "--json"]
+    for seconds in (1.2, 10, 60):
+        capsys.readouterr()
+        status = main(["top", *words, f"--seconds={seconds}"])
+        last = json.loads(capsys.readouterr().out.splitlines()[-1])
+        if status == 0 and last["instruments"] >= 11:
+            break
+    assert (status, last["feed"]["lost"]) == (0, 0)
+    assert last["instruments"] >= 11
 
 
 def test_wrong_keys_and_unknown_instruments_are_said(venue, capsys, market_data):

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import zmq
-from venue_child import SECRETS
+from venue_child import SECRETS, WAIT_S
 
 from tradsys.client import CurveIdentity, LoggedOutError, OrderClient
+from tradsys.client.order_session import Report
 from tradsys.errors import SessionError
 from tradsys.wire.enums import CancelReason, CloseReason, OrderFlags, ReportType, Side
 
@@ -23,10 +24,10 @@ def test_a_venue_stops_in_peace_and_starts_where_it_stopped(venue, number):
     trader = venue.client(reconnect_s=0).connect()
     kept = trader.new_order(side=Side.BUY, order_flags=OrderFlags.KEEP_ON_DISCONNECT, **FIELDS)
     gone = trader.new_order(side=Side.BUY, **FIELDS)
-    trader.receive_until(2)
+    trader.receive_until(2, WAIT_S)
     first = venue.stop(number)
     with pytest.raises(LoggedOutError) as closed:
-        trader.receive(5.0)
+        trader.receive(WAIT_S)
     assert closed.value.reason is CloseReason.VENUE_RESTART
     trader.close()
     assert first["holds"]
@@ -36,11 +37,11 @@ def test_a_venue_stops_in_peace_and_starts_where_it_stopped(venue, number):
         venue.lines
     )
     with venue.client(last_report_seq=2) as again:
-        (canceled,) = list(again.reports(0.5))
+        (canceled,) = map(Report.of, again.receive(WAIT_S))
         assert (canceled.client_ref, canceled.cancel_reason) == (gone, CancelReason.DISCONNECT)
         assert again.session.next_client_seq == 3
         again.cancel_order(instrument_id=1, orig_client_ref=kept)
-        assert [report.report_type for report in again.reports(0.5)] == [ReportType.CANCELED]
+        assert again.receive_until(3, WAIT_S)["report_type"].tolist() == [ReportType.CANCELED]
     second = venue.stop()
     assert (first["defined"], second["defined"]) == (8, 0)
 
@@ -49,7 +50,7 @@ def test_a_second_venue_on_the_same_directory_is_refused(venue):
     venue.start()
     venue.write_settings()
     second = venue.popen()
-    out, _ = second.communicate(timeout=60)
+    out, _ = second.communicate(timeout=WAIT_S)
     assert second.returncode == 1
     assert "in use" in out.lower() or "IN_USE" in out
     venue.stop()
@@ -60,7 +61,7 @@ def test_a_taken_port_is_refused_with_a_sentence(venue, tmp_path):
         port = taken.bind_to_random_port("tcp://127.0.0.1")
         venue.write_settings(port)
         child = venue.popen()
-        out, _ = child.communicate(timeout=60)
+        out, _ = child.communicate(timeout=WAIT_S)
     assert child.returncode == 1
     assert f"127.0.0.1:{port}" in out
 
@@ -69,7 +70,7 @@ def test_settings_the_engine_refuses_are_bad_usage(venue):
     venue.write_settings()
     venue.settings.write_text(venue.settings.read_text().replace("session_id: 2", "session_id: 99"))
     child = venue.popen()
-    out, _ = child.communicate(timeout=60)
+    out, _ = child.communicate(timeout=WAIT_S)
     assert child.returncode == 2
     assert "DEFINE_SESSION is refused: BAD_DEFINITION" in out
 
@@ -85,7 +86,7 @@ def test_1_3_curve_keeps_out_who_has_no_key(venue):
     known = CurveIdentity(server_public.encode(), *mine)
     with venue.client(curve=known) as trader:
         trader.new_order(side=Side.BUY, **FIELDS)
-        assert [report.report_type for report in trader.reports(0.5)] == [ReportType.ACCEPTED]
+        assert trader.receive_until(1, WAIT_S)["report_type"].tolist() == [ReportType.ACCEPTED]
     for identity in (None, CurveIdentity(server_public.encode(), *other)):
         stranger = OrderClient(venue.address, "key1", SECRETS[1], curve=identity)
         with pytest.raises(SessionError, match="no answer to the logon"):

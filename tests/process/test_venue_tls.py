@@ -5,7 +5,6 @@ Method: `tradsys venue` with FIX over TLS only; two clients trade, the venue is 
 
 import json
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
@@ -15,7 +14,8 @@ import time
 import pytest
 import yaml
 from certificate_maker import certificate_of
-from market_house import ENVIRONMENT, free_ports, start
+from free_ports import free_ports
+from market_house import ENVIRONMENT, end, start
 
 from tradsys.client import FixClient
 from tradsys.errors import SessionError
@@ -23,7 +23,7 @@ from tradsys.fix.message import format_time
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 PASSWORD = "password-1"
 
 
@@ -57,9 +57,7 @@ class TlsVenue:
         self.process.communicate()
 
     def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=60)
-        return self.process.returncode
+        return end(self.process)[0]
 
     def client(self, name, **options):
         context = ssl.create_default_context(cafile=self.certificate)
@@ -154,9 +152,9 @@ def test_the_console_trades_over_tls(make_venue):
     venue = make_venue()
     done = subprocess.run(
         [sys.executable, "-m", "tradsys", "fix", "console", "--port", str(venue.port), "--ca", str(venue.certificate),
-         "--sender", "BUYER", "--username", "BUYER", "--json"],
-        input="buy AMZN 10 @ 200\n", env=ENVIRONMENT | {"TRADSYS_FIX_PASSWORD": PASSWORD},
-        capture_output=True, text=True, timeout=60,
+         "--sender", "BUYER", "--username", "BUYER", "--json", "--wait", "60"],
+        input="buy AMZN 10 @ 200\nquit\n", env=ENVIRONMENT | {"TRADSYS_FIX_PASSWORD": PASSWORD},
+        capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     messages = [json.loads(line) for line in done.stdout.splitlines()]

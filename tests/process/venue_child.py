@@ -7,8 +7,11 @@ import signal
 import subprocess
 import sys
 
+from free_ports import free_ports
+
 from tradsys.client import OrderClient
 
+WAIT_S = 60.0
 SECRETS = {1: b"secret of session 1", 2: b"secret of session 2"}
 SETTINGS = """\
 venue: {{data_dir: {data}, orders_port: {port}, feed_a_port: 0, feed_b_port: 0, snapshot_port: 0, durability: {durability},
@@ -38,6 +41,7 @@ class VenueChild:
         self.options = {"durability": durability, "snapshot_commands": snapshot_commands, "curve": curve}
         self.process = None
         self.address = None
+        (self.port,) = free_ports(1)
         self.lines = []
 
     def write_settings(self, port=0):
@@ -63,22 +67,19 @@ class VenueChild:
         )
 
     def start(self):
-        self.write_settings(0 if self.address is None else int(self.address.rsplit(":", 1)[1]))
-        for _ in range(20):
-            self.process = self.popen()
-            self.lines = []
-            for line in self.process.stdout:
-                self.lines.append(line)
-                if found := re.search(r"READY orders=(\S+)", line):
-                    self.address = found[1]
-                    return self
-            self.process.communicate()
-            # a client that tries a dead port of its own machine may be given that very port for a moment
-            if "in use" not in "".join(self.lines):
-                break
+        self.write_settings(self.port)
+        self.process = self.popen()
+        self.lines = []
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if found := re.search(r"READY orders=(\S+)", line):
+                self.address = found[1]
+                return self
+        self.process.communicate()
         raise AssertionError(f"the venue did not start: {self.lines}")
 
     def client(self, session_id=1, **options):
+        options = {"heartbeat_ms": 60_000, **options}  # a test that stands still for a while stays logged on
         return OrderClient(self.address, f"key{session_id}", SECRETS[session_id], **options)
 
     def kill(self):
@@ -88,6 +89,6 @@ class VenueChild:
     def stop(self, number=signal.SIGTERM):
         """End it in peace; its summary."""
         self.process.send_signal(number)
-        out, _ = self.process.communicate(timeout=60)
+        out, _ = self.process.communicate(timeout=WAIT_S)
         assert self.process.returncode == 0, out
         return json.loads(out.splitlines()[-1])
