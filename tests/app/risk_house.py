@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import yaml
+from free_ports import free_ports
 
 from tradsys import config
 from tradsys.app.risk_control import VenueControl, operator_session
@@ -19,6 +20,7 @@ from tradsys.client import OrderClient, RiskClient
 from tradsys.risk.returns import Missing
 from tradsys.wire.enums import ReportType, Side
 
+WAIT_S = 60.0
 SECRET = "0123456789abcdef"
 SYMBOLS = ("AAA", "BBB", "NEW")  # the history knows the first two
 
@@ -76,25 +78,19 @@ class House:
 
     def __init__(self, folder):
         self.folder = folder
+        doors = ("orders_port", "feed_a_port", "feed_b_port", "snapshot_port", "fix_port")
+        self.ports = dict(zip(doors, free_ports(len(doors)), strict=True))  # the same after a restart
         self.settings_path, self.history_path = write_settings(folder), write_history(folder)
-        self.settings = config.load(self.settings_path, {})
-        self.ports = {}
         self.start_venue()
         self.traders = {}
         self.risk = None
         self.client = None
 
     def start_venue(self):
-        """Start it, at the ports it had before."""
+        """Start it."""
         given = {f"venue.{name}": str(port) for name, port in self.ports.items()}
         self.settings = config.load(self.settings_path, {}, given)
         self.venue = VenueProcess(self.settings)
-        names = {"orders": "orders_port", "feed_a": "feed_a_port", "feed_b": "feed_b_port", "snapshots": "snapshot_port",
-                 "fix": "fix_port"}  # fmt: skip
-        self.ports = {key: int(self.venue.addresses[name].rpartition(":")[2]) for name, key in names.items()}
-        self.settings = config.load(
-            self.settings_path, {}, {f"venue.{name}": str(port) for name, port in self.ports.items()}
-        )
         self.thread = threading.Thread(target=self.venue.run)
         self.thread.start()
 
@@ -114,7 +110,7 @@ class House:
         marks = FeedMarks(
             *(f"tcp://127.0.0.1:{p}" for p in (venue.feed_a_port, venue.feed_b_port, venue.snapshot_port))
         )
-        assert marks.client.wait_synced(20)
+        assert marks.client.wait_synced(WAIT_S)
         marks.poll()
         sessions, missing = copies_of(self.settings)
         copies = [
@@ -153,7 +149,7 @@ class House:
         self.risk.close()
         self.risk = self.client = None
 
-    def until(self, holds, seconds=20):
+    def until(self, holds, seconds=WAIT_S):
         """Turn until something holds."""
         deadline = time.monotonic() + seconds
         while not holds():
@@ -171,8 +167,8 @@ class House:
         """The session of a participant, logged on."""
         if name not in self.traders:
             self.traders[name] = OrderClient(
-                f"tcp://127.0.0.1:{self.ports['orders_port']}", name, SECRET.encode(), heartbeat_ms=20_000
-            ).connect()
+                f"tcp://127.0.0.1:{self.ports['orders_port']}", name, SECRET.encode(), heartbeat_ms=60_000
+            ).connect(WAIT_S)
         return self.traders[name]
 
     def order(self, name, side, qty_lots, price_ticks, instrument_id=1, account_id=0):
@@ -185,7 +181,7 @@ class House:
             price_ticks=price_ticks,
             account_id=account_id,
         )
-        return trader.receive_until(trader.session.next_client_seq - 1)
+        return trader.receive_until(trader.session.next_client_seq - 1, WAIT_S)
 
     def canceled(self, name, count):
         """Wait for that many cancels of a participant's orders: (instrument, lots) of each report that came."""

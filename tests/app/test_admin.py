@@ -69,7 +69,7 @@ def test_a_session_is_operated_from_the_command_line(venue, settings, capsys):
         assert "DESK    live" in capsys.readouterr().out
         (told,) = answer(settings, capsys, "news", "we close at 18:00", "--session", "desk", "--urgent")["sessions"]
         assert told["comp_id"] == "DESK"
-        (item,) = client.receive(10.0)
+        (item,) = client.receive(60.0)
         assert (item.msg_type, item.text(61), item.text(148)) == ("B", "1", "we close at 18:00")
         assert admin(settings, "reset", "desk") == 1
         assert "is connected" in capsys.readouterr().err

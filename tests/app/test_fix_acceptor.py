@@ -42,7 +42,7 @@ class Peer:
         for begin in range(0, len(data), piece_bytes):
             self.socket.sendall(data[begin : begin + piece_bytes])
 
-    def receive(self, seconds=5.0):
+    def receive(self, seconds=60.0):
         """Give the next message; None when the connection is closed."""
         self.socket.settimeout(seconds)
         while not self.frames:
@@ -304,7 +304,7 @@ def test_one_who_says_nothing_is_closed(server, monkeypatch):
 
 @pytest.mark.parametrize("arguments", [["--conformance"], ["--sender", "ISLD", "--target", "TW44"]])
 def test_the_command(arguments):
-    command = [sys.executable, "-m", "tradsys", "fix-acceptor", "--port", "0", "--seconds", "20", *arguments]
+    command = [sys.executable, "-m", "tradsys", "fix-acceptor", "--port", "0", "--seconds", "240", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             said = process.stdout.readline()
@@ -315,7 +315,7 @@ def test_the_command(arguments):
             peer.close()
         finally:
             process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_port_that_is_taken_is_said(capsys):

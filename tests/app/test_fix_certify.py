@@ -42,9 +42,9 @@ class SpoiledClient(FixClient):
         super()._write(opened)
 
 
-def examine(capsys, monkeypatch, make=FixClient, order_wait_s=5.0, wait_s=5.0, orders=(ORDER,), **options):
+def examine(capsys, monkeypatch, make=FixClient, order_wait_s=60.0, wait_s=60.0, orders=(ORDER,), **options):
     """Run the examination with a client; the result of each situation by name, the text of those that are not ok."""
-    monkeypatch.setattr(fix_certify, "GRACE_S", 0.5)
+    monkeypatch.setattr(fix_certify, "GRACE_S", wait_s / 2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         examiner = Examiner(listener, "VENUE", "DESK", Rules(load_dictionary()).check, wait_s)
         status = []
@@ -53,20 +53,22 @@ def examine(capsys, monkeypatch, make=FixClient, order_wait_s=5.0, wait_s=5.0, o
         )
         thread.start()
         settings = SessionSettings(
-            sender_comp_id="DESK", target_comp_id="VENUE", heartbeat_s=1, next_expected=False
+            sender_comp_id="DESK", target_comp_id="VENUE", heartbeat_s=1, timeout_tenths=600, next_expected=False
         )
         port = listener.getsockname()[1]
         client = make("127.0.0.1", port, "DESK", "VENUE", settings=settings, ask_reset=True, **options)
         try:
-            client.connect(2.0)
+            client.connect(wait_s)
             for order in orders:
                 client.send("D", order)
             while thread.is_alive():
                 client.receive(0.05)
         except SessionError:
             pass
-        thread.join(60)
-        examiner.cut()
+        finally:
+            client.cut()
+            thread.join(120)
+            examiner.cut()
     said = capsys.readouterr().out.splitlines()
     results = {
         line[9:].partition(":")[0]: (line[:9].strip(), line[9:].partition(": ")[2]) for line in said[:-1]
@@ -112,7 +114,7 @@ def test_what_a_client_does_wrong_is_said(capsys, monkeypatch, spoil, fails, say
     def spoil_bytes(body):
         return spoil(b"|" + body.replace(b"\x01", b"|"))[1:].replace(b"|", b"\x01")
 
-    status, results, _ = examine(capsys, monkeypatch, SpoiledClient, spoil=spoil_bytes, wait_s=1.0)
+    status, results, _ = examine(capsys, monkeypatch, SpoiledClient, spoil=spoil_bytes, wait_s=2.0)
     assert status == 1
     result, text = results[fails]
     assert (result, says in text) == ("FAILED", True), results
@@ -122,7 +124,7 @@ def test_what_a_client_does_wrong_is_said(capsys, monkeypatch, spoil, fails, say
 def test_a_client_that_sends_without_end_fails(capsys, monkeypatch):
     monkeypatch.setattr(fix_examiner, "KEPT_MAX", 100)
     orders = [[(11, f"o{n}"), *ORDER[1:]] for n in range(200)]
-    status, results, _ = examine(capsys, monkeypatch, orders=orders, wait_s=1.0)
+    status, results, _ = examine(capsys, monkeypatch, orders=orders, wait_s=2.0)
     assert status == 1
     assert any(result == "FAILED" and "at most 100 messages" in text for result, text in results.values())
 

@@ -156,7 +156,7 @@ def console(server, typed, *arguments, **variables):
         "--port",
         str(server.port),
         "--wait",
-        "0.3",
+        "60",
         *arguments,
     ]
     return subprocess.run(
@@ -164,7 +164,7 @@ def console(server, typed, *arguments, **variables):
         input=typed,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         env={**os.environ, **variables},
     )
@@ -191,14 +191,14 @@ def test_a_script_trades(server):
 
 def test_numbers_survive_with_a_directory(server, tmp_path):
     for first in ("> 1 Logon", "> 4 Logon"):
-        done = console(server, "sell AMZN 1", "--dir", str(tmp_path))
+        done = console(server, "sell AMZN 1\nquit", "--dir", str(tmp_path))
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(first)
         assert "Side=2(SELL)" in done.stdout
 
 
 def test_a_line_that_is_no_command_makes_the_status_1(server):
-    done = console(server, "nonsense\nhelp\n")
+    done = console(server, "nonsense\nhelp\nquit\n")
     assert done.returncode == 1
     assert "no such command: nonsense" in done.stderr
     assert "buy SYMBOL QTY" in done.stderr

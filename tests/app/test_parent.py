@@ -9,13 +9,13 @@ import textwrap
 
 from tradsys.app.parent import VARIABLE
 
-# A child that would live a minute, and a parent that starts it, lets it speak, and waits to be killed.
+# A child that would live four minutes, and a parent that starts it, lets it speak, and waits to be killed.
 CHILD = textwrap.dedent(
     """
     import os, signal
     from tradsys.app.parent import stop_with_parent
     stop_with_parent()
-    signal.alarm(60)
+    signal.alarm(240)
     os.write(1, b"u")
     while True:
         signal.pause()
@@ -40,7 +40,7 @@ def orphan_ends(asked: str, timeout_s: float) -> bool:
 
 def test_a_child_ends_when_its_parent_is_killed():
     # Goal: kill -9 of `tradsys up` leaves no venue behind. Method: kill a parent, see the child's output close.
-    assert orphan_ends("1", 30.0)
+    assert orphan_ends("1", 60.0)
 
 
 def test_a_child_of_nobody_in_particular_stays():

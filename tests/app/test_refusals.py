@@ -322,7 +322,7 @@ def test_a_reader_that_goes_ends_it_quietly(place, words):
     os.close(reader)
     process = tradsys(*words, stdout=writer)
     os.close(writer)
-    assert process.communicate(timeout=60)[1] == b""
+    assert process.communicate(timeout=120)[1] == b""
     assert process.returncode == READER_GONE
 
 
@@ -332,7 +332,7 @@ def test_an_output_that_takes_nothing_is_said(place, monkeypatch, unbuffered):
     monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     with open("/dev/full", "wb") as full:
         process = tradsys("query", "select 1", "--dir=rec", "--json", stdout=full)
-        told = process.communicate(timeout=60)[1].decode()
+        told = process.communicate(timeout=120)[1].decode()
     assert process.returncode == DOES_NOT_HOLD
     assert "No space left on device" in told
     assert told.count("\n") == 1

@@ -25,7 +25,7 @@ def site(tmp_path_factory):
     command = [sys.executable, "setup.py", "--quiet", "build", f"--build-base={folder / 'build'}"]
     command += ["egg_info", f"--egg-base={folder}", "bdist_wheel", f"--dist-dir={folder}"]
     environment = {**os.environ, "TRADSYS_ONLY": "none", "PYTHONPATH": ""}
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=110)
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=280)
     (wheel,) = folder.glob("tradsys-*.whl")
     zipfile.ZipFile(wheel).extractall(folder / "site")
     package = Path(tradsys.__file__).parent
@@ -48,12 +48,12 @@ def test_the_dictionaries_are_in_it(site):
 
 
 def test_acceptor_and_console_speak_by_name(site):
-    with run(site, "fix-acceptor", "--port", "0", "--seconds", "60") as acceptor:
+    with run(site, "fix-acceptor", "--port", "0", "--seconds", "240") as acceptor:
         port = re.search(r":(\d+) as TRADSYS", acceptor.stdout.readline())[1]
-        with run(site, "fix", "console", "--port", port, stdin=subprocess.PIPE) as console:
-            out, err = console.communicate("buy AMZN 100 @ 223.81\n", timeout=60)
+        with run(site, "fix", "console", "--port", port, "--wait", "60", stdin=subprocess.PIPE) as console:
+            out, err = console.communicate("buy AMZN 100 @ 223.81\nquit\n", timeout=120)
         acceptor.terminate()
         assert (console.returncode, err) == (0, "")
         assert "< 2 NewOrderSingle" in out, out
         assert "Side=1(BUY) Symbol=AMZN" in out, out
-        assert acceptor.wait(10) == 0
+        assert acceptor.wait(60) == 0
