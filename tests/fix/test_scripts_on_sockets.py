@@ -3,8 +3,11 @@
 Method: a quiet application in place of the echo, so that what is sent is the session's alone.
 """
 
+import array
+import fcntl
 import re
 import socket
+import termios
 import time
 from pathlib import Path
 
@@ -25,7 +28,7 @@ SCRIPTS = [
     for path in sorted(FOLDER.glob("*.txt"))
     if not NEEDS_MORE.search(path.read_text()) and "edge" not in path.stem
 ]
-ANSWER_S = 5.0
+ANSWER_S = 60.0
 SILENCE_S = 0.03
 
 
@@ -156,11 +159,17 @@ class SocketRun(ScriptRun):
         super().fault_of_next(rest)
 
     def settle(self) -> None:
-        """Wait until what was sent is worked off: no message of this script takes longer than a turn."""
-        self.server.wait_until(lambda: self.fault is None, ANSWER_S)
-        frame = self.next_frame(SILENCE_S) if self.peer is not None else None
-        if frame:
-            self.frames.insert(0, frame)
+        """Wait until what was sent is worked off: it has left here, and nothing lies unread there."""
+
+        def is_worked_off() -> bool:
+            sockets = [one.transport.get_extra_info("socket") for one in self.server.acceptor.connections]
+            return (
+                self.fault is None
+                and (self.peer is None or bytes_of(self.peer, termios.TIOCOUTQ) == 0)
+                and all(bytes_of(one, termios.FIONREAD) == 0 for one in sockets)
+            )
+
+        self.server.wait_until(is_worked_off, ANSWER_S)
 
     def expect_silence(self) -> None:
         """Nothing is left over: what was read, and at the end of a connection what comes within a moment."""
@@ -169,6 +178,13 @@ class SocketRun(ScriptRun):
         if is_last:
             frame = self.next_frame(SILENCE_S)
             assert not frame, f"sent was {frame!r}"
+
+
+def bytes_of(one: socket.socket, request: int) -> int:
+    """How many bytes a socket has: unread ones, or those sent that the other side has not."""
+    found = array.array("i", [0])
+    fcntl.ioctl(one.fileno(), request, found)
+    return found[0]
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)

@@ -27,7 +27,7 @@ SMALL = {
     "event_ring_events": 1 << 14,
     "index_entries": 1 << 12,
 }
-WAIT_S = 40.0
+WAIT_S = 60.0
 MS = 1_000_000
 
 

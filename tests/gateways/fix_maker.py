@@ -13,7 +13,7 @@ from tradsys.wire import commands
 from tradsys.wire.enums import InstrumentState, Permission
 
 SMALL = {"orders_max": 1 << 12, "instruments_max": 8, "participants_max": 8, "sessions_max": 16, "accounts_max": 16}
-WAIT_S = 20
+WAIT_S = 60
 NOW = object()
 
 
@@ -209,6 +209,11 @@ class FixDoor:
         if self.tls_listener is not None:
             self.tls_listener.close()
         self.sequencer.close()
+
+
+def end_patience(limits):
+    """From now on the time for a Logon is over for whoever has sent none."""
+    object.__setattr__(limits, "logon_timeout_ms", 0)
 
 
 class FixDoors:

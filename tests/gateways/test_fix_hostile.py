@@ -9,6 +9,7 @@ import socket
 import time
 
 import pytest
+from fix_maker import WAIT_S
 
 from tradsys.gateways.fix_limits import FixLimits
 
@@ -50,7 +51,7 @@ def reset_session(make_door):
 def poll_until_taken(door, messages):
     """Take messages off the socket; nothing is committed, nothing leaves."""
     target = door.gateway.messages_in + messages
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + WAIT_S
     while door.gateway.messages_in < target:
         assert time.monotonic() < deadline
         door.gateway.poll(time.time_ns())
@@ -201,12 +202,8 @@ def test_a_client_that_was_slow_once_leaves_the_door_idle_afterwards(make_door):
         if number % 10 == 0:
             door.turn()
     door.clients.append(client)
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and sum(m.msg_type == "0" for m in client.received) < 1_500:
-        door.turn()
-    for _ in range(5):
-        door.turn()
-    assert select.select([door.gateway.fileno()], [], [], 0)[0] == []
+    door.until(lambda: sum(m.msg_type == "0" for m in client.received) == 1_500)
+    door.until(lambda: select.select([door.gateway.fileno()], [], [], 0)[0] == [])
 
 
 def test_resend_requests_do_not_pile_up(make_door):

@@ -285,7 +285,7 @@ def test_a_slow_disk_makes_the_receiver_wait_and_is_measured(tmp_path):
 
     class Slow(FullDisk):
         def write(self, data):
-            gate.wait(30)
+            gate.wait(120)
             return super().write(data)
 
     def sink(path):

@@ -40,13 +40,13 @@ def test_an_address_that_is_none_is_refused_and_the_process_ends(tmp_path):
     """Goal: no thread keeps the process. Method: the real command with a wrong address."""
     words = command("record", "--line-a", "junk", "--line-b", "none", "--dir", str(tmp_path / "r"), "--seconds", "1")
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    done = subprocess.run(words, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert "--line-a must be a port in [1, 65535], host:port or an address" in done.stderr
     assert done.stderr.count("\n") == 1
     environ["TRADSYS_RECORDER__LINE_A"] = "junk"
     words = [*words[:4], *words[6:]]
-    done = subprocess.run(words, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert "expected ZeroMQ addresses" in done.stderr
     assert "Traceback" not in done.stderr
@@ -86,7 +86,7 @@ def test_a_replay_recorded_by_a_process_until_sigint(source, tmp_path):
         "--wait",
     ]
     replayed = subprocess.run(
-        command(*words, "--json"), capture_output=True, text=True, timeout=60, check=False
+        command(*words, "--json"), capture_output=True, text=True, timeout=120, check=False
     )
     assert replayed.returncode == 0, replayed.stderr
     sent = json.loads(replayed.stdout.splitlines()[-1])
@@ -94,7 +94,7 @@ def test_a_replay_recorded_by_a_process_until_sigint(source, tmp_path):
         if int(line_said.split(" messages")[0].replace(",", "")) == sent["messages"]:
             break
     recorder.send_signal(signal.SIGINT)
-    out, _ = recorder.communicate(timeout=30)
+    out, _ = recorder.communicate(timeout=120)
     assert recorder.returncode == 0
     report = json.loads(out.splitlines()[-1])
     assert report["command"] == "record"
