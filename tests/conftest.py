@@ -8,11 +8,15 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tradsys.app.parent import VARIABLE as STOP_WITH_PARENT
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ[STOP_WITH_PARENT] = "1"  # no process a test starts outlives the tests
+# an example may take as long as the machine does: Hypothesis would fail one of more than 200 ms
+settings.register_profile("tradsys", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tradsys")
 
 
 FAILED = pytest.StashKey[bool]()
