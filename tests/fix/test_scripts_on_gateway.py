@@ -16,6 +16,7 @@ from session_script import ScriptError, ScriptRun, same
 
 from tradsys.fix.message import parse, split
 from tradsys.fix.validation import Validator
+from tradsys.gateways.fix_limits import FixLimits
 from tradsys.gateways.fix_sessions import FixSessionConfig
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "gateways"))
@@ -62,7 +63,7 @@ class GatewayRun(ScriptRun):
             config = FixSessionConfig(
                 1, 1, self.settings, self.folder / "fix" / "000001", rules=self.compiled_rules()
             )
-            self.door = FixDoor(self.folder, configs=[config])
+            self.door = FixDoor(self.folder, configs=[config], limits=FixLimits(refusal_delay_ms=50))
         self.door.until(lambda: self.door.gateway.connection_count == 0)
         self.rest, self.frames = b"", []
         self.peer = socket.create_connection(self.door.address)

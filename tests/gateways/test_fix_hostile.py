@@ -133,6 +133,7 @@ def test_an_order_that_found_no_room_comes_before_the_next_logon_resets_the_numb
     before = door.gateway.messages_in
     for number in range(100):
         client.order(f"a{number}", 1, 10, "100.5", poss_resend=True)
+    poll_until_taken(door, 1)
     for _ in range(100):
         door.gateway.poll(time.time_ns())
     client.close()

@@ -63,8 +63,9 @@ class OperatedDoor(FixDoor):
 
 @pytest.fixture
 def make_door(fix_doors):
+    soon = {"logout_timeout_ns": 100_000_000}  # most clients here do not answer a Logout
     with zmq.Context() as context:
-        yield lambda **options: fix_doors(kind=OperatedDoor, context=context, **options)
+        yield lambda **options: fix_doors(kind=OperatedDoor, context=context, settings=soon, **options)
         for door in fix_doors.made:
             door.end()
 

@@ -18,7 +18,7 @@ from tradsys.recorder.tables import TABLES
 from tradsys.wire.enums import Channel, RejectReason, Template
 from tradsys.wire.records import DTYPES, empty
 
-SETTINGS = RecorderSettings(batch_rows=1024, segment_rows=1500, gap_wait_ms=1, request_timeout_ms=5000)
+SETTINGS = RecorderSettings(batch_rows=1024, segment_rows=1500, gap_wait_ms=1, request_timeout_ms=60_000)
 MARKET = ("l3", "l2", "l1", "trades", "statistics", "status", "instruments")
 
 
