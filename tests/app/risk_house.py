@@ -172,7 +172,7 @@ class House:
         return self.traders[name]
 
     def order(self, name, side, qty_lots, price_ticks, instrument_id=1, account_id=0):
-        """Enter an order; the reports up to its answer."""
+        """Enter an order; the reports that answer it."""
         trader = self.trader(name)
         trader.new_order(
             instrument_id=instrument_id,
@@ -181,7 +181,9 @@ class House:
             price_ticks=price_ticks,
             account_id=account_id,
         )
-        return trader.receive_until(trader.session.next_client_seq - 1, WAIT_S)
+        seq = trader.session.next_client_seq - 1
+        reports = trader.receive_until(seq, WAIT_S)
+        return reports[reports["client_seq"] == seq]
 
     def canceled(self, name, count):
         """Wait for that many cancels of a participant's orders: (instrument, lots) of each report that came."""
