@@ -13,7 +13,7 @@ from tradsys.wire import records
 from tradsys.wire.enums import RejectReason, Template
 
 HEAD = struct.Struct("<HHHHIHHII")
-COMMANDS = [1, 2, 3, 4, 5, 20, 21, 22, 23, 24, 25, 26, 27]
+COMMANDS = [*range(1, 6), *range(20, 32), 36, 37]
 SESSION_MESSAGES = [Template.LOGON, Template.LOGOUT, Template.HEARTBEAT, Template.RESEND_REQUEST]
 NONE = RejectReason.NONE
 
