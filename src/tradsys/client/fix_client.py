@@ -33,6 +33,7 @@ READS_MAX = 16  # of a turn
 DELIVERED_MAX = 100_000  # not received by the application yet; with more, nothing is read
 HEADER_BYTES = 512  # room for what stands around a body
 RECONNECT_PAUSE_S = 0.05
+NEVER_NS = 1 << 62
 DATA_TAGS = frozenset(DATA_AFTER_LENGTH.values())
 FINAL_ENDS = (EndReason.LOGOUT_RECEIVED, EndReason.LOGON_REFUSED, EndReason.SEQ_TOO_LOW)
 
@@ -135,6 +136,8 @@ class FixClient:
             self._open(timeout_s)
         except OSError as error:
             raise SessionError(f"no connection to {self.host}:{self.port}: {error}") from None
+        session = self._link.session
+        session.settings = changed(session.settings, logon_timeout_ns=NEVER_NS)  # how long we wait is said here
         self._link.connect(time.time_ns())
         while not self.is_logged_on:
             if not self._turn(deadline):
