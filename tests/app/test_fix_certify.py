@@ -58,7 +58,7 @@ def examine(capsys, monkeypatch, make=FixClient, order_wait_s=60.0, wait_s=60.0,
         port = listener.getsockname()[1]
         client = make("127.0.0.1", port, "DESK", "VENUE", settings=settings, ask_reset=True, **options)
         try:
-            client.connect(wait_s)
+            client.connect(max(wait_s, 2.0))
             for order in orders:
                 client.send("D", order)
             while thread.is_alive():
@@ -114,7 +114,7 @@ def test_what_a_client_does_wrong_is_said(capsys, monkeypatch, spoil, fails, say
     def spoil_bytes(body):
         return spoil(b"|" + body.replace(b"\x01", b"|"))[1:].replace(b"|", b"\x01")
 
-    status, results, _ = examine(capsys, monkeypatch, SpoiledClient, spoil=spoil_bytes, wait_s=2.0)
+    status, results, _ = examine(capsys, monkeypatch, SpoiledClient, spoil=spoil_bytes, wait_s=1.0)
     assert status == 1
     result, text = results[fails]
     assert (result, says in text) == ("FAILED", True), results
@@ -124,7 +124,7 @@ def test_what_a_client_does_wrong_is_said(capsys, monkeypatch, spoil, fails, say
 def test_a_client_that_sends_without_end_fails(capsys, monkeypatch):
     monkeypatch.setattr(fix_examiner, "KEPT_MAX", 100)
     orders = [[(11, f"o{n}"), *ORDER[1:]] for n in range(200)]
-    status, results, _ = examine(capsys, monkeypatch, orders=orders, wait_s=2.0)
+    status, results, _ = examine(capsys, monkeypatch, orders=orders, wait_s=1.0)
     assert status == 1
     assert any(result == "FAILED" and "at most 100 messages" in text for result, text in results.values())
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from tradsys.client import LoggedOutError
+from tradsys.client import LoggedOutError, LogonRefusedError
 from tradsys.engine.sequencer import Sequencer
 from tradsys.errors import SessionError
 from tradsys.gateways.reports import render_reports
@@ -75,11 +75,11 @@ def drill(venue, kills, seed):
 
 @contextmanager
 def logged_on(client):
-    """Log on again when the venue did not hear of us for a while: this process stood still."""
+    """Log on again when the venue did not hear of us for a while, or of a Logon too late: one of the two stood still."""
     try:
         yield
-    except LoggedOutError as closed:
-        if closed.reason is not CloseReason.HEARTBEAT_TIMEOUT:
+    except (LoggedOutError, LogonRefusedError) as ended:
+        if ended.reason is not CloseReason.HEARTBEAT_TIMEOUT and "outside the logon window" not in ended.text:
             raise
         deadline = time.monotonic() + WAIT_S
         while client.socket is None:
