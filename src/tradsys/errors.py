@@ -157,7 +157,7 @@ REJECTS: dict[RejectReason, Reject] = {
     _R.BAD_SIDE: Reject("side must be BUY or SELL", 11, 99, 422, "INVALID_ARGUMENT"),
     _R.BAD_ORDER_TYPE: Reject("order type must be LIMIT or MARKET", 11, 99, 422, "INVALID_ARGUMENT"),
     _R.BAD_TIME_IN_FORCE: Reject(
-        "time in force must be DAY, GTC, IOC or FOK", 11, 99, 422, "INVALID_ARGUMENT"
+        "the time in force is not one the venue has", 11, 99, 422, "INVALID_ARGUMENT"
     ),
     _R.BAD_STP_MODE: Reject("the self-trade prevention mode is not known", 11, 99, 422, "INVALID_ARGUMENT"),
     _R.BAD_FLAGS: Reject(

@@ -332,6 +332,34 @@ def test_a_copy_that_does_not_read_harms_nobody_and_misses_nothing(make_door, mo
     assert_copied(door, copy, one)
 
 
+def test_a_copy_tells_of_auctions_as_its_sessions_are_told(make_door):
+    door = make_door()
+    copy, buyer, seller = door.trader("COPY"), door.trader("CLIENT1"), door.trader("CLIENT3")
+    states = (InstrumentState.CLOSED, InstrumentState.PRE_OPEN)
+    door.sequencer.run(
+        commands.pack([commands.set_instrument_state(1, state) for state in states]), time.time_ns()
+    )
+    buyer.order("b", 1, 10, None)
+    seller.order("s", 2, 5, "100", (59, 2))
+    buyer.take("8"), seller.take("8")
+    door.sequencer.run(commands.pack([commands.set_instrument_state(1, InstrumentState.OPEN)]), time.time_ns())
+    assert values(buyer.take("8"), 150, 39, 31, 625) == ("F", "1", "100", "AUCTION")
+    assert values(seller.take("8"), 150, 39, 59) == ("F", "2", "2")
+    assert values(buyer.take("8"), 150, 39) == ("C", "C")
+    assert_copied(door, copy, buyer, seller)
+
+
+def test_a_value_of_later_fix_is_told_to_none_but_who_used_it(make_door):
+    door = make_door()
+    copy, trader = door.trader("COPY"), door.trader("CLIENT1")
+    door.sequencer.run(
+        commands.pack([commands.set_instrument_state(1, InstrumentState.VOLATILITY_AUCTION)]), time.time_ns()
+    )
+    trader.order("a", 1, 10, "100", (59, "B"))
+    assert trader.take("8").text(59) == "B"
+    assert values(copy.take("8"), 11, 59) == ("a", "")
+
+
 class HistoryDoor(CopyDoor):
     """Half a million matches between two binary sessions of participant 1 before the door opens."""
 

@@ -17,6 +17,7 @@ from tradsys.wire.records cimport (
     CANCEL_REASON_BY_OWNER, EVENT_FLAGS_UNSOLICITED, ExecutionReport, OrderAccepted, OrderCanceled, OrderExecuted,
     OrderReduced, OrderReplaced, REPORT_TYPE_ACCEPTED, REPORT_TYPE_CANCELED, REPORT_TYPE_EXECUTED,
     REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED, TEMPLATE_NEW_ORDER,
+    TIME_IN_FORCE_GOOD_FOR_AUCTION,
 )
 
 from tradsys.gateways.fix_sessions import next_store_path, store_path
@@ -167,6 +168,8 @@ cdef class FixCopies:
         elif request != NULL:
             entry.order_type, entry.time_in_force = request.order_type, request.time_in_force
             entry.order_flags = request.order_flags
+        if entry.time_in_force == TIME_IN_FORCE_GOOD_FOR_AUCTION:
+            entry.time_in_force = 0  # has no value in stock FIX 4.4, and a copy's client has not asked for another
         if self.unnamed is not None:
             self.unnamed[entry.client_ref] = session_id, report.client_ref
         return entry

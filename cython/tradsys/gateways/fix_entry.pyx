@@ -10,8 +10,8 @@ from tradsys.gateways.fix_write cimport read_terms
 from tradsys.gateways.frames cimport write_header
 from tradsys.wire.records cimport (
     BLOCK_CANCEL_ORDER, BLOCK_MASS_CANCEL, BLOCK_NEW_ORDER, BLOCK_REPLACE_ORDER, CancelOrder, MassCancel, NewOrder,
-    ORDER_TYPE_LIMIT, REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BAD_SIDE, REJECT_REASON_BOOK_FULL,
-    REJECT_REASON_DUPLICATE_CLIENT_REF, REJECT_REASON_MALFORMED_FRAME, REJECT_REASON_NOT_ENTITLED,
+    ORDER_TYPE_LIMIT, REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BAD_SIDE, REJECT_REASON_BAD_TIME_IN_FORCE,
+    REJECT_REASON_BOOK_FULL, REJECT_REASON_DUPLICATE_CLIENT_REF, REJECT_REASON_MALFORMED_FRAME, REJECT_REASON_NOT_ENTITLED,
     REJECT_REASON_UNKNOWN_ACCOUNT, REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_TEMPLATE, ReplaceOrder, SIDE_BUY,
     SIDE_SELL, SIZE_NEW_ORDER, TEMPLATE_CANCEL_ORDER, TEMPLATE_MASS_CANCEL, TEMPLATE_NEW_ORDER, TEMPLATE_REPLACE_ORDER,
 )
@@ -155,6 +155,8 @@ cdef class FixEntry(FixOutgoing):
             return self.refuse(request, reason, sentence)
         if is_replace and terms.order_type != ORDER_TYPE_LIMIT:
             return self.refuse(request, REJECT_REASON_BAD_ORDER_TYPE, b"OrdType must be 2 in a replace")
+        if is_replace and root != NULL and request.time_in_force.data != NULL and terms.time_in_force != root.time_in_force:
+            return self.refuse(request, REJECT_REASON_BAD_TIME_IN_FORCE, b"TimeInForce is not the order's")
         if request.orig_cl_ord_id.data != NULL:
             entry = self.orders.by_text(request.orig_cl_ord_id)
             orig_ref = entry.client_ref if entry != NULL else 0

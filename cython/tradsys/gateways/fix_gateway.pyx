@@ -21,11 +21,12 @@ from tradsys.gateways.fix_symbols cimport FixSymbols
 from tradsys.gateways.outbox cimport monotonic_ns as machine_ns
 from tradsys.gateways.reports cimport Recipient, recipients
 from tradsys.wire.records cimport (
-    CLOSE_REASON_HEARTBEAT_TIMEOUT, CLOSE_REASON_LOGOUT, CLOSE_REASON_VENUE_RESTART, CloseSession, CommandDone,
-    CommandRejected, DefineSession, InstrumentDefined, MassCancel, MessageHeader, OpenSession, PERMISSION_OPERATE,
-    SIZE_CLOSE_SESSION, SIZE_DEFINE_SESSION, SIZE_MASS_CANCEL, SIZE_OPEN_SESSION, TEMPLATE_CLOSE_SESSION,
-    TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED, TEMPLATE_DEFINE_PARTICIPANT, TEMPLATE_DEFINE_SESSION,
-    TEMPLATE_INSTRUMENT_DEFINED, TEMPLATE_MASS_CANCEL, TEMPLATE_OPEN_SESSION, TEMPLATE_SET_INSTRUMENT_STATE,
+    CLOSE_REASON_HEARTBEAT_TIMEOUT, CLOSE_REASON_LOGOUT, CLOSE_REASON_VENUE_RESTART, CallExtended, CloseSession,
+    CommandDone, CommandRejected, DefineSession, InstrumentDefined, MassCancel, MessageHeader, OpenSession,
+    PERMISSION_OPERATE, PhaseChanged, SIZE_CLOSE_SESSION, SIZE_DEFINE_SESSION, SIZE_MASS_CANCEL, SIZE_OPEN_SESSION,
+    TEMPLATE_CALL_EXTENDED, TEMPLATE_CLOSE_SESSION, TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED,
+    TEMPLATE_DEFINE_PARTICIPANT, TEMPLATE_DEFINE_SESSION, TEMPLATE_INSTRUMENT_DEFINED, TEMPLATE_MASS_CANCEL,
+    TEMPLATE_OPEN_SESSION, TEMPLATE_PHASE_CHANGED, TEMPLATE_SET_INSTRUMENT_STATE, TEMPLATE_START_CALL,
 )
 
 from tradsys.errors import reject_text
@@ -603,7 +604,8 @@ cdef class FixGateway:
             template_id = (<const MessageHeader*> event).template_id
             if template_id == TEMPLATE_COMMAND_DONE or template_id == TEMPLATE_COMMAND_REJECTED:
                 self.session_event(event)
-            if template_id == TEMPLATE_COMMAND_DONE or template_id == TEMPLATE_INSTRUMENT_DEFINED:
+            if (template_id == TEMPLATE_COMMAND_DONE or template_id == TEMPLATE_INSTRUMENT_DEFINED
+                    or template_id == TEMPLATE_PHASE_CHANGED or template_id == TEMPLATE_CALL_EXTENDED):
                 self.desk_event(event, template_id)
             event += EVENT_BYTES
             self.egress_seq += 1
@@ -628,11 +630,18 @@ cdef class FixGateway:
         return 0
 
     cdef int desk_event(self, const uint8_t* event, int template_id) except -1:
-        """Tell the desk what was defined or changes state."""
+        """Tell the desk what was defined or changes state, or that a call goes on."""
         cdef const CommandDone* done = <const CommandDone*> event
+        cdef const PhaseChanged* changed = <const PhaseChanged*> event
         if template_id == TEMPLATE_INSTRUMENT_DEFINED:
             self.desk.defined((<const InstrumentDefined*> event).instrument_id)
-        elif done.done_template == TEMPLATE_SET_INSTRUMENT_STATE:
+        elif template_id == TEMPLATE_PHASE_CHANGED:
+            self.desk.state_changed(
+                changed.instrument_id, changed.state, changed.state_before, changed.ts_ns, changed.end_ts_ns)
+        elif template_id == TEMPLATE_CALL_EXTENDED:
+            self.desk.call_extended(
+                changed.instrument_id, changed.state, (<const CallExtended*> event).end_ts_ns, changed.ts_ns)
+        elif done.done_template == TEMPLATE_SET_INSTRUMENT_STATE or done.done_template == TEMPLATE_START_CALL:
             self.desk.state_changed(done.instrument_id, done.state, done.state_before, done.ts_ns)
         return 0
 

@@ -8,7 +8,10 @@ told, and rebuilding it needs the requests and the event log only.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from tradsys.gateways.fix_text cimport FixText
-from tradsys.wire.records cimport OrderCanceled, OrderExecuted, OrderReplaced
+from tradsys.wire.records cimport (
+    CANCEL_REASON_AUCTION_REMAINDER, CANCEL_REASON_CALL_BEGAN, CANCEL_REASON_EXPIRED, OrderCanceled, OrderExecuted,
+    OrderReplaced,
+)
 
 cdef enum:
     CL_ORD_ID_BYTES_MAX = 36
@@ -50,6 +53,13 @@ cdef struct FixOrder:           # 200 bytes
     uint8_t text[36]            # ClOrdID
     uint8_t orig_text[36]       # of an F or G whose order was not known: the OrigClOrdID as given
     uint8_t spare[2]
+
+
+# Whether an order ended because its time in force did: at the end of the day, of the auction it was for, of trading
+# before a call.
+cdef inline bint is_expired(int cancel_reason) noexcept nogil:
+    return (cancel_reason == CANCEL_REASON_EXPIRED or cancel_reason == CANCEL_REASON_AUCTION_REMAINDER
+            or cancel_reason == CANCEL_REASON_CALL_BEGAN)
 
 
 cdef class FixOrders:

@@ -7,10 +7,9 @@ cimport cython
 
 from tradsys.gateways.fix_text cimport FixText
 from tradsys.wire.records cimport (
-    CANCEL_REASON_EXPIRED, MessageHeader, OrderAccepted, OrderCanceled, OrderExecuted,
-    OrderReduced, OrderRejected, OrderReplaced, TEMPLATE_NEW_ORDER, TEMPLATE_ORDER_ACCEPTED,
-    TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED,
-    TEMPLATE_ORDER_REPLACED,
+    MessageHeader, OrderAccepted, OrderCanceled, OrderExecuted, OrderReduced, OrderRejected, OrderReplaced,
+    TEMPLATE_NEW_ORDER, TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED,
+    TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED,
 )
 
 cdef enum:
@@ -264,7 +263,7 @@ cdef class FixOrders:
         cdef FixOrder* root = self.follow(event.client_ref, 0)
         if root != NULL:
             root.leaves_lots = 0
-            root.status = STATUS_EXPIRED if event.cancel_reason == CANCEL_REASON_EXPIRED else STATUS_CANCELED
+            root.status = STATUS_EXPIRED if is_expired(event.cancel_reason) else STATUS_CANCELED
         return root
 
     cdef FixOrder* replaced(self, const OrderReplaced* event):

@@ -4,7 +4,7 @@ from libc.string cimport strlen
 
 from tradsys.core.state cimport Instrument
 from tradsys.gateways.fix_orders cimport (
-    STATUS_NEW, STATUS_REJECTED, FixOrder, FixOrders,
+    STATUS_NEW, STATUS_REJECTED, FixOrder, FixOrders, is_expired,
 )
 from tradsys.gateways.fix_request cimport (
     TYPE_CANCEL, TYPE_MASS_CANCEL, TYPE_NEW_ORDER, TYPE_REPLACE, FixRequest,
@@ -14,9 +14,10 @@ from tradsys.gateways.fix_text cimport (
     put_whole_field,
 )
 from tradsys.wire.records cimport (
-    CANCEL_REASON_DISCONNECT, CANCEL_REASON_EXPIRED, CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER,
-    CANCEL_REASON_MASS_CANCEL, CANCEL_REASON_NO_LIQUIDITY, CANCEL_REASON_SELF_TRADE, EVENT_FLAGS_UNSOLICITED,
-    ExecutionReport, LIQUIDITY_NONE, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_MARKET, REPORT_TYPE_ACCEPTED,
+    CANCEL_REASON_AUCTION_REMAINDER, CANCEL_REASON_CALL_BEGAN, CANCEL_REASON_DISCONNECT, CANCEL_REASON_EXPIRED,
+    CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER, CANCEL_REASON_MASS_CANCEL, CANCEL_REASON_NO_LIQUIDITY,
+    CANCEL_REASON_PRICE_RANGE, CANCEL_REASON_SELF_TRADE, EVENT_FLAGS_AUCTION, EVENT_FLAGS_UNSOLICITED, ExecutionReport,
+    LIQUIDITY_NONE, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_MARKET, REPORT_TYPE_ACCEPTED,
     REPORT_TYPE_CANCELED, REPORT_TYPE_EXECUTED, REPORT_TYPE_MASS_CANCELED, REPORT_TYPE_REDUCED,
     REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED, SIDE_BUY, TEMPLATE_CANCEL_ORDER, TEMPLATE_MASS_CANCEL,
     TEMPLATE_NEW_ORDER, TEMPLATE_REPLACE_ORDER,
@@ -27,6 +28,9 @@ from tradsys.errors import REJECTS
 cdef enum:
     REASONS_MAX = 64
     OTHER = 99
+    TIMES_IN_FORCE = 10
+
+cdef const char* times_in_force = b"?0134?27B5"   # 59 of each TimeInForce
 
 # the rows of REJECTS, by RejectReason
 cdef int ord_rej_reasons[REASONS_MAX]
@@ -109,9 +113,8 @@ cdef uint8_t* _put_terms(uint8_t* out, int64_t qty_lots, int64_t price_ticks, in
     elif order_type:
         out = put_char_field(out, 40, c"2")
         out = _put_price(out, 44, price_ticks, instrument)
-    if 1 <= time_in_force <= 4:
-        # DAY GTC IOC FOK are 0 1 3 4
-        out = put_char_field(out, 59, <uint8_t> (c"0" + (time_in_force - 1 if time_in_force < 3 else time_in_force)))
+    if 1 <= time_in_force < TIMES_IN_FORCE and times_in_force[time_in_force] != c"?":
+        out = put_char_field(out, 59, <uint8_t> times_in_force[time_in_force])
     if order_flags & ORDER_FLAGS_POST_ONLY:
         out = put_char_field(out, 18, c"6")
     return out
@@ -142,6 +145,12 @@ cdef inline const char* _cancel_sentence(int cancel_reason) noexcept nogil:
         return b"cancel on disconnect"
     if cancel_reason == CANCEL_REASON_EXPIRED:
         return b"end of day"
+    if cancel_reason == CANCEL_REASON_AUCTION_REMAINDER:
+        return b"the auction is over"
+    if cancel_reason == CANCEL_REASON_CALL_BEGAN:
+        return b"the call of an auction began"
+    if cancel_reason == CANCEL_REASON_PRICE_RANGE:
+        return b"the next match would have left the price range"
     return NULL
 
 
@@ -171,7 +180,7 @@ cdef uint8_t _exec_type(const ExecutionReport* report) noexcept nogil:
     if report.report_type == REPORT_TYPE_EXECUTED:
         return c"F"
     if report.report_type == REPORT_TYPE_CANCELED:
-        return c"C" if report.cancel_reason == CANCEL_REASON_EXPIRED else c"4"
+        return c"C" if is_expired(report.cancel_reason) else c"4"
     if report.report_type == REPORT_TYPE_REPLACED:
         return c"5" if is_ours else c"D"
     if report.report_type == REPORT_TYPE_REDUCED:
@@ -219,6 +228,8 @@ cdef uint8_t* _put_execution(uint8_t* out, const ExecutionReport* report, int pa
                          root.order_flags, instrument)
     if report.report_type == REPORT_TYPE_EXECUTED:
         out = _put_price(_put_qty(out, 32, report.qty_lots, instrument), 31, report.price_ticks, instrument)
+        if report.event_flags & EVENT_FLAGS_AUCTION:
+            out = put_text_field(out, 625, b"AUCTION", 7)
     if root != NULL:
         out = _put_sums(out, root.leaves_lots, root.cum_lots, root.notional, instrument)
     else:

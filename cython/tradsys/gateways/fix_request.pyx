@@ -312,7 +312,7 @@ cdef void _check_required(FixRequest* out) noexcept nogil:
         _set_fault(out, FAULT_BAD_VALUE, 54)
     if out.ord_type.data != NULL and not _one_of(out.ord_type, b"123456789DEGIJKLMP"):
         _set_fault(out, FAULT_BAD_VALUE, 40)
-    if out.time_in_force.data != NULL and not _one_of(out.time_in_force, b"01234567"):
+    if out.time_in_force.data != NULL and not _one_of(out.time_in_force, b"01234567B"):
         _set_fault(out, FAULT_BAD_VALUE, 59)
     if out.mass_cancel.data != NULL and not _one_of(out.mass_cancel, b"1234567"):
         _set_fault(out, FAULT_BAD_VALUE, 530)

@@ -1,5 +1,5 @@
 """Symbols of the engine's instruments."""
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -8,7 +8,6 @@ cimport cython
 from tradsys.core.engine cimport Engine
 from tradsys.core.state cimport Instrument
 from tradsys.gateways.fix_text cimport FixText
-from tradsys.wire.records cimport INSTRUMENT_STATE_CLOSED, INSTRUMENT_STATE_HALTED, INSTRUMENT_STATE_OPEN
 
 
 @cython.final
@@ -93,16 +92,12 @@ cdef class FixSymbols:
         cdef const Instrument* one = self.at(instrument_id)
         return 0 if one == NULL else one.state
 
-    def session_state(self):
-        """State of the trading session: OPEN while any instrument is, else HALTED when one is, else CLOSED."""
-        cdef uint32_t i
-        cdef uint8_t found = INSTRUMENT_STATE_CLOSED
+    def states(self):
+        """The InstrumentStates that any instrument is in, as a set of numbers."""
+        cdef uint32_t i, found = 0
         for i in range(1, self.engine.state.instruments_max):
-            if self.engine.state.instruments[i].state == INSTRUMENT_STATE_OPEN:
-                return INSTRUMENT_STATE_OPEN
-            if self.engine.state.instruments[i].state == INSTRUMENT_STATE_HALTED:
-                found = INSTRUMENT_STATE_HALTED
-        return found
+            found |= 1u << self.engine.state.instruments[i].state
+        return {number for number in range(1, 32) if found >> number & 1}
 
 
 @cython.overflowcheck(False)  # a hash wraps

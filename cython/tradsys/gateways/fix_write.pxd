@@ -19,6 +19,8 @@ cdef struct FixHeader:
 # Write a message around a body; where it begins in `target`, which has room for 1024 bytes more than the body.
 cdef int64_t write_message(uint8_t* target, const FixHeader* header, const uint8_t* body, int32_t size,
                            int* body_offset, int64_t* end) noexcept nogil
+# TimeInForce of a value of tag 59; 0: the venue has none for it.
+cdef uint8_t time_in_force_of(uint8_t letter) noexcept nogil
 # What a D or G asks for, in the instrument's units. 0, or RejectReason and the sentence why not.
 cdef int read_terms(FixOrder* terms, const FixRequest* request, const Instrument* instrument,
                     const char** sentence) noexcept nogil

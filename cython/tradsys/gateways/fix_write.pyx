@@ -11,7 +11,8 @@ from tradsys.gateways.fix_text cimport (
 from tradsys.wire.records cimport (
     ORDER_FLAGS_POST_ONLY, ORDER_TYPE_LIMIT, ORDER_TYPE_MARKET, REJECT_REASON_BAD_FLAGS, REJECT_REASON_BAD_ORDER_TYPE,
     REJECT_REASON_BAD_PRICE, REJECT_REASON_BAD_PRICE_INCREMENT, REJECT_REASON_BAD_QUANTITY,
-    REJECT_REASON_BAD_TIME_IN_FORCE, TIME_IN_FORCE_DAY, TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTC, TIME_IN_FORCE_IOC,
+    REJECT_REASON_BAD_TIME_IN_FORCE, TIME_IN_FORCE_AT_CLOSE, TIME_IN_FORCE_AT_OPEN, TIME_IN_FORCE_DAY,
+    TIME_IN_FORCE_FOK, TIME_IN_FORCE_GOOD_FOR_AUCTION, TIME_IN_FORCE_GTC, TIME_IN_FORCE_GTX, TIME_IN_FORCE_IOC,
 )
 
 cdef enum:
@@ -56,6 +57,24 @@ cdef int64_t write_message(uint8_t* target, const FixHeader* header, const uint8
     return front - target
 
 
+cdef uint8_t time_in_force_of(uint8_t letter) noexcept nogil:
+    if letter == c"0":
+        return TIME_IN_FORCE_DAY
+    if letter == c"1":
+        return TIME_IN_FORCE_GTC
+    if letter == c"2":
+        return TIME_IN_FORCE_AT_OPEN
+    if letter == c"3":
+        return TIME_IN_FORCE_IOC
+    if letter == c"4":
+        return TIME_IN_FORCE_FOK
+    if letter == c"5":
+        return TIME_IN_FORCE_GTX
+    if letter == c"7":
+        return TIME_IN_FORCE_AT_CLOSE
+    return TIME_IN_FORCE_GOOD_FOR_AUCTION if letter == c"B" else 0
+
+
 cdef int read_terms(FixOrder* terms, const FixRequest* request, const Instrument* instrument,
                     const char** sentence) noexcept nogil:
     cdef uint8_t letter = request.ord_type.data[0] if request.ord_type.data != NULL else 0
@@ -63,12 +82,9 @@ cdef int read_terms(FixOrder* terms, const FixRequest* request, const Instrument
     if request.unsupported_tag or terms.order_type == 0:
         sentence[0] = b"this order type or instruction is not supported"
         return REJECT_REASON_BAD_ORDER_TYPE
-    letter = request.time_in_force.data[0] if request.time_in_force.data != NULL else c"0"
-    terms.time_in_force = (
-        TIME_IN_FORCE_DAY if letter == c"0" else TIME_IN_FORCE_GTC if letter == c"1"
-        else TIME_IN_FORCE_IOC if letter == c"3" else TIME_IN_FORCE_FOK if letter == c"4" else 0)
+    terms.time_in_force = time_in_force_of(request.time_in_force.data[0] if request.time_in_force.data != NULL else c"0")
     if terms.time_in_force == 0:
-        sentence[0] = b"TimeInForce must be 0, 1, 3 or 4"
+        sentence[0] = b"TimeInForce must be 0, 1, 2, 3, 4, 5, 7 or B"
         return REJECT_REASON_BAD_TIME_IN_FORCE
     if request.exec_inst.data != NULL:
         if request.exec_inst.size != 1 or request.exec_inst.data[0] != c"6":

@@ -11,6 +11,7 @@ from tradsys.fix.message import Field, Message
 BID, OFFER, TRADE = b"0", b"1", b"2"
 NEW, CHANGE, DELETE = b"0", b"1", b"2"
 TRADES_KEPT = 10_000
+MARKET = b"MARKET"  # stands for the price of market orders that wait in a call
 Entry = dict[int, bytes]
 
 
@@ -25,7 +26,7 @@ class FixBook:
     """What is told of one instrument under one MDReqID; values are as they came."""
 
     levels: dict[bytes, dict[bytes, tuple[bytes, int]]] = field(default_factory=lambda: {BID: {}, OFFER: {}})
-    """MDEntryType: price: quantity, orders."""
+    """MDEntryType: price, or `MARKET`: quantity, orders."""
     figures: dict[bytes, bytes] = field(default_factory=dict)
     trades: list[Entry] = field(default_factory=list)
     unknown: str = ""  # why the venue's market data does not know the book
@@ -34,9 +35,10 @@ class FixBook:
     changes: int = 0
 
     def best(self, kind: bytes, count: int = 10) -> list[tuple[bytes, bytes, int]]:
-        """The best levels of a side, best first: price, quantity, orders."""
+        """The best levels of a side, best first: price, quantity, orders; market orders come before all prices."""
         levels = self.levels[kind]
-        prices = sorted(levels, key=float, reverse=kind == BID)[:count]
+        limits = sorted((price for price in levels if price != MARKET), key=float, reverse=kind == BID)
+        prices = ([MARKET] * (MARKET in levels) + limits)[:count]
         return [(price, *levels[price]) for price in prices]
 
 
@@ -80,10 +82,11 @@ class FixBooks:
                 book.unknown = entry[58].decode("latin-1")
             elif kind not in book.levels:
                 book.figures[kind] = entry.get(270, entry.get(271, b""))
-            elif 270 in entry:
-                if entry[270] in book.levels[kind]:
-                    raise FixBookError(f"a snapshot has two levels of {entry[270]!r}")
-                book.levels[kind][entry[270]] = _level(entry)
+            elif 271 in entry:
+                price = entry.get(270, MARKET)
+                if price in book.levels[kind]:
+                    raise FixBookError(f"a snapshot has two levels of {price!r}")
+                book.levels[kind][price] = _level(entry)
 
 
 def entries(message: Message) -> Iterator[Entry]:
@@ -123,7 +126,7 @@ def _change(book: FixBook, entry: Entry) -> None:
     if kind not in book.levels:
         book.figures[kind] = entry.get(270, entry.get(271, b""))
         return
-    levels, price = book.levels[kind], entry[270]
+    levels, price = book.levels[kind], entry.get(270, MARKET)
     if (price in levels) != (action != NEW):
         what = (
             "new, and there already" if action == NEW else f"changed or deleted ({action!r}), and not there"

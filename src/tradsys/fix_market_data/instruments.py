@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,17 @@ NEW, CHANGE, DELETE = b"0", b"1", b"2"  # of MDUpdateAction, 279
 PRICES_KEPT = 1 << 14  # texts of one instrument
 SIDE_KINDS: dict[int, bytes] = {Side.BUY: BID, Side.SELL: OFFER}
 SIDES_OF = {BID: int(Side.BUY), OFFER: int(Side.SELL)}
+MARKET_TICKS = {BID: (1 << 63) - 1, OFFER: -(1 << 63)}  # the feed's price of market orders in a call
+AUCTION_FIELD = b"625=AUCTION\x01"
+
+
+class Trade(NamedTuple):
+    """One match."""
+
+    price_ticks: int
+    qty_lots: int
+    ts_ns: int
+    is_auction: bool
 
 
 class Instrument:
@@ -71,31 +83,39 @@ class Instrument:
         name = self._level_names(kind, price_ticks)[1]
         return b"%b271=%b\x01346=%d\x01" % (name, self.quantity(qty_lots), orders)
 
-    def trade_change(self, match_id: int, price_ticks: int, qty_lots: int, ts_ns: int) -> bytes:
-        """Write an entry of X about a trade: 279 269 278 55 270 271 272 273."""
-        return b"279=0\x01269=2\x01278=%d\x0155=%b\x01270=%b\x01271=%b\x01%b" % (
-            match_id, self.symbol, self.price(price_ticks), self.quantity(qty_lots), moment_fields(ts_ns),
-        )  # fmt: skip
+    def trade_change(self, match_id: int, trade: Trade) -> bytes:
+        """Write an entry of X about a trade: 279 269 278 55 270 271 272 273, of an auction 625."""
+        return b"279=0\x01269=2\x01278=%d\x0155=%b\x01%b" % (match_id, self.symbol, self._trade_fields(trade))
 
-    def trade_entry(self, price_ticks: int, qty_lots: int, ts_ns: int) -> bytes:
-        """Write an entry of W about a trade: 269 270 271 272 273."""
-        price, qty = self.price(price_ticks), self.quantity(qty_lots)
-        return b"269=2\x01270=%b\x01271=%b\x01%b" % (price, qty, moment_fields(ts_ns))
+    def trade_entry(self, trade: Trade) -> bytes:
+        """Write an entry of W about a trade: 269 270 271 272 273, of an auction 625."""
+        return b"269=2\x01%b" % self._trade_fields(trade)
+
+    def _trade_fields(self, trade: Trade) -> bytes:
+        return b"270=%b\x01271=%b\x01%b%b" % (
+            self.price(trade.price_ticks), self.quantity(trade.qty_lots), moment_fields(trade.ts_ns),
+            AUCTION_FIELD if trade.is_auction else b"",
+        )  # fmt: skip
 
     def figure_change(self, action: bytes, kind: bytes, value: bytes) -> bytes:
         """Write an entry of X about a figure of the day: 279 269 278 55 and 270 or 271, as `figure` wrote them."""
         return b"279=%b\x01269=%b\x01278=%b\x0155=%b\x01%b" % (action, kind, kind, self.symbol, value)
 
     def _level_names(self, kind: bytes, price_ticks: int) -> tuple[bytes, bytes]:
-        """Write what names a level in X, from the end of its 279, and in W. 278 is 269, a slash and 270."""
+        """Write what names a level in X, from the end of its 279, and in W. 278 is 269, a slash and 270.
+
+        Market orders that wait in a call have a level of their own; it has no 270.
+        """
         found = self._names.get((kind, price_ticks))
         if found is None:
             if len(self._names) >= PRICES_KEPT:
                 self._names.clear()
-            price = self.price(price_ticks)
+            is_market = price_ticks == MARKET_TICKS[kind]
+            price = b"MARKET" if is_market else self.price(price_ticks)
+            field = b"" if is_market else b"270=%b\x01" % price
             found = self._names[kind, price_ticks] = (
-                b"\x01269=%b\x01278=%b/%b\x0155=%b\x01270=%b\x01" % (kind, kind, price, self.symbol, price),
-                b"269=%b\x01270=%b\x01" % (kind, price),
+                b"\x01269=%b\x01278=%b/%b\x0155=%b\x01%b" % (kind, kind, price, self.symbol, field),
+                b"269=%b\x01%b" % (kind, field),
             )
         return found
 

@@ -9,21 +9,27 @@ from typing import Any
 import numpy as np
 
 from tradsys.client.packets import FRAME_HEAD_BYTES, FeedPacket
-from tradsys.fix_market_data.instruments import Instrument
+from tradsys.fix_market_data.instruments import Instrument, Trade
 from tradsys.fix_market_data.requests import LEVEL_KINDS, STATISTIC_KINDS, TRADE
 from tradsys.fix_market_data.streams import BookStream, Change, FigureStream
 from tradsys.fix_market_data.subscriptions import Leg, Subscription
 from tradsys.fix_market_data.tracked_levels import TrackedLevels
+from tradsys.gateways.fix_answers import session_state
 from tradsys.gateways.fix_catalog import FixCatalog
-from tradsys.wire.enums import Channel, InstrumentState, Template
+from tradsys.wire.enums import AuctionNews, Channel, InstrumentState, Template
 from tradsys.wire.records import DTYPES, HEADER_BYTES
 
-MD_TRADE_ID, MD_STATISTICS_ID = int(Template.MD_TRADE), int(Template.MD_STATISTICS)
-RECORDS = {template: DTYPES[template] for template in (MD_TRADE_ID, MD_STATISTICS_ID)}
+MD_TRADE_ID, MD_AUCTION_ID = int(Template.MD_TRADE), int(Template.MD_AUCTION)
+RECORDS = {template: DTYPES[template] for template in (MD_TRADE_ID, MD_AUCTION_ID, int(Template.MD_STATISTICS))}
 ID_AT = {template: dtype.fields["instrument_id"][1] for template, dtype in RECORDS.items() if dtype.fields}
 HEAD, ID = Struct("<HH"), Struct("<I")
 DEFINE_NS = 10**9  # definitions are compared at least so often
 StateListener = Callable[[Instrument, int], None]  # is told the state before, too
+CallListener = Callable[[Instrument, int], None]  # is told the call's new end, ns since the epoch
+CALLS = (
+    InstrumentState.PRE_OPEN, InstrumentState.OPENING_AUCTION, InstrumentState.VOLATILITY_AUCTION,
+    InstrumentState.CLOSING_AUCTION, InstrumentState.NAV_COLLECTION,
+)  # fmt: skip
 ListListener = Callable[[list[int]], None]  # is told instruments that were defined, or defined anew
 
 
@@ -40,6 +46,11 @@ class Told:
         self.last_trade: np.void | None = None  # MdTrade
         self.stale_ns = -1  # since when its book is not known; -1: it is
         self.is_told_unknown = False
+
+    def tell_figures(self) -> None:
+        """Tell what has changed of the figures, if anybody listens."""
+        if self.figure_legs:
+            tell(self.figure_legs, self.figures.advance())
 
     def legs(self) -> Iterator[Leg]:
         """Walk over the legs that are told a book."""
@@ -77,6 +88,7 @@ class Market:
         self.told: dict[int, Told] = {}
         self.by_symbol: dict[bytes, Told] = {}
         self.on_state: StateListener = lambda instrument, before: None
+        self.on_extended: CallListener = lambda instrument, end_ns: None
         self.on_defined: ListListener = lambda instrument_ids: None
         readable: Any = self  # has what the catalog asks of FixSymbols
         self.catalog = FixCatalog(readable)
@@ -90,8 +102,7 @@ class Market:
         """Take what the feed has brought: packets of TRADES and STATUS, and what became of its books."""
         is_new = now_ns - self._defined_ns >= DEFINE_NS or len(self.definitions) > len(self.told)
         for packet in packets:
-            if packet.channel is Channel.TRADES:
-                self._take_trades(packet)
+            self._take_records(packet)
             is_new = is_new or packet.channel is Channel.STATUS
         if is_new:
             self._defined_ns = now_ns
@@ -106,8 +117,8 @@ class Market:
                     changes = stream.advance(book, changed)
                     tell(told.book_legs[depth], changes)
 
-    def _take_trades(self, packet: FeedPacket) -> None:
-        """Take the trades and figures of a packet, read where they lie."""
+    def _take_records(self, packet: FeedPacket) -> None:
+        """Take the trades, figures and auctions of a packet, read where they lie."""
         frame, at = packet.frame, FRAME_HEAD_BYTES
         fresh: dict[Told, None] = {}
         for index in range(int(packet.head["message_count"])):
@@ -115,21 +126,28 @@ class Market:
             dtype = RECORDS.get(template)
             if index >= packet.skip and dtype is not None:
                 told = self.told.get(ID.unpack_from(frame, at + ID_AT[template])[0])
-                if told is not None and template == MD_TRADE_ID:
-                    self._take_trade(told, np.frombuffer(frame, dtype, 1, at)[0].copy())
-                elif told is not None:
-                    told.figures.newest = np.frombuffer(frame, dtype, 1, at)[0].copy()
+                if told is not None:
+                    self._take_record(told, template, np.frombuffer(frame, dtype, 1, at)[0].copy())
                     fresh[told] = None
             at += HEADER_BYTES + block_bytes
         for told in fresh:
-            if told.figure_legs:
-                tell(told.figure_legs, told.figures.advance())
+            told.tell_figures()
+
+    def _take_record(self, told: Told, template: int, record: np.void) -> None:
+        if template == MD_TRADE_ID:
+            self._take_trade(told, record)
+        elif template != MD_AUCTION_ID:
+            told.figures.newest = record
+        elif record["auction_news"] == AuctionNews.EXTENDED:
+            self.on_extended(told.instrument, int(record["end_ts_ns"]))
+        else:
+            told.figures.take_auction(record)
 
     def _take_trade(self, told: Told, record: np.void) -> None:
         told.last_trade = record
         if told.trade_legs:
-            change = told.instrument.trade_change(int(record["match_id"]), *trade_of(record))
-            entry = told.instrument.trade_entry(*trade_of(record))
+            change = told.instrument.trade_change(int(record["match_id"]), trade_of(record))
+            entry = told.instrument.trade_entry(trade_of(record))
             for leg in told.trade_legs:
                 leg.take_trade(change, entry)
 
@@ -151,6 +169,9 @@ class Market:
                 self._redefine(told, before)
                 defined.append(instrument_id)
             if before.state != instrument.state:
+                if instrument.state not in CALLS:
+                    told.figures.end_call()
+                    told.tell_figures()
                 self.on_state(instrument, before.state)
         if defined:
             self.on_defined(sorted(defined))
@@ -158,8 +179,8 @@ class Market:
     def _redefine(self, told: Told, before: Instrument) -> None:
         self.by_symbol.pop(before.symbol, None)
         self.by_symbol[told.instrument.symbol] = told
-        told.figures.instrument, told.last_trade = told.instrument, None
-        told.figures.figures.clear()
+        told.last_trade = None
+        told.figures.restart(told.instrument)
         for stream in told.books.values():
             stream.instrument, stream.source = told.instrument, None
             stream.is_good = False
@@ -184,10 +205,8 @@ class Market:
         ]  # fmt: skip
 
     def session_state(self) -> InstrumentState:
-        """State of the trading session: open while any instrument is, else halted while any is."""
-        states = {told.instrument.state for told in self.told.values()}
-        wanted = (InstrumentState.OPEN, InstrumentState.HALTED)
-        return next((state for state in wanted if state in states), InstrumentState.CLOSED)
+        """State of the trading session, by those of its instruments."""
+        return session_state(told.instrument.state for told in self.told.values())
 
     # --------------------------------------------------------------------------------------- right or not known
 
@@ -258,7 +277,7 @@ class Market:
             if TRADE in request.entry_kinds:
                 told.trade_legs[leg] = None
                 if told.last_trade is not None:
-                    leg.last_trade = told.instrument.trade_entry(*trade_of(told.last_trade))
+                    leg.last_trade = told.instrument.trade_entry(trade_of(told.last_trade))
             subscription.waiting[leg] = None
 
     def _stream(self, told: Told, depth: int) -> BookStream:
@@ -308,6 +327,7 @@ def tell(legs: Iterable[Leg], changes: list[Change]) -> None:
             leg.take(changes, texts)
 
 
-def trade_of(record: np.void) -> tuple[int, int, int]:
-    """Read an MdTrade: price in ticks, quantity in lots, ts_ns."""
-    return int(record["price_ticks"]), int(record["qty_lots"]), int(record["ts_ns"])
+def trade_of(record: np.void) -> Trade:
+    """Read an MdTrade; without an aggressor it is of an auction."""
+    is_auction = int(record["aggressor_side"]) == 0
+    return Trade(int(record["price_ticks"]), int(record["qty_lots"]), int(record["ts_ns"]), is_auction)

@@ -14,8 +14,9 @@ from tradsys.fix.rules import GROUP_COUNT, GROUP_OUT_OF_ORDER, REQUIRED_TAG_MISS
 
 ID_BYTES_MAX = 64
 BID, OFFER, TRADE, OPENING, HIGH, LOW, VOLUME = b"0", b"1", b"2", b"4", b"7", b"8", b"B"
+CLOSING, IMBALANCE, AUCTION = b"5", b"A", b"Q"  # Q is of a later FIX: told to who asks for it
 LEVEL_KINDS = frozenset((BID, OFFER))
-STATISTIC_KINDS = frozenset((OPENING, HIGH, LOW, VOLUME))
+STATISTIC_KINDS = frozenset((OPENING, CLOSING, HIGH, LOW, IMBALANCE, VOLUME, AUCTION))
 KINDS = LEVEL_KINDS | STATISTIC_KINDS | {TRADE}  # of MDEntryType, 269
 SNAPSHOT, SUBSCRIBE, UNSUBSCRIBE = b"0", b"1", b"2"  # of SubscriptionRequestType, 263
 
@@ -115,6 +116,6 @@ def read(message: Message) -> MarketDataRequest | Refused:
         return Refused(BAD_AGGREGATION, "AggregatedBook(266) is Y: an entry is a price level")
     entry_kinds = frozenset(message.values(269))
     if not entry_kinds <= KINDS:
-        return Refused(BAD_ENTRY_TYPE, "MDEntryType(269) is one of 0, 1, 2, 4, 7, 8, B")
+        return Refused(BAD_ENTRY_TYPE, "MDEntryType(269) is one of 0, 1, 2, 4, 5, 7, 8, A, B, Q")
     symbols = tuple(dict.fromkeys(message.values(55)))
     return MarketDataRequest(request_id, kind, depth, message.get(265) != b"0", entry_kinds, symbols)

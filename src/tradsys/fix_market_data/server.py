@@ -65,6 +65,7 @@ class MarketDataServer:
             stale_ns=settings.stale_ms * MS,
         )
         self.market.on_state = self._tell_state
+        self.market.on_extended = self._tell_extended
         self.market.on_defined = self._tell_defined
         logons = FixLogonCheck(settings.logon_failures_max, settings.logon_failure_window_ms)
         self.sessions = {
@@ -130,6 +131,10 @@ class MarketDataServer:
         for session in self.sessions.values():
             session.tell_state(instrument, before, self.clock())
         self._tell_session_state()
+
+    def _tell_extended(self, instrument: Instrument, end_ns: int) -> None:
+        for session in self.sessions.values():
+            session.tell_state(instrument, instrument.state, self.clock(), end_ns=end_ns)
 
     def _tell_defined(self, instrument_ids: list[int]) -> None:
         for session in self.sessions.values():

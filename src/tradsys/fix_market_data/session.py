@@ -10,7 +10,7 @@ from tradsys.client.fix_link import FixLink
 from tradsys.client.fix_listener import ListenedSession
 from tradsys.client.fix_outbox import Outbox
 from tradsys.fix.actions import Fault
-from tradsys.fix.message import Field, Message
+from tradsys.fix.message import Field, Message, format_time
 from tradsys.fix.replay import Stored
 from tradsys.fix_market_data import requests
 from tradsys.fix_market_data.instruments import Instrument
@@ -415,10 +415,7 @@ class MarketSession(ListenedSession):
             )
         elif told is None:
             symbol = (message.get(55) or b"")[:ECHO_BYTES_MAX]
-            unknown = answers.security_status(
-                request_id, symbol, answers.UNKNOWN_INSTRUMENT, text=b"no such Symbol"
-            )
-            self.link.send(unknown[0], tuple(unknown[1]))
+            self._say(answers.unknown_security(request_id, symbol))
         elif kind == requests.UNSUBSCRIBE:
             self.statuses.get(told.instrument.instrument_id, {}).pop(request_id, None)
         elif kind == requests.SUBSCRIBE and not self._follow_status(told, request_id):
@@ -426,7 +423,7 @@ class MarketSession(ListenedSession):
                 message, answers.OTHER, f"a session follows the status of at most {STATUSES_MAX} instruments"
             )
         else:
-            self._send_status(told.instrument, request_id, status_of(told.instrument), is_update=False)
+            self._say(answers.security_status(request_id, told.instrument.symbol, told.instrument.state))
 
     def _follow_status(self, told: Told, request_id: bytes) -> bool:
         if sum(map(len, self.statuses.values())) >= STATUSES_MAX:
@@ -434,20 +431,16 @@ class MarketSession(ListenedSession):
         self.statuses.setdefault(told.instrument.instrument_id, {})[request_id] = None
         return True
 
-    def tell_state(self, instrument: Instrument, before: int, now_ns: int) -> None:
-        """Tell who follows it that an instrument has another state."""
-        is_resumed = before == InstrumentState.HALTED and instrument.state == InstrumentState.OPEN
-        status = answers.RESUMED if is_resumed else status_of(instrument)
+    def tell_state(self, instrument: Instrument, before: int, now_ns: int, *, end_ns: int = 0) -> None:
+        """Tell who follows it that an instrument has another state, or, in the same one, that its call goes on."""
         if self.link.numbers.active:
             self.link.set_time(now_ns)
+            end = format_time(end_ns, "us") if end_ns else b""
             for request_id in self.statuses.get(instrument.instrument_id, ()):
-                self._send_status(instrument, request_id, status, is_update=True)
+                self._say(answers.security_update(request_id, instrument.symbol, instrument.state, before, end=end))
 
-    def _send_status(
-        self, instrument: Instrument, request_id: bytes, status: bytes, *, is_update: bool
-    ) -> None:
-        msg_type, fields = answers.security_status(request_id, instrument.symbol, status, is_update=is_update)
-        self.link.send(msg_type, tuple(fields))
+    def _say(self, answer: answers.Answer) -> None:
+        self.link.send(answer[0], tuple(answer[1]))
 
     def tell_news(self, headline: str, text: str, now_ns: int) -> None:
         """Send News to who is told trades."""
@@ -456,9 +449,3 @@ class MarketSession(ListenedSession):
             self.link.set_time(now_ns)
             msg_type, fields = answers.news(headline, [text], "1")
             self.link.send(msg_type, tuple(fields))
-
-
-def status_of(instrument: Instrument) -> bytes:
-    """SecurityTradingStatus (326) of an instrument's state."""
-    known = {int(state): status for state, status in answers.TRADING_STATUS.items()}
-    return known.get(instrument.state, answers.UNKNOWN_INSTRUMENT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -17,8 +17,11 @@ from tradsys.fix_market_data.instruments import (
     nothing_of,
 )
 from tradsys.fix_market_data.requests import (
+    AUCTION,
     BID,
+    CLOSING,
     HIGH,
+    IMBALANCE,
     LEVEL_KINDS,
     LOW,
     OFFER,
@@ -27,8 +30,12 @@ from tradsys.fix_market_data.requests import (
     VOLUME,
 )
 from tradsys.fix_market_data.tracked_levels import Changed, Level, TrackedBook
+from tradsys.wire.enums import AuctionNews, InstrumentState, Side
 
-KIND_ORDER = (BID, OFFER, OPENING, HIGH, LOW, VOLUME)
+KIND_ORDER = (BID, OFFER, OPENING, CLOSING, HIGH, LOW, VOLUME, AUCTION, IMBALANCE)
+NO_PRICE = -(1 << 63)
+MORE = {int(Side.BUY): b"P", int(Side.SELL): b"Q"}  # TradeCondition 277: more buyers, more sellers
+THEORETICAL = b"286=5\x01"  # OpenCloseSettlFlag: what an uncross now would come to
 
 
 class Change(NamedTuple):
@@ -140,38 +147,78 @@ class BookStream:
 
 
 class FigureStream:
-    """The figures of an instrument's day as they were told last: opening, high, low, volume."""
+    """The figures of an instrument's day and of its newest auction as they were told last."""
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
         self.newest: np.void | None = None  # MdStatistics that has not been told
-        self.figures: dict[bytes, bytes] = {}  # kind: its fields, 270 or 271
+        self.figures: dict[bytes, bytes] = {}  # kind: its fields, 270, 271 and what else it has
+        self._of_auction: dict[bytes, bytes] = {}  # figures not told yet; empty: there is none any more
+        self._is_theoretical = False  # the newest auction figures are what an uncross would come to
 
     def advance(self) -> list[Change]:
-        """Go on to what the newest MdStatistics says."""
+        """Go on to what the newest records say; a figure that is no more comes first."""
         record, self.newest = self.newest, None
-        if record is None:
-            return []
+        now, self._of_auction = self._of_auction, {}
+        if record is not None:
+            now |= self._statistics(record)
+        changes = []
+        for kind, value in now.items():
+            if self.figures.get(kind, b"") == value:
+                continue
+            action = DELETE if not value else CHANGE if kind in self.figures else NEW
+            changes.append(Change(kind, 0, action, self.instrument.figure_change(action, kind, value)))
+            if value:
+                self.figures[kind] = value
+            else:
+                del self.figures[kind]
+        changes.sort(key=lambda change: change.action != DELETE)
+        return changes
+
+    def _statistics(self, record: np.void) -> dict[bytes, bytes]:
         price = self.instrument.price
-        now: Mapping[bytes, bytes] = {
+        return {
             OPENING: b"270=%b\x01" % price(int(record["open_price_ticks"])),
             HIGH: b"270=%b\x01" % price(int(record["high_price_ticks"])),
             LOW: b"270=%b\x01" % price(int(record["low_price_ticks"])),
             VOLUME: b"271=%b\x01" % self.instrument.quantity(int(record["volume_lots"])),
         }
-        changes = []
-        for kind, value in now.items():
-            if self.figures.get(kind) != value:
-                action = CHANGE if kind in self.figures else NEW
-                changes.append(Change(kind, 0, action, self.instrument.figure_change(action, kind, value)))
-                self.figures[kind] = value
-        return changes
+
+    def take_auction(self, record: np.void) -> None:
+        """Take an MdAuction that says what an auction would come to, or came to; `advance` tells it."""
+        price, surplus = int(record["price_ticks"]), int(record["surplus_lots"])
+        self._is_theoretical = record["auction_news"] == AuctionNews.INDICATIVE
+        now = self._of_auction
+        now[AUCTION] = now[IMBALANCE] = b""
+        if price != NO_PRICE:
+            quantity = self.instrument.quantity(int(record["qty_lots"]))
+            flag = THEORETICAL if self._is_theoretical else b""
+            now[AUCTION] = b"270=%b\x01271=%b\x01%b" % (self.instrument.price(price), quantity, flag)
+        if surplus:
+            side = MORE[int(record["surplus_side"])]
+            now[IMBALANCE] = b"271=%b\x01277=%b\x01" % (self.instrument.quantity(surplus), side)
+        if not self._is_theoretical and record["state"] == InstrumentState.CLOSING_AUCTION:
+            closing = price if price != NO_PRICE else int(record["reference_price_ticks"])
+            if closing != NO_PRICE:
+                now[CLOSING] = b"270=%b\x01" % self.instrument.price(closing)
+
+    def end_call(self) -> None:
+        """Take note that no call goes on: what an uncross would have come to is of no use any more."""
+        if self._is_theoretical:
+            self._is_theoretical = False
+            self._of_auction[AUCTION] = self._of_auction[IMBALANCE] = b""
+
+    def restart(self, instrument: Instrument) -> None:
+        """Forget the figures: the instrument is defined otherwise."""
+        self.instrument, self._is_theoretical = instrument, False
+        self.figures.clear()
+        self._of_auction.clear()
 
     def change_of(self, kind: bytes, key: int, was_there: bool) -> bytes:
-        """Write what a figure is now; empty: it is not known."""
+        """Write what became of a figure since it was, or was not, there; empty: nothing."""
         value = self.figures.get(kind)
         if value is None:
-            return b""
+            return self.instrument.figure_change(DELETE, kind, b"") if was_there else b""
         return self.instrument.figure_change(CHANGE if was_there else NEW, kind, value)
 
     def entries(self, kinds: frozenset[bytes]) -> list[bytes]:

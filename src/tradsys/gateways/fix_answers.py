@@ -1,6 +1,6 @@
 """Answers of the FIX door that need no order and no subscription: reference data, session status, refusals."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tradsys.fix.message import SECRET_TAGS, Field, Message, frame_of
@@ -16,21 +16,30 @@ OTHER, UNSUPPORTED_TYPE, NOT_AUTHORIZED = b"0", b"3", b"6"  # BusinessRejectReas
 REQUIRED_MISSING, BAD_VALUE = 1, 5  # SessionRejectReason
 SENTENCES = {REQUIRED_MISSING: b"Required tag missing", BAD_VALUE: b"Value is incorrect (out of range) for this tag"}
 TRADING_SESSION = b"1"  # there is one
-TRADING_STATUS = {  # 326: a phase without continuous trading is a halt to FIX
-    InstrumentState.CLOSED: b"18",
-    InstrumentState.OPEN: b"17",
-    InstrumentState.HALTED: b"2",
-    InstrumentState.PRE_OPEN: b"18",
-    InstrumentState.OPENING_AUCTION: b"2",
-    InstrumentState.VOLATILITY_AUCTION: b"2",
-    InstrumentState.CLOSING_AUCTION: b"2",
-    InstrumentState.TRADE_AT_CLOSE: b"17",
-    InstrumentState.NAV_COLLECTION: b"18",
-    InstrumentState.CANCEL_ONLY: b"2",
-    InstrumentState.POST_ONLY: b"17",
+S = InstrumentState
+TRADING_STATUS = {  # SecurityTradingStatus 326, TradingSessionSubID 625
+    S.CLOSED: (b"18", b""),
+    S.OPEN: (b"17", b"3"),
+    S.HALTED: (b"2", b""),
+    S.PRE_OPEN: (b"21", b"1"),
+    S.OPENING_AUCTION: (b"22", b"2"),
+    S.VOLATILITY_AUCTION: (b"5", b"6"),
+    S.CLOSING_AUCTION: (b"5", b"4"),
+    S.TRADE_AT_CLOSE: (b"17", b"5"),
+    S.NAV_COLLECTION: (b"21", b"NAV"),
+    S.CANCEL_ONLY: (b"2", b"CANCEL_ONLY"),
+    S.POST_ONLY: (b"21", b"POST_ONLY"),
 }
+STOPPED = frozenset((S.HALTED, S.CANCEL_ONLY, S.VOLATILITY_AUCTION))  # trading goes on behind it: RESUMED
 RESUMED, UNKNOWN_INSTRUMENT = b"3", b"20"  # 326
-SESSION_STATUS = {InstrumentState.OPEN: b"2", InstrumentState.HALTED: b"1", InstrumentState.CLOSED: b"3"}  # 340
+SESSION_STATUS = {S.OPEN: b"2", S.CLOSING_AUCTION: b"5", S.PRE_OPEN: b"4", S.HALTED: b"1", S.CLOSED: b"3"}  # 340
+SESSION_STATES = (  # the session's state: of the first row that has the state of any instrument, else CLOSED
+    (S.OPEN, {S.OPEN}),
+    (S.CLOSING_AUCTION, {S.CLOSING_AUCTION, S.TRADE_AT_CLOSE}),
+    (S.PRE_OPEN, {S.PRE_OPEN, S.OPENING_AUCTION, S.NAV_COLLECTION, S.POST_ONLY}),
+    (S.HALTED, STOPPED),
+)
+AUCTION = b"AUCTION"  # 625 of a match of an auction
 Answer = tuple[str, Sequence[Field]]
 
 REQUIRED = {
@@ -114,6 +123,12 @@ def security_list_ended(request_id: bytes, *, is_known: bool) -> Answer:
     return "y", [(320, request_id), (322, request_id), (560, b"0" if is_known else b"1")]
 
 
+def session_state(states: Iterable[int]) -> InstrumentState:
+    """Find the trading session's state among those of its instruments; one of the keys of `SESSION_STATUS`."""
+    present = frozenset(states)
+    return next((state for state, of_it in SESSION_STATES if not present.isdisjoint(of_it)), S.CLOSED)
+
+
 def session_status(request_id: bytes | None, state: int, is_update: bool = False) -> Answer:
     """TradingSessionStatus of the venue's one session."""
     fields: list[Field] = [(336, TRADING_SESSION)]
@@ -129,19 +144,34 @@ def no_such_session(message: Message) -> Answer:
     return "h", [(335, message.get(335) or b""), (336, named), (340, b"6"), (567, b"1")]
 
 
-def security_status(
-    request_id: bytes, symbol: bytes, status: bytes, moment: bytes = b"", text: bytes = b"", is_update: bool = False
-) -> Answer:
+def unknown_security(request_id: bytes, symbol: bytes) -> Answer:
+    """SecurityStatus for an instrument that is none."""
+    return "f", [(324, request_id), (55, symbol), (326, UNKNOWN_INSTRUMENT), (58, b"no such Symbol")]
+
+
+def security_status(request_id: bytes, symbol: bytes, state: int) -> Answer:
     """SecurityStatus of one instrument."""
-    fields: list[Field] = [(324, request_id), (55, symbol)]
-    if is_update:
-        fields.append((325, b"Y"))
-    fields.append((326, status))
+    return "f", [(324, request_id), (55, symbol), *status_fields(state)]
+
+
+def security_update(
+    request_id: bytes, symbol: bytes, state: int, before: int, *, moment: bytes = b"", end: bytes = b""
+) -> Answer:
+    """SecurityStatus of an instrument whose state has changed, or whose call goes on: the same state, a later end."""
+    is_resumed = state == S.OPEN and before in STOPPED
+    fields: list[Field] = [(324, request_id), (55, symbol), (325, b"Y")]
+    fields += [(326, RESUMED) if is_resumed and tag == 326 else (tag, value) for tag, value in status_fields(state)]
     if moment:
         fields.append((60, moment))
-    if text:
-        fields.append((58, text))
+    if end:
+        fields.append((58, (b"the call is extended to " if state == before else b"the call is to end at ") + end))
     return "f", fields
+
+
+def status_fields(state: int) -> list[Field]:
+    """Write an InstrumentState: 326, and 336 with 625 where a phase of the trading session stands behind it."""
+    status, phase = TRADING_STATUS[InstrumentState(state)]
+    return [(336, TRADING_SESSION), (625, phase), (326, status)] if phase else [(326, status)]
 
 
 def news(headline: str, lines: Sequence[str], urgency: str = "0") -> Answer:

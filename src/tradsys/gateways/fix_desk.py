@@ -18,7 +18,6 @@ from tradsys.gateways.fix_limits import FixLimits
 from tradsys.gateways.fix_text import time_text
 from tradsys.gateways.fix_trades import FixTrades
 from tradsys.gateways.fix_users import FixUsers
-from tradsys.wire.enums import InstrumentState
 
 if TYPE_CHECKING:
     from tradsys.engine.sequencer import Sequencer
@@ -49,7 +48,8 @@ class Seat:
         self.waiting: deque[Message] = deque()
         self.current: Iterator[Answer | None] | None = None  # the request being answered; None of it: go on next turn
         self.watched: dict[int, bytes] = {}  # instrument_id: request id
-        self.changed: dict[int, tuple[int, int, int]] = {}  # instrument_id: state, state before, when [ns]
+        # instrument_id: state, state before, when, end of the call or 0 [ns]
+        self.changed: dict[int, tuple[int, int, int, int]] = {}
         self.lists: dict[bytes, int] = {}  # request id: the instrument of a list that is followed; 0: all
         self.relisted: dict[bytes, dict[int, None]] = {}  # request id: instruments defined since it was told
         self.is_listing = False  # a list to be followed is being told: what is defined meanwhile comes behind it
@@ -142,13 +142,22 @@ class FixDesk:
                     seat.relisted.setdefault(request_id, {})[instrument_id] = None
                     self._mark(seat)
 
-    def state_changed(self, instrument_id: int, state: int, state_before: int, ts_ns: int) -> None:
-        """Tell those who watch an instrument that it trades otherwise."""
+    def state_changed(
+        self, instrument_id: int, state: int, state_before: int, ts_ns: int, end_ts_ns: int = 0
+    ) -> None:
+        """Tell those who watch an instrument that it trades otherwise; `end_ts_ns` is the planned end of its call."""
         self._state_changed = True
         self.is_busy = bool(self._seats)
+        self._tell_watchers(instrument_id, (state, state_before, ts_ns, end_ts_ns))
+
+    def call_extended(self, instrument_id: int, state: int, end_ts_ns: int, ts_ns: int) -> None:
+        """Tell those who watch an instrument that its call goes on."""
+        self._tell_watchers(instrument_id, (state, state, ts_ns, end_ts_ns))
+
+    def _tell_watchers(self, instrument_id: int, change: tuple[int, int, int, int]) -> None:
         for session_id in self._watchers.get(instrument_id, ()):
             seat = self._seats[session_id]
-            seat.changed[instrument_id] = (state, state_before, ts_ns)
+            seat.changed[instrument_id] = change
             self._mark(seat)
 
     def post(self, peer: "FixPeer", item: Answer) -> None:
@@ -226,15 +235,15 @@ class FixDesk:
             found = [listed for listed in map(self.catalog.at, part) if listed is not None]
             yield answers.security_list_update(request_id, found)
         while seat.changed:
-            instrument_id, (state, before, ts_ns) = next(iter(seat.changed.items()))
+            instrument_id, (state, before, ts_ns, end_ns) = next(iter(seat.changed.items()))
             del seat.changed[instrument_id]
             listed = self.catalog.at(instrument_id)
             if listed is not None and instrument_id in seat.watched:
-                status = answers.TRADING_STATUS[InstrumentState(state)]
-                if state == InstrumentState.OPEN and before == InstrumentState.HALTED:
-                    status = answers.RESUMED
-                moment = time_text(ts_ns, seat.peer.digits)
-                yield answers.security_status(seat.watched[instrument_id], listed.symbol, status, moment, is_update=True)
+                digits = seat.peer.digits
+                yield answers.security_update(
+                    seat.watched[instrument_id], listed.symbol, state, before,
+                    moment=time_text(ts_ns, digits), end=time_text(end_ns, digits) if end_ns else b"",
+                )  # fmt: skip
 
     def _answers(self, seat: Seat) -> Iterator[Answer]:
         """What a session asked for, one request behind the other; ends where it goes on next turn."""
@@ -254,7 +263,7 @@ class FixDesk:
     def _find_session_state(self) -> None:
         """Compare the trading session's state with what was told; those who want to know are told."""
         self._state_changed = False
-        state = self._symbols.session_state()
+        state = answers.session_state(self._symbols.states())
         if state != self._told_state:
             self._told_state = state
             for seat in self._seats.values():
@@ -317,8 +326,7 @@ class FixDesk:
         request_id, symbol = message.get(324) or b"", (message.get(55) or b"")[: answers.ECHO_BYTES_MAX]
         listed = self.catalog.find(symbol)
         if listed is None:
-            unknown = answers.UNKNOWN_INSTRUMENT
-            yield answers.security_status(request_id, symbol, unknown, text=b"no such Symbol")
+            yield answers.unknown_security(request_id, symbol)
             return
         number, wish = listed.instrument_id, message.get(263)
         if wish == UNSUBSCRIBE:
@@ -331,8 +339,7 @@ class FixDesk:
             seat.watched[number] = request_id
             self._watchers.setdefault(number, set()).add(seat.peer.session_id)
         seat.changed.pop(number, None)  # the answer says it
-        state = InstrumentState(self._symbols.state_of(number))
-        yield answers.security_status(request_id, symbol, answers.TRADING_STATUS[state])
+        yield answers.security_status(request_id, symbol, self._symbols.state_of(number))
 
     def _unwatch(self, seat: Seat, instrument_id: int) -> None:
         seat.watched.pop(instrument_id, None)
@@ -344,7 +351,7 @@ class FixDesk:
             yield answers.no_such_session(message)
             return
         request_id, wish = message.get(335), message.get(263)
-        state = self._symbols.session_state()
+        state = answers.session_state(self._symbols.states())
         if wish == SUBSCRIBE:
             if state != self._told_state:
                 self._find_session_state()  # the others are told as well

@@ -7,10 +7,10 @@ import numpy as np
 
 from tradsys.errors import InputError
 from tradsys.fix.message import SOH, Field, Message, parse_time, whole_number
-from tradsys.gateways.fix_answers import ECHO_BYTES_MAX, Answer
+from tradsys.gateways.fix_answers import AUCTION, ECHO_BYTES_MAX, Answer
 from tradsys.gateways.fix_catalog import FixCatalog
 from tradsys.gateways.fix_text import time_text
-from tradsys.wire.enums import Side, Template
+from tradsys.wire.enums import EventFlags, Side, Template
 from tradsys.wire.records import ORDER_EXECUTED
 
 if TYPE_CHECKING:
@@ -250,12 +250,17 @@ class FixTrades:
         if last is not None:
             fields.append((912, last))
         fields += [
-            (17, exec_id), (570, b"N"), (55, listed.symbol), (32, listed.qty(int(event["qty_lots"]))),
+            (880, b"%d" % event["seq"]), (17, exec_id), (570, b"N"),
+            (55, listed.symbol), (32, listed.qty(int(event["qty_lots"]))),
             (31, listed.price(int(event["price_ticks"]))), (75, moment[:8]), (60, moment), (552, b"1"),
             (54, b"1" if is_buy else b"2"), (37, b"%d" % event[f"{side}_order_id"]), (11, name),
         ]  # fmt: skip
         account = int(event[f"{side}_account_id"])
-        return "AE", [*fields, (1, b"%d" % account)] if account else fields
+        if account:
+            fields.append((1, b"%d" % account))
+        if event["event_flags"] & EventFlags.AUCTION:
+            fields.append((625, AUCTION))
+        return "AE", fields
 
 
 def is_seen_by(peer: "FixPeer", matches: np.ndarray) -> np.ndarray:
