@@ -13,6 +13,7 @@ from pathlib import Path
 import quickfix as fix
 
 BID, OFFER, DELETE = "0", "1", "2"
+MARKET = {BID: "inf", OFFER: "-inf"}  # market orders that wait in a call have no price: they are better than any
 
 
 class Follower(fix.Application):
@@ -78,13 +79,14 @@ class Follower(fix.Application):
             print(message.toString().replace("\x01", "|"))
 
     def apply(self, entry: dict[str, str]) -> None:
-        """Apply one entry; one without a price says that there is nothing, or why the book is not known."""
+        """Apply one entry; one without a quantity says that there is nothing, or why the book is not known."""
+        levels, price = self.levels[entry["269"]], entry.get("270", MARKET[entry["269"]])
         if "58" in entry:
             print(entry["58"])
         elif entry.get("279") == DELETE:
-            self.levels[entry["269"]].pop(entry["270"])
-        elif "270" in entry:
-            self.levels[entry["269"]][entry["270"]] = entry["271"]
+            levels.pop(price)
+        elif "271" in entry:
+            levels[price] = entry["271"]
 
     def show(self) -> None:
         """Print the best bid and offer."""

@@ -12,6 +12,7 @@ import pytest
 from fix_maker import WAIT_S
 
 from tradsys.gateways.fix_limits import FixLimits
+from tradsys.wire import commands
 
 
 @pytest.fixture
@@ -152,6 +153,37 @@ def test_an_order_that_found_no_room_comes_before_the_next_logon_resets_the_numb
     back.logon()
     back.order("b")
     assert statuses(back, ("b", "a0", f"a{taken - 1}", f"a{taken}")) == ["0", "0", "0", "8"]
+
+
+@pytest.mark.parametrize("kind", ["password", "heartbeat", "both"])
+def test_refused_logons_do_not_fill_the_store(make_door, kind):
+    """Method: refuse many, of different sizes; the file stays small, and the numbers their Logouts took are not given again."""
+    door = make_door(limits=FixLimits(refusal_delay_ms=0, logon_failures_max=40))
+    trader = door.trader()
+    trader.send("5")
+    trader.take("5")
+    door.until(lambda: trader.closed)
+    path = door.path / "fix" / "000001"
+    sizes, last = [], 0
+    for count in range(60):
+        thief = door.client()
+        is_wrong = kind == "password" or (kind == "both" and count % 2)
+        terms = [(108, 30), (554, "wrong" * (1 + count % 7))] if is_wrong else [(108, -1), (554, "password-1")]
+        thief.send("A", (98, 0), (553, "user"), *terms, seq=3)
+        answer = thief.take()
+        assert answer.msg_type in "35"
+        last = max(one.seq for one in thief.received)
+        thief.close()
+        door.turn()
+        sizes.append(sum(one.stat().st_size for one in path.iterdir()))
+    assert max(sizes[20:]) <= max(sizes[16:20]) + 1_000
+    assert last > 40
+    door.crash()
+    again = make_door(door.path, define=False)
+    trader = again.client(next_out=3)
+    assert trader.logon().seq == last + 1
+    trader.order("a")
+    assert trader.take("8").text(150) == "0"
 
 
 def test_a_wrong_logon_does_not_occupy_the_session(make_door):
@@ -304,3 +336,37 @@ def test_no_tag_of_a_credential_is_kept(make_door, tmp_path, msg_type):
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and "fix" in path.parts)
     assert b"35=" + msg_type.encode() in written
     assert b"secret-" not in written
+
+
+def test_who_comes_back_is_told_a_share_a_turn_and_each_gets_one(make_door):
+    """Method: two sessions whose orders were cancelled while they were away; count what each is told, turn by turn."""
+    door = make_door(limits=FixLimits(catch_up_reports_per_turn=64))
+    names = [f"o{number}" for number in range(400)]
+    for name in ("CLIENT1", "CLIENT2"):
+        trader = door.trader(name)
+        for order in names:
+            trader.order(order, 1, 1, "90")
+        door.until(lambda trader=trader: sum(one.msg_type == "8" for one in trader.received) == len(names))
+        trader.send("5")
+        trader.take("5")
+    door.sequencer.run(commands.pack([commands.mass_cancel(client_ref=1)]), time.time_ns())
+    back = [door.client(name, next_out=len(names) + 3) for name in ("CLIENT1", "CLIENT2")]
+    for client in back:
+        client.send("A", (98, 0), (108, 30), (553, "user"), (554, "password-1"))
+    told, most = [0, 0], 0
+    deadline = time.monotonic() + 20
+    while min(told) < len(names):
+        assert time.monotonic() < deadline
+        door.turn()
+        before, told = told, [door.session(number)["reports"] - len(names) for number in (1, 2)]
+        most = max(most, sum(told) - sum(before))
+        if min(told) == 0 and max(told) > 0:
+            assert max(told) <= 64  # the other one has its share in the next turn
+    assert told == [len(names), len(names)]
+    assert most <= 64
+    for client in back:
+        door.until(lambda client=client: sum(one.msg_type == "8" for one in client.received) == len(names))
+        assert sorted(one.text(11) for one in client.received if one.msg_type == "8") == sorted(names)
+    client = back[0]
+    client.send("H", (11, "o399"), (55, "SYM1"), (54, 1))
+    assert client.take("8").text(39) == "4"

@@ -25,7 +25,7 @@ from tradsys.gateways.fix_sessions import next_store_path, store_path
 cdef enum:
     EVENT_BYTES = 128
     EVENTS_A_READ = 8192
-    EVENTS_A_TURN = 65536      # looked at for one session that is behind
+    EVENTS_A_REPORT = 16       # looked at for each report a session that is behind may be told in a turn
     COPY_BYTES = 1048576       # waiting for a client before its copies stay in the log
 
 
@@ -225,10 +225,11 @@ cdef class FixCopies:
     def catch_up(self, FixEntry peer, int64_t reports_max, uint64_t last_seq):
         """Tell a piece of what lacks up to an event; whether nothing lacks any more."""
         cdef const uint8_t[::1] stored
-        cdef int64_t sent = 0, events_left = EVENTS_A_TURN
-        cdef int64_t i
+        cdef int64_t sent = 0, events_left = EVENTS_A_REPORT * reports_max
+        cdef int64_t i, count
         while self.looked_seq < last_seq and events_left > 0:
-            events = self.sequencer.read_events(self.looked_seq + 1, min(last_seq - self.looked_seq, EVENTS_A_READ))
+            count = min(<int64_t> (last_seq - self.looked_seq), events_left, <int64_t> EVENTS_A_READ)
+            events = self.sequencer.read_events(self.looked_seq + 1, count)
             if len(events) == 0:
                 return False
             stored = events.view("u1").reshape(-1)

@@ -42,6 +42,8 @@ cdef class FixGateway:
     cdef int64_t resent_ns             # when a piece of a resend was sent last
     # out
     cdef int resent_slot               # of the connection that got it: the others are looked at first
+    cdef int64_t caught_ns             # the same of what is told from the log
+    cdef int caught_slot
     cdef readonly uint64_t egress_seq  # last event looked at
     cdef int open_count                # sessions open or opening at the engine
     cdef bint closing
@@ -55,6 +57,7 @@ cdef class FixGateway:
 
     cdef int read(self, FixConnection connection) except -1
     cdef int route(self, const uint8_t* events, int64_t event_count) except -1
+    cdef int _catch_up(self) except -1
     cdef int64_t _resend_piece(self) except -1
     cdef int copy_event(self, const uint8_t* event, const Recipient* told, int count) except -1
     cdef int desk_event(self, const uint8_t* event, int template_id) except -1

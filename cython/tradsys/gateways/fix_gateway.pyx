@@ -13,7 +13,7 @@ from tradsys.gateways.door_records cimport (
     fill_close_session, fill_define_session, fill_mass_cancel, fill_open_session,
 )
 from tradsys.gateways.fix_connection cimport FixConnection
-from tradsys.gateways.fix_peer cimport NO_ROOM, FixPeer
+from tradsys.gateways.fix_peer cimport LIVE_BYTES, NO_ROOM, FixPeer
 from tradsys.gateways.fix_request cimport (
     FRAME_GARBLED, FRAME_NEEDS_MORE, find_message,
 )
@@ -70,8 +70,8 @@ cdef enum:
     DESCRIPTORS_KEPT = 256         # of the process's, for everything but connections
     GATE_ENABLED = GATE_DEFINED | GATE_SESSION | GATE_PARTICIPANT
     RESEND_GAP_NS = 100_000        # a piece of a resend is sent this often while others trade; else each turn
+    LIVE_SHARE = 8               # part of a quiet turn's reports told from the log while others trade
     QUIET_NS = 10_000_000          # nobody trades when nothing came for so long
-    LIVE_BYTES = 1048576           # waiting for a client before its reports stay in the event log
 
 
 @cython.final
@@ -464,7 +464,7 @@ cdef class FixGateway:
         cdef FixConnection connection
         cdef FixPeer peer
         cdef int64_t before = 0
-        cdef bint is_resending = False
+        cdef bint is_resending = False, is_behind = False
         if self.connection_count == 0 and not self.session_commands and not self._is_anything_open():
             if self.egress_seq != self.sequencer.released_event_seq():
                 self.egress_seq = self.sequencer.released_event_seq()
@@ -479,13 +479,15 @@ cdef class FixGateway:
                 peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
                 if peer.resends:
                     is_resending = True
+                elif peer.behind:
+                    is_behind = is_behind or peer.can_catch_up()
                 elif peer.live:
-                    if peer.behind and connection.waiting_bytes() < LIVE_BYTES:
-                        peer.catch_up(self.limits.catch_up_reports_per_turn)
-                    elif peer.copies is not None and not peer.behind:
+                    if peer.copies is not None:
                         peer.copies.looked_seq = self.egress_seq
                     if peer.questions or peer.answers is not None:
                         peer.answer_questions()
+        if is_behind:
+            before += self._catch_up()
         if self.desk.is_busy:
             before += self.desk.pump()
         if self.mono_ns - self.swept_ns >= SWEEP_NS:
@@ -500,6 +502,32 @@ cdef class FixGateway:
         if is_resending and (self.mono_ns - self.resent_ns >= RESEND_GAP_NS or self.mono_ns - self.taken_ns >= QUIET_NS):
             before += self._resend_piece()
         return before + is_resending
+
+    cdef int _catch_up(self) except -1:
+        """Tell sessions that are behind what they lack, in turns, so much in one turn of the venue; 1: there is more to do.
+
+        While others trade it is less, and of one session.
+        """
+        cdef FixConnection connection
+        cdef FixPeer peer
+        cdef bint is_quiet = self.mono_ns - self.taken_ns >= QUIET_NS
+        cdef int64_t left = self.limits.catch_up_reports_per_turn
+        cdef int count = <int> len(self.connections), first = self.caught_slot + 1, i, slot
+        if not is_quiet:
+            if self.mono_ns - self.caught_ns < RESEND_GAP_NS:
+                return 1
+            left = max(left // LIVE_SHARE, 1)
+        for i in range(count):
+            slot = (first + i) % count
+            connection = self.connections[slot]
+            peer = connection.peer if connection is not None else None
+            if peer is None or not peer.can_catch_up():
+                continue
+            if left <= 0:
+                return 1
+            left -= peer.catch_up(left)
+            self.caught_slot, self.caught_ns = slot, self.mono_ns
+        return 1
 
     cdef int64_t _resend_piece(self) except -1:
         """Send a piece of one resend, behind everything live; sessions take turns. Returns bytes sent or waiting."""

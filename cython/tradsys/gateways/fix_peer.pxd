@@ -9,6 +9,7 @@ from tradsys.gateways.fix_request cimport FixRequest
 from tradsys.gateways.sessions cimport Session
 
 cdef enum:
+    LIVE_BYTES = 1048576           # waiting for a client before its reports stay in the event log
     NO_ROOM = 0            # the sequencer takes no more now: come again with the same message
     TAKEN = 1
 
@@ -55,6 +56,10 @@ cdef class FixPeer(FixEntry):
     cdef int take(self, const uint8_t* message, int64_t size) except -1
     cdef int tell(self, const uint8_t* event, int party, uint64_t report_seq) except -1
     cdef int flush(self, bint sync) except -1
+    # Whether it lacks reports and its client takes them.
+    cdef bint can_catch_up(self) noexcept
+    # Tell a piece of what is lacking, from the event log; what it cost, in reports.
+    cdef int64_t catch_up(self, int64_t reports_max) except -1
     cdef int take_order(self, FixRequest* request, const uint8_t* message, int64_t size) except -1
     cdef int note_request(self, const FixRequest* request, const uint8_t* message, int64_t size, uint64_t client_ref) except -1
     cdef bint is_next(self, const FixRequest* request) noexcept

@@ -266,6 +266,8 @@ cdef class FixPeer(FixEntry):
             self.session.on_garbled(self.now_ns)
             self.drain()
             return
+        is_logon = parsed.msg_type == "A" and not self.live
+        begin = self.store.end()
         if parsed.msg_type in ADMIN_TYPES:
             kept = logged(parsed, message)
             self.note_in(kept, len(kept), max(parsed.seq, 0), 0, FLAG_ADMIN)
@@ -276,6 +278,8 @@ cdef class FixPeer(FixEntry):
         else:
             self.session.on_message(parsed, self.now_ns)
         self.drain()
+        if is_logon and not self.live and self.opens_pending == 0:
+            self.store.note_refusal(begin)
 
     def take_delayed(self):
         """Try again what found no room; whether nothing is left."""
@@ -403,15 +407,21 @@ cdef class FixPeer(FixEntry):
         self.told_report_seq = report_seq
         return 0
 
-    def catch_up(self, int64_t reports_max):
-        """Tell a piece of what is lacking, from the event log."""
+    cdef bint can_catch_up(self) noexcept:
+        return self.live and self.behind and not self.resends and self.connection is not None and (
+            self.connection.waiting_bytes() < LIVE_BYTES)
+
+    cdef int64_t catch_up(self, int64_t reports_max) except -1:
         cdef const uint8_t[::1] stored
         cdef Recipient told[2]
         cdef int64_t i
         cdef int party, count
         if self.copies is not None:
             self.behind = not self.copies.catch_up(self, reports_max, self.door.egress_seq)
-            return
+            return reports_max if self.behind else 1
+        if self.told_report_seq == self.sequencer.engine.state.sessions[self.session_id].last_report_seq:
+            self.behind = False  # the log need not be read to know it
+            return 1
         events = self.sequencer.reports(self.session_id, self.told_report_seq + 1, reports_max)
         if len(events):
             stored = events.view("u1").reshape(-1)
@@ -421,6 +431,7 @@ cdef class FixPeer(FixEntry):
                 if told[party].session_id == self.session_id and told[party].report_seq == self.told_report_seq + 1:
                     self.tell(&stored[i * EVENT_BYTES], party, told[party].report_seq)
         self.behind = len(events) >= reports_max
+        return len(events) + 1
 
     def answer_questions(self):
         """Answer status requests, as far as the client takes them."""

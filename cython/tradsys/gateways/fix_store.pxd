@@ -48,6 +48,11 @@ cdef class FixStore:
     cdef int64_t ref_capacity
     cdef int64_t requests              # that became commands
     cdef readonly int64_t cut_bytes    # torn end removed when opened
+    cdef bint is_rewound               # the file may reach beyond the next write
+    # refused logons at the end of the file
+    cdef int64_t refusal_begin         # where the newest one's records begin ...
+    cdef int64_t refusal_end           # ... and end
+    cdef int refusals                  # in a row
 
     # A record joins this turn's write; nothing is on disk before flush.
     cdef int append(self, const StoreHead* head, const uint8_t* data, int64_t data_bytes) except -1
@@ -59,6 +64,11 @@ cdef class FixStore:
     cdef int64_t offset_of_ref(self, uint64_t client_ref) noexcept nogil
     # Read written bytes; how many there were.
     cdef int64_t read_at(self, int64_t offset, uint8_t* target, int64_t size_bytes) except -1
+
+    # Where the next record begins.
+    cdef int64_t end(self) noexcept nogil
+    # What was appended from `begin` on is a refused logon: of many in a row, the newest takes the place of the one before.
+    cdef int note_refusal(self, int64_t begin) except -1
 
     cdef int note(self, const StoreHead* head, int64_t offset) except -1
     cdef int note_request(self, const StoreHead* head, int64_t offset) except -1

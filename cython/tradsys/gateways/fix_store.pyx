@@ -8,7 +8,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, strerror
 
 cimport cython
-from posix.unistd cimport fdatasync, pread, write
+from posix.unistd cimport fdatasync, ftruncate, pread, write
 
 from tradsys.engine.frames cimport crc32c
 
@@ -23,6 +23,7 @@ cdef enum:
     CRC_FROM = 8             # bytes of a record not under its checksum
     RECORD_BYTES_MAX = 65536
     LOAD_BYTES = 1048576
+    REFUSALS_KEPT = 16       # refused logons in a row
 
 
 @cython.final
@@ -126,6 +127,22 @@ cdef class FixStore:
         self.ref_count += 1
         return 0
 
+    cdef int64_t end(self) noexcept nogil:
+        return self.size + self.pending_bytes
+
+    cdef int note_refusal(self, int64_t begin) except -1:
+        cdef bint is_next = begin == self.refusal_end
+        self.refusals = self.refusals + 1 if is_next else 1
+        if is_next and self.refusals > REFUSALS_KEPT and begin == self.size:
+            # one write puts these records over those, so that the number the next message has is never lost
+            self.size = self.refusal_begin
+            os.lseek(self.fd, self.size, os.SEEK_SET)
+            self.is_rewound = True
+        else:
+            self.refusal_begin = begin
+        self.refusal_end = self.end()
+        return 0
+
     cdef int flush(self, bint sync) except -1:
         cdef int64_t done = 0, count
         while done < self.pending_bytes:
@@ -133,6 +150,10 @@ cdef class FixStore:
             if count < 0 and errno != EINTR:
                 raise JournalError(f"{self.path}: cannot be written: {strerror(errno).decode()}")
             done += count if count > 0 else 0
+        if self.is_rewound and done:
+            if ftruncate(self.fd, self.size + done):
+                raise JournalError(f"{self.path}: cannot be cut: {strerror(errno).decode()}")
+            self.is_rewound = False
         if sync and done and fdatasync(self.fd):
             raise JournalError(f"{self.path}: cannot be synced: {strerror(errno).decode()}")
         self.size += done

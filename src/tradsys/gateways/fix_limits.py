@@ -22,7 +22,7 @@ class FixLimits:
     slow_ms : int
         How long a client may take nothing of what waits for it.
     catch_up_reports_per_turn : int
-        Reports told to one session from the event log in one turn.
+        Reports told from the event log in one turn, all sessions together; an eighth of it while others trade.
     desk_messages_per_turn : int
         Answers and updates of the desk (`fix_desk`) in one turn, all sessions together; a long message counts as several.
     desk_events_per_turn : int
