@@ -11,7 +11,9 @@ from tradsys.fix.message import Field, Message, format_time
 
 BUY, SELL, MARKET, LIMIT = b"1", b"2", b"1", b"2"
 SIDES = {"buy": BUY, "sell": SELL}
-TIMES_IN_FORCE = {"day": b"0", "gtc": b"1", "ioc": b"3", "fok": b"4"}
+TIMES_IN_FORCE = {
+    "day": b"0", "gtc": b"1", "ioc": b"3", "fok": b"4", "open": b"2", "close": b"7", "auction": b"B", "gtx": b"5",
+}  # fmt: skip
 REPLACED = b"5"  # ExecType
 ORDERS_MAX = 100_000  # remembered; the oldest goes first
 WISHES = {"state": b"0", "watch": b"1", "unwatch": b"2", "trades": b"0", "follow": b"1"}
@@ -20,8 +22,9 @@ DAY = re.compile(r"[0-9]{8}")
 NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 HELP = """\
-buy SYMBOL QTY [@ PRICE] [day|gtc|ioc|fok]   new order; without a price at market
-sell SYMBOL QTY [@ PRICE] [day|gtc|ioc|fok]
+buy SYMBOL QTY [@ PRICE] [TIME]              new order; without a price at market; TIME is one of
+                                             day gtc ioc fok open close auction gtx
+sell SYMBOL QTY [@ PRICE] [TIME]
 replace REF QTY @ PRICE                      REF: the number shown at the order, or its ClOrdID
 cancel REF
 cancel all [SYMBOL]
