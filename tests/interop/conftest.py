@@ -2,6 +2,8 @@
 
 import importlib.util
 import signal
+import subprocess
+import sys
 
 import pytest
 import trading_floor
@@ -25,6 +27,19 @@ def venue(tmp_path):
         yield venue.start()
     finally:
         venue.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def port(venue):
+    """Where the market data process of the venue listens."""
+    command = [sys.executable, "-m", "tradsys", "fix-market-data", "-c", str(venue.settings), "--port", "0"]
+    for name, door in (("line-a", "feed_a"), ("line-b", "feed_b"), ("recovery", "snapshots")):
+        command += [f"--{name}", venue.doors[door]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=trading_floor.environment(), text=True) as process:
+        try:
+            yield int(process.stdout.readline().rsplit(":", 1)[1])
+        finally:
+            process.terminate()
 
 
 @pytest.fixture

@@ -18,19 +18,6 @@ pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture
-def port(venue):
-    """Where the market data process of the venue listens."""
-    command = [sys.executable, "-m", "tradsys", "fix-market-data", "-c", str(venue.settings), "--port", "0"]
-    for name, door in (("line-a", "feed_a"), ("line-b", "feed_b"), ("recovery", "snapshots")):
-        command += [f"--{name}", venue.doors[door]]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(), text=True) as process:
-        try:
-            yield int(process.stdout.readline().rsplit(":", 1)[1])
-        finally:
-            process.terminate()
-
-
-@pytest.fixture
 def client(tmp_path, port, dictionary):
     client = QuickFix(tmp_path, port, dictionary, name="DATA", ResetOnLogon="Y").wait_logon()
     try:
