@@ -84,7 +84,7 @@ def test_a_closing_auction(tmp_path, venue, port, dictionary, client_of):
         deadline = time.monotonic() + CALL_S + trading_floor.WAIT_S
         while not any(message.text(150) == "F" for message in trader.received):
             assert time.monotonic() < deadline, "the call did not end"
-            time.sleep(0.1)
+            maker.receive(0.2)
             trader.drain()
         fill = trader.take("8", t11=name, t150="F")
         assert texts(fill, 39, 31, 32, 151, 625, 851) == ["1", "200", "4", "6", "AUCTION", ""]
