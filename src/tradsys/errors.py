@@ -212,6 +212,65 @@ REJECTS: dict[RejectReason, Reject] = {
     _R.NOT_CLOSING_PRICE: Reject(
         "trading at close takes the closing price only", 99, 99, 409, "FAILED_PRECONDITION"
     ),
+    _R.KILLED: Reject("a kill switch is on: no new orders", 0, 2, 403, "FAILED_PRECONDITION"),
+    _R.RESTRICTED: Reject(
+        "the holder may not trade this instrument, or may only close its position",
+        0,
+        2,
+        403,
+        "PERMISSION_DENIED",
+    ),
+    _R.APPROVAL_REQUIRED: Reject(
+        "this asset class needs an approval the holder does not have", 0, 2, 403, "PERMISSION_DENIED"
+    ),
+    _R.ORDER_QTY_LIMIT: Reject(
+        "more lots in one order than the limit allows", 3, 2, 422, "FAILED_PRECONDITION"
+    ),
+    _R.ORDER_VALUE_LIMIT: Reject("the order's value is above the limit", 3, 2, 422, "FAILED_PRECONDITION"),
+    _R.ORDER_VALUE_TOO_SMALL: Reject(
+        "the order's value is below the minimum", 99, 2, 422, "FAILED_PRECONDITION"
+    ),
+    _R.ORDER_QTY_STEP: Reject(
+        "the quantity is not a multiple of the limit's step", 13, 2, 422, "INVALID_ARGUMENT"
+    ),
+    _R.NO_REFERENCE_PRICE: Reject(
+        "prices are limited to a distance, and there is no price yet to measure from",
+        99,
+        2,
+        409,
+        "FAILED_PRECONDITION",
+    ),
+    _R.PRICE_UNREASONABLE: Reject(
+        "the price is too far from the reference price", 99, 2, 422, "FAILED_PRECONDITION"
+    ),
+    _R.PRICE_OUTSIDE_BAND: Reject(
+        "the price is outside the instrument's price band", 99, 2, 422, "OUT_OF_RANGE"
+    ),
+    _R.POSITION_LIMIT: Reject(
+        "the position, open orders counted as filled, would pass its limit", 3, 2, 409, "FAILED_PRECONDITION"
+    ),
+    _R.OPEN_ORDER_LIMIT: Reject(
+        "more lots in open orders than the limit allows", 3, 2, 409, "FAILED_PRECONDITION"
+    ),
+    _R.SHORT_SALE: Reject(
+        "the position would be short, and short sales are not allowed", 0, 2, 409, "FAILED_PRECONDITION"
+    ),
+    _R.GROSS_VALUE_LIMIT: Reject(
+        "the value of all positions would pass its limit", 3, 2, 409, "FAILED_PRECONDITION"
+    ),
+    _R.CREDIT_LIMIT: Reject("the buying power does not cover the order", 3, 2, 409, "FAILED_PRECONDITION"),
+    _R.DAILY_LOSS_LIMIT: Reject(
+        "the loss allowed a day is used up; orders may only close positions", 0, 2, 409, "FAILED_PRECONDITION"
+    ),
+    _R.CONCENTRATION_LIMIT: Reject(
+        "too much of the credit would be in one instrument", 3, 2, 409, "FAILED_PRECONDITION"
+    ),
+    _R.LEVERAGE_LIMIT: Reject("the leverage would pass its limit", 3, 2, 409, "FAILED_PRECONDITION"),
+    _R.ORDER_RATE_LIMIT: Reject("more orders than the rate allows", 0, 2, 429, "RESOURCE_EXHAUSTED"),
+    _R.DUPLICATE_ORDER: Reject("the same as the order just before it", 6, 2, 409, "ALREADY_EXISTS"),
+    _R.POSITIONS_FULL: Reject(
+        "the venue's capacity for positions is used up", 0, 2, 503, "RESOURCE_EXHAUSTED"
+    ),
 }
 assert set(REJECTS) == set(RejectReason), "every RejectReason has one row in REJECTS"
 

@@ -30,10 +30,13 @@ SESSIONS_DEFAULT = 4096
 SESSIONS_MAX = 1 << 16
 ACCOUNTS_DEFAULT = 1 << 16
 ACCOUNTS_MAX = 1 << 20
+POSITIONS_DEFAULT = 1 << 16
+"""Records of positions: one for each account, participant and group that is watched, and instrument."""
+POSITIONS_MAX = 1 << 22
 
 # --- journal and event log ---
-COMMAND_BYTES_MAX = 136
-"""Largest command record (DEFINE_INSTRUMENT), bytes (fixed)."""
+COMMAND_BYTES_MAX = 160
+"""Largest command record (SET_RISK_LIMITS), bytes (fixed)."""
 EVENT_BYTES = 128
 """Every event record, bytes (fixed)."""
 BATCH_BYTES = 1 << 20
@@ -78,6 +81,7 @@ for _setting, _bound in (
     (PARTICIPANTS_DEFAULT, PARTICIPANTS_MAX),
     (SESSIONS_DEFAULT, SESSIONS_MAX),
     (ACCOUNTS_DEFAULT, ACCOUNTS_MAX),
+    (POSITIONS_DEFAULT, POSITIONS_MAX),
 ):
     assert 1 < _setting <= _bound
 assert PARTICIPANTS_DEFAULT <= SESSIONS_DEFAULT, "every participant can have a session"

@@ -18,6 +18,7 @@ CAPACITIES = {
     "participants_max": 4,
     "sessions_max": 8,
     "accounts_max": 4,
+    "positions_max": 1 << 12,
 }
 PRICE_MAX = 1 << 60
 QTY_MAX = 7  # so that PRICE_MAX x QTY_MAX stays below 2^63

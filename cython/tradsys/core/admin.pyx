@@ -14,7 +14,8 @@ from tradsys.core.phases cimport (
     auction_init, auction_timer, publish_nav, set_auction_rules, set_instrument_state, start_call)
 from tradsys.core.resting cimport cancel_resting, side_of_order
 from tradsys.core.state cimport (
-    GATE_DEFINED, GATE_PARTICIPANT, GATE_SESSION, GATE_TRADE, Account, Instrument, Participant, Session, events_left,
+    GATE_DEFINED, GATE_PARTICIPANT, GATE_RISK, GATE_SESSION, GATE_TRADE, SPECIAL_RISK,
+    Account, Instrument, Participant, Session, events_left,
     explicit_entitlement, next_report_seq)
 from tradsys.core.validation cimport (
     all_zero, enabled_sender_reason, instrument_defined, known_sender_reason)
@@ -24,17 +25,16 @@ from tradsys.wire.records cimport (
     INSTRUMENT_STATE_CLOSED, ORDER_FLAGS_KEEP_ON_DISCONNECT, PERMISSION_OPERATE,
     PERMISSION_TRADE, REJECT_REASON_ALREADY_DEFINED, REJECT_REASON_BAD_DEFINITION, REJECT_REASON_BAD_FLAGS,
     REJECT_REASON_BAD_SIDE, REJECT_REASON_NONE, REJECT_REASON_NOT_ALLOWED, REJECT_REASON_NOT_LOGGED_ON,
-    REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_SESSION, SIDE_SELL, STP_MODE_CANCEL_BOTH, STP_MODE_NONE,
-    TEMPLATE_AUCTION_TIMER, TEMPLATE_CHECKPOINT, TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_CLOSE_SESSION,
-    TEMPLATE_DEFINE_ACCOUNT, TEMPLATE_DEFINE_INSTRUMENT, TEMPLATE_DEFINE_PARTICIPANT, TEMPLATE_DEFINE_SESSION,
-    TEMPLATE_EXPIRE_DAY_ORDERS, TEMPLATE_INSTRUMENT_DEFINED, TEMPLATE_MASS_CANCEL, TEMPLATE_MASS_CANCELED,
-    TEMPLATE_OPEN_SESSION, TEMPLATE_PUBLISH_NAV, TEMPLATE_REFUSE_COMMAND, TEMPLATE_SET_ALLOCATION,
-    TEMPLATE_SET_ALLOCATION_SHARE, TEMPLATE_SET_AUCTION_RULES, TEMPLATE_SET_ENTITLEMENT,
-    TEMPLATE_SET_INSTRUMENT_STATE, TEMPLATE_START_CALL, TIME_IN_FORCE_DAY, AuctionTimer, Checkpoint,
-    CheckpointTaken, CloseSession, CommandDone, DefineAccount, DefineInstrument, DefineParticipant, DefineSession,
-    ExpireDayOrders, InstrumentDefined, MassCancel, MassCanceled, MessageHeader, OpenSession, PublishNav,
-    RefuseCommand, SetAllocation, SetAllocationShare, SetAuctionRules, SetEntitlement, SetInstrumentState,
-    StartCall)
+    REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_SESSION, RISK_SCOPE_ASSET_CLASS, RISK_SCOPE_VENUE,
+    SIDE_SELL, STP_MODE_CANCEL_BOTH, STP_MODE_NONE, TEMPLATE_AUCTION_TIMER, TEMPLATE_CHECKPOINT,
+    TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_CLOSE_SESSION, TEMPLATE_DEFINE_ACCOUNT, TEMPLATE_DEFINE_INSTRUMENT,
+    TEMPLATE_DEFINE_PARTICIPANT, TEMPLATE_DEFINE_SESSION, TEMPLATE_EXPIRE_DAY_ORDERS, TEMPLATE_INSTRUMENT_DEFINED,
+    TEMPLATE_MASS_CANCEL, TEMPLATE_MASS_CANCELED, TEMPLATE_OPEN_SESSION, TEMPLATE_PUBLISH_NAV, TEMPLATE_REFUSE_COMMAND,
+    TEMPLATE_SET_ALLOCATION, TEMPLATE_SET_ALLOCATION_SHARE, TEMPLATE_SET_AUCTION_RULES, TEMPLATE_SET_ENTITLEMENT,
+    TEMPLATE_SET_INSTRUMENT_STATE, TEMPLATE_START_CALL, TIME_IN_FORCE_DAY, AuctionTimer, Checkpoint, CheckpointTaken,
+    CloseSession, CommandDone, DefineAccount, DefineInstrument, DefineParticipant, DefineSession, ExpireDayOrders,
+    InstrumentDefined, MassCancel, MassCanceled, MessageHeader, OpenSession, PublishNav, RefuseCommand, SetAllocation,
+    SetAllocationShare, SetAuctionRules, SetEntitlement, SetInstrumentState, StartCall)
 
 cdef extern from * nogil:
     """
@@ -96,16 +96,7 @@ cdef int decide_admin(State* s, const uint8_t* record) except -1 nogil:
 
 # --------------------------------------------------------------------------------------------------- many orders
 
-cdef struct Filter:                     # which live orders a command cancels; 0 in a field: any
-    uint32_t instrument_id
-    uint32_t session_id
-    uint32_t participant_id
-    uint32_t side
-    uint32_t time_in_force
-    uint32_t but_flags                  # not those with one of these OrderFlags
-
-
-cdef bint fits(const State* s, const Filter* wanted, const Order* order) noexcept nogil:
+cdef bint fits(const State* s, const OrderFilter* wanted, const Order* order) noexcept nogil:
     """Whether the order in a slot is live and wanted."""
     if order.order_id == 0:
         return False
@@ -115,6 +106,12 @@ cdef bint fits(const State* s, const Filter* wanted, const Order* order) noexcep
         return False
     if wanted.participant_id and s.sessions[order.session_id].participant_id != wanted.participant_id:
         return False
+    if wanted.account_id and order.account_id != wanted.account_id:
+        return False
+    if wanted.group_id and s.risk.groups[s.sessions[order.session_id].participant_id] != wanted.group_id:
+        return False
+    if wanted.of_house and order.account_id:
+        return False
     if wanted.side and side_of_order(order) != wanted.side:
         return False
     if wanted.time_in_force and (order.traits >> 16 & 0xFF) != wanted.time_in_force:
@@ -122,7 +119,7 @@ cdef bint fits(const State* s, const Filter* wanted, const Order* order) noexcep
     return not order.order_flags & wanted.but_flags
 
 
-cdef uint32_t candidates(const State* s, const Filter* wanted) noexcept nogil:
+cdef uint32_t candidates(const State* s, const OrderFilter* wanted) noexcept nogil:
     """Live orders of the sessions wanted: the walk over the slots ends when it has seen so many."""
     cdef uint32_t i, count = 0
     if wanted.session_id:
@@ -135,7 +132,7 @@ cdef uint32_t candidates(const State* s, const Filter* wanted) noexcept nogil:
     return count
 
 
-cdef bint is_candidate(const State* s, const Filter* wanted, const Order* order) noexcept nogil:
+cdef bint is_candidate(const State* s, const OrderFilter* wanted, const Order* order) noexcept nogil:
     """Whether the order in a slot is one of those `candidates` counts."""
     if order.order_id == 0:
         return False
@@ -144,7 +141,7 @@ cdef bint is_candidate(const State* s, const Filter* wanted, const Order* order)
     return wanted.participant_id == 0 or s.sessions[order.session_id].participant_id == wanted.participant_id
 
 
-cdef bint room_to_cancel(const State* s, const Filter* wanted) noexcept nogil:
+cdef bint room_to_cancel(const State* s, const OrderFilter* wanted) noexcept nogil:
     """Whether the buffer takes a cancel of every order wanted and two events more."""
     cdef int64_t room = events_left(s) - 2
     cdef int64_t count = 0
@@ -156,7 +153,7 @@ cdef bint room_to_cancel(const State* s, const Filter* wanted) noexcept nogil:
     return count <= room
 
 
-cdef int64_t cancel_many(State* s, const Command* c, const Filter* wanted, uint32_t cancel_reason,
+cdef int64_t cancel_many(State* s, const Command* c, const OrderFilter* wanted, uint32_t cancel_reason,
                          uint32_t event_flags) except -1 nogil:
     """Cancel the orders wanted in ascending slot; returns how many."""
     cdef uint32_t left = candidates(s, wanted), slot = 0
@@ -176,7 +173,7 @@ cdef int64_t cancel_many(State* s, const Command* c, const Filter* wanted, uint3
 
 
 cdef void write_mass_canceled(State* s, const Command* c, int64_t order_count, uint64_t client_ref,
-                              const Filter* wanted, uint32_t participant_id, uint32_t cancel_reason,
+                              const OrderFilter* wanted, uint32_t participant_id, uint32_t cancel_reason,
                               uint32_t client_seq, uint32_t report_seq) noexcept nogil:
     cdef MassCanceled* e = <MassCanceled*> event_begin(s, TEMPLATE_MASS_CANCELED, c.ts_ns)
     e.order_count = <uint64_t> order_count
@@ -198,13 +195,13 @@ cdef int mass_cancel(State* s, const MassCancel* c) except -1 nogil:
     """Rule 6.1."""
     cdef const Command* command = <const Command*> c
     cdef uint8_t reason = mass_cancel_reason(s, c)
-    cdef Filter wanted
+    cdef OrderFilter wanted
     cdef int64_t count
     if reason:
         number_command(s, command)
         write_rejected(s, command, TEMPLATE_MASS_CANCEL, reason, c.instrument_id, 0, 0, c.side, 0, 0, 0)
         return 1
-    memset(&wanted, 0, sizeof(Filter))
+    memset(&wanted, 0, sizeof(OrderFilter))
     wanted.instrument_id = c.instrument_id
     wanted.session_id = c.target_session_id
     wanted.participant_id = c.target_participant_id
@@ -242,7 +239,7 @@ cdef int expire_day_orders(State* s, const ExpireDayOrders* c) except -1 nogil:
     """Rule 6.4."""
     cdef const Command* command = <const Command*> c
     cdef uint8_t reason = enabled_sender_reason(s, c.session_id)
-    cdef Filter wanted
+    cdef OrderFilter wanted
     cdef int64_t count
     if reason == 0 and c.instrument_id != 0 and not instrument_defined(s, c.instrument_id):
         reason = REJECT_REASON_UNKNOWN_INSTRUMENT
@@ -250,7 +247,7 @@ cdef int expire_day_orders(State* s, const ExpireDayOrders* c) except -1 nogil:
         reason = operator_reason(s, c.session_id, all_zero(c.pad, sizeof(c.pad)))
     if reason:
         return refuse(s, command, TEMPLATE_EXPIRE_DAY_ORDERS, reason, c.instrument_id, c.client_ref)
-    memset(&wanted, 0, sizeof(Filter))
+    memset(&wanted, 0, sizeof(OrderFilter))
     wanted.instrument_id = c.instrument_id
     wanted.time_in_force = TIME_IN_FORCE_DAY
     if not room_to_cancel(s, &wanted):
@@ -308,13 +305,13 @@ cdef int close_session(State* s, const CloseSession* c) except -1 nogil:
     cdef const Command* command = <const Command*> c
     cdef Session* session
     cdef CommandDone* done
-    cdef Filter wanted
+    cdef OrderFilter wanted
     cdef int64_t count
     cdef uint8_t reason = close_session_reason(s, c)
     if reason:
         return refuse(s, command, TEMPLATE_CLOSE_SESSION, reason, 0, 0)
     session = &s.sessions[c.session_id]
-    memset(&wanted, 0, sizeof(Filter))
+    memset(&wanted, 0, sizeof(OrderFilter))
     wanted.session_id = c.session_id
     wanted.but_flags = ORDER_FLAGS_KEEP_ON_DISCONNECT
     if session.cancel_on_disconnect and not room_to_cancel(s, &wanted):
@@ -380,6 +377,8 @@ cdef int define_instrument(State* s, const DefineInstrument* c) except -1 nogil:
     instrument.qty_min_lots = c.qty_min_lots
     instrument.qty_max_lots = c.qty_max_lots
     instrument.qty_range = <uint64_t> (c.qty_max_lots - c.qty_min_lots)
+    if s.risk.holders[<int> RISK_SCOPE_ASSET_CLASS][c.asset_class].has_limits:
+        instrument.special |= SPECIAL_RISK
     instrument.increments = c.price_increment_ticks != 1 or c.qty_increment_lots != 1
     write_instrument_defined(s, c, instrument.state)
     return 1
@@ -501,6 +500,8 @@ cdef void derive_session(State* s, Session* session) noexcept nogil:
         session.gate |= GATE_PARTICIPANT
     if participant.permissions & PERMISSION_TRADE and participant.explicit_count == 0:
         session.gate |= GATE_TRADE
+    if s.risk.watch[session.participant_id] or s.risk.holders[<int> RISK_SCOPE_VENUE][0].is_killed:
+        session.gate |= GATE_RISK
 
 
 cdef int define_session(State* s, const DefineSession* c) except -1 nogil:

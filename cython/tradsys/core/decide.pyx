@@ -17,20 +17,23 @@ from tradsys.core.references cimport (
     REFS_PLACES, RefsLine, refs_add, refs_find, refs_home, refs_remove, refs_tag, tradsys_tags_equal)
 from tradsys.core.resting cimport (
     cancel_resting, is_market, rest_order, resting_price, side_of_order, unrest_order)
+from tradsys.core.risk cimport follow_events, market_limit_key, new_order_risk, replace_order_risk
+from tradsys.core.risk_commands cimport decide_risk_command
 from tradsys.core.state cimport (
-    GATE_OPEN, SPECIAL_ALLOCATION, SPECIAL_RULES, Instrument, Session, events_left, give_slot, other_side_of, take_slot)
+    GATE_OPEN, SPECIAL_ALLOCATION, SPECIAL_RISK, SPECIAL_RULES, Instrument, Session, events_left, give_slot,
+    other_side_of, take_slot)
 from tradsys.core.validation cimport (
     cancel_order_reason, new_order_reason, reduce_order_reason, replace_order_reason)
 from tradsys.wire.records cimport (
     BLOCK_CANCEL_ORDER, CANCEL_REASON_BY_OWNER, CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER,
-    CANCEL_REASON_NO_LIQUIDITY, CANCEL_REASON_PRICE_RANGE, CANCEL_REASON_SELF_TRADE, COMMAND_BLOCK_LENGTHS,
-    COMMAND_TEMPLATES, EVENT_FLAGS_PRIORITY_KEPT, EVENT_FLAGS_RESTS, EVENT_FLAGS_UNSOLICITED, INSTRUMENT_STATE_OPEN,
-    INSTRUMENT_STATE_POST_ONLY, ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_MARKET,
-    REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BOOK_FULL,
-    REJECT_REASON_DUPLICATE_CLIENT_REF, REJECT_REASON_POST_ONLY_WOULD_MATCH, REJECT_REASON_QTY_BELOW_FILLED,
-    REJECT_REASON_UNKNOWN_ORDER, SCHEMA_ID, SCHEMA_VERSION, SIZE_CANCEL_ORDER, STP_MODE_CANCEL_BOTH,
-    STP_MODE_CANCEL_NEWEST, STP_MODE_CANCEL_OLDEST, STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_CANCEL_ORDER,
-    TEMPLATE_NEW_ORDER, TEMPLATE_REDUCE_ORDER, TEMPLATE_REPLACE_ORDER, TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTX,
+    CANCEL_REASON_NO_LIQUIDITY, CANCEL_REASON_PRICE_PROTECTION, CANCEL_REASON_PRICE_RANGE, CANCEL_REASON_SELF_TRADE,
+    COMMAND_BLOCK_LENGTHS, COMMAND_TEMPLATES, EVENT_FLAGS_PRIORITY_KEPT, EVENT_FLAGS_RESTS, EVENT_FLAGS_UNSOLICITED,
+    INSTRUMENT_STATE_OPEN, INSTRUMENT_STATE_POST_ONLY, ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_FLAGS_POST_ONLY,
+    ORDER_TYPE_MARKET, REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BOOK_FULL, REJECT_REASON_DUPLICATE_CLIENT_REF,
+    REJECT_REASON_POST_ONLY_WOULD_MATCH, REJECT_REASON_QTY_BELOW_FILLED, REJECT_REASON_UNKNOWN_ORDER, SCHEMA_ID,
+    SCHEMA_VERSION, SIZE_CANCEL_ORDER, STP_MODE_CANCEL_BOTH, STP_MODE_CANCEL_NEWEST, STP_MODE_CANCEL_OLDEST,
+    STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_CANCEL_ORDER, TEMPLATE_NEW_ORDER, TEMPLATE_REDUCE_ORDER,
+    TEMPLATE_REPLACE_ORDER, TEMPLATE_SET_PRICE_BANDS, TEMPLATE_SET_RISK_LIMITS, TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTX,
     TIME_IN_FORCE_IOC, CancelOrder, MessageHeader, NewOrder, ReduceOrder, ReplaceOrder)
 
 cdef extern from * nogil:
@@ -46,7 +49,8 @@ cdef inline int decide_new_order(State* s, const NewOrder* c, uint32_t tag) exce
     cdef uint32_t slot
     cdef Order* order
     cdef bint collects = False
-    if __builtin_expect(not is_plain_limit(s, c), 0):
+    cdef bint is_plain = is_plain_limit(s, c)
+    if __builtin_expect(not is_plain, 0):
         reason = new_order_reason(s, c)
         if reason:
             return refuse_new_order(s, c, reason)
@@ -55,6 +59,8 @@ cdef inline int decide_new_order(State* s, const NewOrder* c, uint32_t tag) exce
     cdef Ladder* other = other_side_of(instrument, c.side)
     cdef bint market = c.order_type == ORDER_TYPE_MARKET
     cdef int64_t limit_key = market_key(s, c.instrument_id, other) if market else c.price_ticks ^ other.key_mask
+    if __builtin_expect(market and not collects and instrument.special & SPECIAL_RISK, 0):
+        limit_key = min(limit_key, market_limit_key(s, c.instrument_id, c.side, limit_key))
     cdef bint crosses = other.best_key <= limit_key and not collects
     cdef bint rests = collects or (not market and may_rest(c.time_in_force))
     if __builtin_expect(refs_find(&s.refs, s.orders, tag, c.session_id, c.client_ref) != 0, 0):
@@ -70,6 +76,10 @@ cdef inline int decide_new_order(State* s, const NewOrder* c, uint32_t tag) exce
         return 0
     if not rests and events_left(s) < 2:
         return 0
+    if __builtin_expect(not is_plain, 0):
+        reason = <uint8_t> new_order_risk(s, c, limit_key)
+        if reason:
+            return refuse_new_order(s, c, reason)
     number_command(s, command)
     slot = take_slot(s)
     order = &s.orders[slot]
@@ -95,6 +105,7 @@ cdef inline bint is_plain_limit(const State* s, const NewOrder* c) noexcept nogi
     cdef uint32_t flags = c.order_flags | <uint32_t> (<const uint16_t*> c.pad)[0] << 16    # and padding
     cdef uint64_t odd = session.gate ^ GATE_OPEN
     odd |= instrument.state ^ INSTRUMENT_STATE_OPEN
+    odd |= instrument.special
     odd |= c.account_id
     odd |= (kinds & <uint32_t> 0xF8FCFFFE) | <uint32_t> (kinds >> 24 > STP_MODE_CANCEL_BOTH)
     odd |= (flags & ~(<uint32_t> 3)) | (flags & (kinds >> 17) & 1)                   # POST_ONLY with IOC or FOK
@@ -207,7 +218,7 @@ cdef int match_and_finish(State* s, const Command* c, Order* order, int64_t pric
     elif time_in_force == TIME_IN_FORCE_IOC:
         reason = CANCEL_REASON_IOC_REMAINDER
     elif (order.traits >> 8 & 0xFF) == ORDER_TYPE_MARKET:
-        reason = CANCEL_REASON_NO_LIQUIDITY
+        reason = CANCEL_REASON_PRICE_PROTECTION if other.order_count else CANCEL_REASON_NO_LIQUIDITY
     if reason:
         assert order.leaves_lots > 0
         write_canceled(s, c, order, price_ticks, reason, unsolicited(c, order))
@@ -356,6 +367,10 @@ cdef int decide_replace_order(State* s, const ReplaceOrder* c) except -1 nogil:
         order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref,
                            refs_tag(&s.refs, c.session_id, c.orig_client_ref), c.order_id)
         reason = replaced_order_reason(s, c, order)
+    if reason == 0 and not room_to_replace(s, c, order):
+        return 0
+    if reason == 0:
+        reason = <uint8_t> replace_order_risk(s, c, order)
     if reason:
         number_command(s, command)
         write_rejected(s, command, TEMPLATE_REPLACE_ORDER, reason, c.instrument_id, c.price_ticks, c.qty_lots, 0, 0,
@@ -367,13 +382,20 @@ cdef int decide_replace_order(State* s, const ReplaceOrder* c) except -1 nogil:
     other = other_side_of(&s.instruments[c.instrument_id], side_of_order(order))
     limit_key = c.price_ticks ^ other.key_mask
     crosses = other.best_key <= limit_key and not is_call(s.instruments[c.instrument_id].state)
-    if crosses and not room_to_match(s, c.instrument_id, other, limit_key, order.traits >> 24,
-                                     order.session_id, c.qty_lots - (order.qty_lots - order.leaves_lots)):
-        return 0
-    if s.instruments[c.instrument_id].special & SPECIAL_RULES and not room_for_a_call(s, c.instrument_id):
-        return 0
     number_command(s, command)
     return replace_from_anew(s, c, order, limit_key, crosses)
+
+
+cdef bint room_to_replace(State* s, const ReplaceOrder* c, const Order* order) noexcept nogil:
+    """Whether the buffer takes all events of a replace that nothing stands against."""
+    cdef Instrument* instrument = &s.instruments[c.instrument_id]
+    cdef Ladder* other = other_side_of(instrument, side_of_order(order))
+    cdef int64_t limit_key = c.price_ticks ^ other.key_mask
+    if instrument.special & SPECIAL_RULES and not room_for_a_call(s, c.instrument_id):
+        return False
+    return other.best_key > limit_key or is_call(instrument.state) or room_to_match(
+        s, c.instrument_id, other, limit_key, order.traits >> 24, order.session_id,
+        c.qty_lots - (order.qty_lots - order.leaves_lots))
 
 
 cdef uint8_t replaced_order_reason(State* s, const ReplaceOrder* c, const Order* order) noexcept nogil:
@@ -544,6 +566,7 @@ cdef int decide_batch(State* s, const uint8_t* records, int64_t size_bytes, int6
     """Decide records until the batch ends; `consumed` receives the bytes decided. Returns a BATCH_* code."""
     cdef const uint8_t* record = records
     cdef const uint8_t* end = records + size_bytes
+    cdef const uint8_t* before
     cdef int64_t run_bytes
     cdef int decided, code = BATCH_DONE
     while record < end:
@@ -556,7 +579,13 @@ cdef int decide_batch(State* s, const uint8_t* records, int64_t size_bytes, int6
             if code != BATCH_DONE:
                 break
             continue
-        decided = decide_admin(s, record)
+        before = s.cursor
+        if TEMPLATE_SET_RISK_LIMITS <= (<const MessageHeader*> record).template_id <= TEMPLATE_SET_PRICE_BANDS:
+            decided = decide_risk_command(s, record)
+        else:
+            decided = decide_admin(s, record)
+        if s.risk.is_used:
+            follow_events(s, before)
         if decided == 0:
             code = BATCH_SHORT_OF_ROOM
             break
@@ -577,6 +606,7 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
     cdef uint64_t by_id = 0             # whether commands of the run name orders by id, as far as the first ones tell
     cdef const Command* c
     cdef Ahead* known
+    cdef const uint8_t* before
     cdef int decided = 1
     cdef int code = BATCH_DONE
     if count == 1:
@@ -611,6 +641,7 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
         if __builtin_expect((c.seq != 0 and c.seq != s.last_seq + 1) or s.cursor >= s.events_end, 0):
             code = BATCH_SHORT_OF_ROOM if s.cursor >= s.events_end else BATCH_BAD_SEQ
             break
+        before = s.cursor
         if c.header == order_command_header(TEMPLATE_NEW_ORDER):
             decided = decide_new_order(s, <const NewOrder*> c, known.tag)
         elif c.header == order_command_header(TEMPLATE_CANCEL_ORDER):
@@ -624,6 +655,8 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
         if decided == 0:
             code = BATCH_SHORT_OF_ROOM
             break
+        if __builtin_expect(s.risk.is_used, 0):
+            follow_events(s, before)
     else:
         i = count
     consumed[0] = i * SIZE_CANCEL_ORDER

@@ -9,6 +9,7 @@ from tradsys.core.decide cimport (
     BATCH_BAD_HEADER, BATCH_BAD_SEQ, BATCH_SHORT_OF_ROOM, BATCH_TRUNCATED, BATCH_UNKNOWN_TEMPLATE,
     decide_batch)
 from tradsys.core.inspect cimport check_state, hash_state, load_state, save_state, snapshot_bytes
+from tradsys.core.risk_image cimport position_rows
 from tradsys.core.ladder cimport (
     Ladder, Level, ladder_best_price, ladder_level_at, ladder_next_level, level_at, level_price)
 from tradsys.core.order cimport SLOT_NONE, Order
@@ -20,6 +21,7 @@ from tradsys.wire.records cimport (
     NewOrder, ReduceOrder, ReplaceOrder)
 
 import os
+from collections import namedtuple
 
 import numpy as np
 
@@ -31,6 +33,8 @@ cdef enum:
     LINE_BYTES = 64
 
 LEVEL_DTYPE = np.dtype([("price_ticks", "<i8"), ("qty_lots", "<i8"), ("order_count", "<i8")])
+PositionRow = namedtuple("PositionRow", "scope scope_id instrument_id position_lots open_buy_lots open_sell_lots "
+                                        "cost_value realised_value traded_value worst_value")
 ORDER_DTYPE = np.dtype([("order_id", "<u8"), ("client_ref", "<u8"), ("price_ticks", "<i8"), ("qty_lots", "<i8"),
                         ("leaves_lots", "<i8"), ("session_id", "<u4"), ("account_id", "<u4")])
 
@@ -45,6 +49,8 @@ cdef class Engine:
         Live orders it can hold, 1 to 2^24. All memory is reserved now and becomes real as it is used.
     instruments_max, participants_max, sessions_max, accounts_max : int
         Ids run from 1 to one less.
+    positions_max : int
+        Records of positions: one for each account, participant and group that is watched, and instrument.
     events_max : int
         Events the engine's own buffer holds at first; `submit` without `out` enlarges it when one call needs more.
     index_key : int, optional
@@ -56,26 +62,29 @@ cdef class Engine:
     Invariants, which `check` walks: every level's queue is linked both ways and its quantity and count are the sums of
     its orders; every occupied page is in its ladder's list and tree, in order, and no other; the best level is the
     first; a book in state OPEN is not crossed; every slot ever used is live or in the free list, once; every live
-    order is found by its client reference and the table holds nothing else; sessions count their live orders.
-
+    order is found by its client reference and the table holds nothing else; sessions count their live orders; positions
+    of participants and groups are the sums of their accounts', their open lots those of the live orders.
     One thread at a time may call. Nothing is allocated on the path of a command.
     """
 
     def __cinit__(self, *, int64_t orders_max=limits.ORDERS_DEFAULT, int64_t instruments_max=limits.INSTRUMENTS_DEFAULT,
                   int64_t participants_max=limits.PARTICIPANTS_DEFAULT, int64_t sessions_max=limits.SESSIONS_DEFAULT,
-                  int64_t accounts_max=limits.ACCOUNTS_DEFAULT, int64_t events_max=1 << 16, index_key=None):
+                  int64_t accounts_max=limits.ACCOUNTS_DEFAULT,
+                  int64_t positions_max=limits.POSITIONS_DEFAULT, int64_t events_max=1 << 16, index_key=None):
         for what, given, low, high in (
                 ("orders_max", orders_max, 1, limits.ORDERS_MAX),
                 ("instruments_max", instruments_max, 2, limits.INSTRUMENTS_MAX),
                 ("participants_max", participants_max, 2, limits.PARTICIPANTS_MAX),
                 ("sessions_max", sessions_max, 2, limits.SESSIONS_MAX),
                 ("accounts_max", accounts_max, 1, limits.ACCOUNTS_MAX),
+                ("positions_max", positions_max, 1, limits.POSITIONS_MAX),
                 ("events_max", events_max, 4, 1 << 32)):
             if not low <= given <= high:
                 raise ValueError(f"{what} must be in [{low}, {high}], was {given}")
         if index_key is None:
             index_key = int.from_bytes(os.urandom(8), "little")
-        state_take(&self.state, orders_max, instruments_max, participants_max, sessions_max, accounts_max, index_key)
+        state_take(&self.state, orders_max, instruments_max, participants_max, sessions_max, accounts_max,
+                   positions_max, index_key)
         self.busy = False
         self._own_buffer(events_max)
 
@@ -265,7 +274,7 @@ cdef class Engine:
         """What the engine was made for: arguments of another one with the same room."""
         return {"orders_max": self.state.orders_max, "instruments_max": self.state.instruments_max,
                 "participants_max": self.state.participants_max, "sessions_max": self.state.sessions_max,
-                "accounts_max": self.state.accounts_max}
+                "accounts_max": self.state.accounts_max, "positions_max": self.state.risk.positions_max}
 
 
     def depth(self, uint32_t instrument_id, uint8_t side, int64_t levels=10):
@@ -297,6 +306,13 @@ cdef class Engine:
                 slot = order.next_slot
             ref = ladder_next_level(&self.state.levels, ref)
         return np.array(rows, ORDER_DTYPE)
+
+    def positions(self):
+        """What the watched have (rule book, section 14), a `PositionRow` a holder and instrument.
+
+        Values are in ticks x lots, Python integers of up to 128 bits. `cost_value` is signed as the position.
+        """
+        return [PositionRow(*row) for row in position_rows(&self.state)]
 
     def snapshot(self):
         """The whole state as bytes, for `restore`."""

@@ -10,6 +10,7 @@ from tradsys.core.order cimport SLOT_BITS, SLOT_NONE, Order, slot_of
 from tradsys.core.phases cimport check_auction, hash_auction
 from tradsys.core.references cimport REFS_FREE, REFS_PLACES, RefsLine, refs_add, refs_find, refs_home, refs_tag
 from tradsys.core.resting cimport key_market
+from tradsys.core.risk_image cimport check_risk, hash_risk, load_risk, risk_bytes, save_risk
 from tradsys.core.sections cimport load_sections, save_sections, sections_size
 from tradsys.core.state cimport (
     GATE_DEFINED, Account, Instrument, Participant, Session, allowed_entitlement, explicit_entitlement)
@@ -34,7 +35,7 @@ cdef uint64_t hash_state(State* s) noexcept nogil:
             h = hash_instrument(s, h, i)
             for side in range(2):
                 h = hash_side(s, h, &s.instruments[i].sides[side])
-    return hash_allocations(s, h)
+    return hash_risk(s, hash_allocations(s, h))
 
 
 cdef uint64_t hash_people(const State* s, uint64_t h) noexcept nogil:
@@ -144,6 +145,7 @@ cdef int check_state(State* s) except -1:
     check_references(s)
     check_sessions(s)
     check_allocations(s)
+    check_risk(s)
     return 0
 
 
@@ -266,7 +268,8 @@ cdef struct SnapshotHead:               # 168 bytes, then the arrays in the orde
     uint32_t instruments_count
     uint32_t spare
     uint64_t sections_bytes
-    uint32_t spare2[6]
+    uint32_t risk_words                 # 8-byte words of the part on risk, behind all others
+    uint32_t spare2[5]
 
 cdef struct SnapshotEntitlement:        # 12 bytes
     uint32_t participant_id
@@ -300,6 +303,7 @@ cdef void fill_head(State* s, SnapshotHead* head) noexcept nogil:
     head.node_count = s.levels.node_count
     count_definitions(s, head)
     head.sections_bytes = sections_size(s)
+    head.risk_words = <uint32_t> (risk_bytes(s) // 8)
     head.size_bytes = size_by_counts(head)
 
 
@@ -311,7 +315,8 @@ cdef uint64_t size_by_counts(const SnapshotHead* head) noexcept nogil:
             + <uint64_t> head.participants_count * sizeof(Participant)
             + <uint64_t> head.accounts_count * sizeof(Account)
             + <uint64_t> head.instruments_count * sizeof(Instrument)
-            + head.entitlement_count * sizeof(SnapshotEntitlement) + head.sections_bytes)
+            + head.entitlement_count * sizeof(SnapshotEntitlement) + head.sections_bytes
+            + <uint64_t> head.risk_words * 8)
 
 
 cdef uint64_t hash_image(const uint8_t* image, uint64_t size_bytes) noexcept nogil:
@@ -405,6 +410,7 @@ cdef int64_t save_state(State* s, uint8_t* target, bint hashed) except -1 nogil:
                     entitlement.allowed = allowed_entitlement(s, i, j)
                     p = put(p, &entitlement, sizeof(SnapshotEntitlement))
     p = save_sections(s, p)
+    p += save_risk(s, p)
     assert p - target == <int64_t> head.size_bytes
     head.image_hash = hash_snapshot(&head, target + sizeof(SnapshotHead), head.size_bytes - sizeof(SnapshotHead))
     put(target, &head, sizeof(SnapshotHead))
@@ -447,6 +453,7 @@ cdef int load_state(State* s, const uint8_t* source, int64_t size_bytes) except 
         if entitlement.allowed:
             s.entitled_value[word] |= (<uint64_t> 1) << (entitlement.instrument_id & 63)
     load_sections(s, p, head.sections_bytes)
+    load_risk(s, p + head.sections_bytes, <int64_t> head.risk_words * 8)
     take_head(s, &head)
     for i in range(s.slots_used):
         if s.orders[i].order_id:

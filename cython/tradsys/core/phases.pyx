@@ -13,6 +13,7 @@ from tradsys.core.order cimport SLOT_BITS, SLOT_NONE, Order
 from tradsys.core.phase_table cimport is_auction, is_call, is_uncrossed, may_come_after
 from tradsys.core.references cimport refs_add, refs_find, refs_tag
 from tradsys.core.resting cimport key_market, rest_order
+from tradsys.core.risk cimport room_for_positions
 from tradsys.core.state cimport SPECIAL_RULES, Instrument, events_left, take_slot
 from tradsys.core.validation cimport all_zero, enabled_sender_reason, instrument_defined, price_reason
 from tradsys.wire.records cimport (
@@ -20,7 +21,8 @@ from tradsys.wire.records cimport (
     INSTRUMENT_STATE_CLOSING_AUCTION, INSTRUMENT_STATE_NAV_COLLECTION, INSTRUMENT_STATE_OPEN,
     INSTRUMENT_STATE_TRADE_AT_CLOSE, INSTRUMENT_STATE_VOLATILITY_AUCTION,
     ORDER_TYPE_MARKET, REJECT_REASON_BAD_DEFINITION, REJECT_REASON_BAD_QUANTITY, REJECT_REASON_BOOK_FULL,
-    REJECT_REASON_DUPLICATE_CLIENT_REF, REJECT_REASON_NONE, REJECT_REASON_UNKNOWN_INSTRUMENT, SIDE_BUY, SIDE_SELL,
+    REJECT_REASON_DUPLICATE_CLIENT_REF, REJECT_REASON_NONE, REJECT_REASON_POSITIONS_FULL,
+    REJECT_REASON_UNKNOWN_INSTRUMENT, SIDE_BUY, SIDE_SELL,
     TEMPLATE_AUCTION_INDICATIVE, TEMPLATE_AUCTION_TIMER, TEMPLATE_CALL_EXTENDED, TEMPLATE_ORDER_EXECUTED,
     TEMPLATE_PHASE_CHANGED, TEMPLATE_PUBLISH_NAV, TEMPLATE_SET_AUCTION_RULES, TEMPLATE_SET_INSTRUMENT_STATE,
     TEMPLATE_START_CALL, TIME_IN_FORCE_DAY, TIME_IN_FORCE_GTX, AuctionIndicative, CallExtended, CommandDone,
@@ -294,9 +296,11 @@ cdef int publish_nav(State* s, const PublishNav* c) except -1 nogil:
         return refuse(s, command, TEMPLATE_PUBLISH_NAV, reason, c.instrument_id, c.client_ref)
     if not room_for_a_call(s, c.instrument_id):
         return 0
+    outcome_at(s, c.instrument_id, c.price_ticks, &found)
+    if found.surplus_lots and not room_for_positions(s, c.issuer_session_id, 0, c.instrument_id):
+        return refuse(s, command, TEMPLATE_PUBLISH_NAV, REJECT_REASON_POSITIONS_FULL, c.instrument_id, c.client_ref)
     number_command(s, command)
     command_done(s, command, TEMPLATE_PUBLISH_NAV, c.client_ref).instrument_id = c.instrument_id
-    outcome_at(s, c.instrument_id, c.price_ticks, &found)
     if found.surplus_lots:
         enter_for_issuer(s, c, found.surplus_lots)
         outcome_at(s, c.instrument_id, c.price_ticks, &found)

@@ -5,6 +5,7 @@ from tradsys.core.ladder cimport Ladder, LevelPool
 from tradsys.core.order cimport SLOT_NONE, Order
 from tradsys.core.prefetch cimport prefetch
 from tradsys.core.references cimport References
+from tradsys.core.risk_state cimport Risk
 
 cdef enum:
     # Bits of Session.gate; with all of them set its orders need no closer look at sender and entitlement.
@@ -13,6 +14,9 @@ cdef enum:
     GATE_PARTICIPANT = 4                # its participant is enabled
     GATE_TRADE = 8                      # TRADE in its permissions, and no explicit entitlement
     GATE_OPEN = 15
+    GATE_RISK = 16                      # limits or a kill switch may stand against its orders
+    # Bits of Instrument.special: why its orders need a closer look
+    SPECIAL_RISK = 0x100                # limits, a kill switch or price bands of it or its asset class
 
 cdef enum:
     # Bits of Instrument.special
@@ -138,9 +142,10 @@ cdef struct State:
     # events of the batch
     uint8_t* cursor                     # the next event goes here
     uint8_t* events_end
+    Risk risk                           # positions, limits, kill switches, price bands
 
 cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64_t participants_max,
-                    int64_t sessions_max, int64_t accounts_max, uint64_t refs_key) except -1
+                    int64_t sessions_max, int64_t accounts_max, int64_t positions_max, uint64_t refs_key) except -1
 cdef void state_give(State* s) noexcept nogil
 
 

@@ -4,6 +4,7 @@ from libc.string cimport memset
 from tradsys.core.ladder cimport ladder_init, level_pool_give, level_pool_take
 from tradsys.core.memory cimport arena_give, arena_take
 from tradsys.core.references cimport refs_give, refs_take
+from tradsys.core.risk_state cimport risk_give, risk_take
 
 assert sizeof(Session) == 32, "Session must be half a cache line"
 assert sizeof(Participant) == 16, "Participant must be 16 bytes"
@@ -14,7 +15,7 @@ assert sizeof(Instrument) == 832, "Instrument must be thirteen cache lines"
 
 
 cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64_t participants_max,
-                    int64_t sessions_max, int64_t accounts_max, uint64_t refs_key) except -1:
+                    int64_t sessions_max, int64_t accounts_max, int64_t positions_max, uint64_t refs_key) except -1:
     """Reserve everything the capacities can need; `state_give` returns it, also after a failure half way."""
     cdef uint32_t i
     memset(s, 0, sizeof(State))
@@ -37,6 +38,7 @@ cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64
     s.entitled_value = <uint64_t*> arena_take(participants_max * s.entitled_words * sizeof(uint64_t))
     level_pool_take(&s.levels, orders_max)
     refs_take(&s.refs, orders_max, refs_key)
+    risk_take(&s.risk, orders_max, instruments_max, participants_max, sessions_max, accounts_max, positions_max)
     # entry 0 stands for every id that is out of range: its sides must be empty ones
     for i in range(2):
         ladder_init(&s.instruments[0].sides[i], i + 1, i == 0)
@@ -58,4 +60,5 @@ cdef void state_give(State* s) noexcept nogil:
     arena_give(s.entitled_value, rows)
     level_pool_give(&s.levels)
     refs_give(&s.refs)
+    risk_give(&s.risk, s.orders_max)
     memset(s, 0, sizeof(State))

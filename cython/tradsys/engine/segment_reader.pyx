@@ -146,8 +146,8 @@ cdef class SegmentReader:
         `records` should hold 64 KiB or more, and must hold three records.
         """
         cdef int64_t copied
-        if records.shape[0] < 3 * 136:
-            raise ValueError(f"room for records must be at least {3 * 136} bytes, was {records.shape[0]}")
+        if records.shape[0] < 3 * 160:
+            raise ValueError(f"room for records must be at least {3 * 160} bytes, was {records.shape[0]}")
         with nogil:
             copied = read_frames(&self.scan, &records[0], records.shape[0])
         return copied

@@ -26,7 +26,7 @@ from tradsys.wire.records cimport (
 from tradsys.errors import REJECTS
 
 cdef enum:
-    REASONS_MAX = 64
+    REASONS_MAX = 256               # a RejectReason is a byte
     OTHER = 99
     TIMES_IN_FORCE = 10
 
@@ -40,6 +40,9 @@ _SENTENCES = []                         # keeps the bytes alive
 
 
 def _load_rejects():
+    cdef int i
+    for i in range(REASONS_MAX):
+        sentences[i] = b""
     for reason, row in REJECTS.items():
         text = row.text.encode("ascii")
         _SENTENCES.append(text)

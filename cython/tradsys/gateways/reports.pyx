@@ -7,14 +7,14 @@ import numpy as np
 from tradsys.gateways.frames cimport write_header
 from tradsys.wire import records as wire_records
 from tradsys.wire.records cimport (
-    BLOCK_EXECUTION_REPORT, CheckpointTaken, CommandDone, CommandRejected, EVENT_FLAGS_AUCTION, ExecutionReport,
-    LIQUIDITY_ADDED, LIQUIDITY_NONE, LIQUIDITY_REMOVED, MassCanceled, MessageHeader, OrderAccepted,
-    OrderCanceled, OrderExecuted, OrderReduced, OrderRejected, OrderReplaced, REPORT_TYPE_ACCEPTED,
-    REPORT_TYPE_CANCELED, REPORT_TYPE_COMMAND_DONE, REPORT_TYPE_EXECUTED, REPORT_TYPE_MASS_CANCELED,
-    REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED, SIDE_BUY, SIDE_SELL, TEMPLATE_CHECKPOINT,
-    TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED, TEMPLATE_EXECUTION_REPORT,
-    TEMPLATE_MASS_CANCELED, TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED,
-    TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED,
+    BLOCK_EXECUTION_REPORT, EVENT_FLAGS_AUCTION, LIQUIDITY_ADDED, LIQUIDITY_NONE, LIQUIDITY_REMOVED,
+    REPORT_TYPE_ACCEPTED, REPORT_TYPE_CANCELED, REPORT_TYPE_COMMAND_DONE, REPORT_TYPE_EXECUTED,
+    REPORT_TYPE_MASS_CANCELED, REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED, SIDE_BUY, SIDE_SELL,
+    TEMPLATE_CHECKPOINT, TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED,
+    TEMPLATE_EXECUTION_REPORT, TEMPLATE_MASS_CANCELED, TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED,
+    TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED,
+    TEMPLATE_RISK_CHANGED, CheckpointTaken, CommandDone, CommandRejected, ExecutionReport, MassCanceled, MessageHeader,
+    OrderAccepted, OrderCanceled, OrderExecuted, OrderReduced, OrderRejected, OrderReplaced, RiskChanged,
 )
 
 cdef enum:
@@ -46,7 +46,8 @@ cdef inline bint _is_reported(int template_id) noexcept nogil:
     if template_id >= TEMPLATE_ORDER_ACCEPTED and template_id <= TEMPLATE_ORDER_REPLACED:
         return True
     return (template_id == TEMPLATE_MASS_CANCELED or template_id == TEMPLATE_COMMAND_DONE
-            or template_id == TEMPLATE_COMMAND_REJECTED or template_id == TEMPLATE_CHECKPOINT_TAKEN)
+            or template_id == TEMPLATE_COMMAND_REJECTED or template_id == TEMPLATE_CHECKPOINT_TAKEN
+            or template_id == TEMPLATE_RISK_CHANGED)
 
 
 cdef int render(const uint8_t* event, int party, int resent, ExecutionReport* out) noexcept nogil:
@@ -76,6 +77,8 @@ cdef int render(const uint8_t* event, int party, int resent, ExecutionReport* ou
         _command_rejected(<const CommandRejected*> event, out)
     elif template_id == TEMPLATE_CHECKPOINT_TAKEN:
         _checkpoint_taken(<const CheckpointTaken*> event, out)
+    elif template_id == TEMPLATE_RISK_CHANGED:
+        _risk_changed(<const RiskChanged*> event, out)
     else:
         return 0
     return 1
@@ -203,6 +206,15 @@ cdef inline void _checkpoint_taken(const CheckpointTaken* event, ExecutionReport
     out.report_seq = event.report_seq
     out.client_seq = event.client_seq
     out.refused_template = TEMPLATE_CHECKPOINT
+
+
+cdef inline void _risk_changed(const RiskChanged* event, ExecutionReport* out) noexcept nogil:
+    out.report_type = REPORT_TYPE_COMMAND_DONE
+    out.client_ref = event.client_ref
+    out.instrument_id = event.instrument_id
+    out.report_seq = event.report_seq
+    out.client_seq = event.client_seq
+    out.refused_template = event.done_template
 
 
 def render_reports(events not None, uint32_t session_id):

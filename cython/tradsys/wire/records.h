@@ -75,6 +75,24 @@ enum {
     TEMPLATE_PUBLISH_NAV = 31,
     SIZE_PUBLISH_NAV = 56,
     BLOCK_PUBLISH_NAV = 48,
+    TEMPLATE_SET_RISK_LIMITS = 40,
+    SIZE_SET_RISK_LIMITS = 160,
+    BLOCK_SET_RISK_LIMITS = 152,
+    TEMPLATE_SET_TRADE_GROUP = 41,
+    SIZE_SET_TRADE_GROUP = 48,
+    BLOCK_SET_TRADE_GROUP = 40,
+    TEMPLATE_KILL_SWITCH = 42,
+    SIZE_KILL_SWITCH = 48,
+    BLOCK_KILL_SWITCH = 40,
+    TEMPLATE_SET_RESTRICTION = 43,
+    SIZE_SET_RESTRICTION = 56,
+    BLOCK_SET_RESTRICTION = 48,
+    TEMPLATE_START_RISK_DAY = 44,
+    SIZE_START_RISK_DAY = 48,
+    BLOCK_START_RISK_DAY = 40,
+    TEMPLATE_SET_PRICE_BANDS = 45,
+    SIZE_SET_PRICE_BANDS = 80,
+    BLOCK_SET_PRICE_BANDS = 72,
     TEMPLATE_ORDER_ACCEPTED = 64,
     SIZE_ORDER_ACCEPTED = 128,
     BLOCK_ORDER_ACCEPTED = 120,
@@ -126,6 +144,9 @@ enum {
     TEMPLATE_CALL_EXTENDED = 87,
     SIZE_CALL_EXTENDED = 128,
     BLOCK_CALL_EXTENDED = 120,
+    TEMPLATE_RISK_CHANGED = 96,
+    SIZE_RISK_CHANGED = 128,
+    BLOCK_RISK_CHANGED = 120,
     TEMPLATE_PACKET = 128,
     SIZE_PACKET = 48,
     BLOCK_PACKET = 40,
@@ -272,6 +293,8 @@ enum {
     CANCEL_REASON_AUCTION_REMAINDER = 17,
     CANCEL_REASON_CALL_BEGAN = 18,
     CANCEL_REASON_PRICE_RANGE = 19,
+    CANCEL_REASON_KILL_SWITCH = 21,
+    CANCEL_REASON_PRICE_PROTECTION = 22,
     REJECT_REASON_NONE = 0,
     REJECT_REASON_MALFORMED_FRAME = 1,
     REJECT_REASON_UNSUPPORTED_VERSION = 2,
@@ -309,6 +332,27 @@ enum {
     REJECT_REASON_NOT_AVAILABLE = 34,
     REJECT_REASON_WRONG_PHASE = 45,
     REJECT_REASON_NOT_CLOSING_PRICE = 46,
+    REJECT_REASON_KILLED = 50,
+    REJECT_REASON_RESTRICTED = 51,
+    REJECT_REASON_APPROVAL_REQUIRED = 52,
+    REJECT_REASON_ORDER_QTY_LIMIT = 53,
+    REJECT_REASON_ORDER_VALUE_LIMIT = 54,
+    REJECT_REASON_ORDER_VALUE_TOO_SMALL = 55,
+    REJECT_REASON_ORDER_QTY_STEP = 56,
+    REJECT_REASON_NO_REFERENCE_PRICE = 57,
+    REJECT_REASON_PRICE_UNREASONABLE = 58,
+    REJECT_REASON_PRICE_OUTSIDE_BAND = 59,
+    REJECT_REASON_POSITION_LIMIT = 60,
+    REJECT_REASON_OPEN_ORDER_LIMIT = 61,
+    REJECT_REASON_SHORT_SALE = 62,
+    REJECT_REASON_GROSS_VALUE_LIMIT = 63,
+    REJECT_REASON_CREDIT_LIMIT = 64,
+    REJECT_REASON_DAILY_LOSS_LIMIT = 65,
+    REJECT_REASON_CONCENTRATION_LIMIT = 66,
+    REJECT_REASON_LEVERAGE_LIMIT = 67,
+    REJECT_REASON_ORDER_RATE_LIMIT = 68,
+    REJECT_REASON_DUPLICATE_ORDER = 69,
+    REJECT_REASON_POSITIONS_FULL = 70,
     REPORT_TYPE_ACCEPTED = 1,
     REPORT_TYPE_REJECTED = 2,
     REPORT_TYPE_EXECUTED = 3,
@@ -329,6 +373,19 @@ enum {
     CHANNEL_TRADES = 4,
     CHANNEL_STATUS = 5,
     CHANNEL_SNAPSHOT = 6,
+    RISK_SCOPE_ACCOUNT = 1,
+    RISK_SCOPE_HOUSE = 2,
+    RISK_SCOPE_PARTICIPANT = 3,
+    RISK_SCOPE_GROUP = 4,
+    RISK_SCOPE_INSTRUMENT = 5,
+    RISK_SCOPE_ASSET_CLASS = 6,
+    RISK_SCOPE_SESSION = 7,
+    RISK_SCOPE_VENUE = 8,
+    RESTRICTION_FREE = 0,
+    RESTRICTION_CLOSE_ONLY = 1,
+    RESTRICTION_NO_ORDERS = 2,
+    RISK_FLAGS_NO_SHORT = 1,
+    RISK_FLAGS_NEEDS_APPROVAL = 2,
 };
 
 typedef struct {
@@ -726,6 +783,118 @@ typedef struct {
     uint32_t issuer_session_id; /* the fund's session: takes what buyers and sellers do not take of each other */
     int64_t price_ticks; /* ticks, the NAV */
 } PublishNav;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t scope_id; /* account, participant, group, instrument or asset class */
+    uint8_t scope; /* ACCOUNT to ASSET_CLASS */
+    uint8_t pad;
+    uint16_t risk_flags;
+    int64_t order_qty_max_lots; /* lots, lots of one order */
+    int64_t order_value_max; /* price x quantity of one order, ticks x lots */
+    int64_t order_value_min; /* ticks x lots */
+    int64_t qty_step_lots; /* lots, quantities are multiples of it */
+    int64_t position_max_lots; /* lots, in each instrument, long or short, open orders counted as filled */
+    int64_t open_max_lots; /* lots, open buys and sells in each instrument */
+    int64_t gross_max_value; /* worst-case value of all positions, ticks x lots */
+    int64_t credit_value; /* buying power before profit and loss, ticks x lots */
+    int64_t daily_loss_max; /* realised loss since the risk day began, ticks x lots */
+    int64_t rate_window_ns; /* the token bucket fills in so long */
+    int64_t duplicate_window_ns;
+    uint32_t price_distance_ppm; /* from the reference price, parts per million of it */
+    uint32_t concentration_ppm; /* worst-case value in one instrument, of credit_value */
+    uint32_t leverage_ppm; /* worst-case value of all positions, of credit and profit; 5,000,000 is fivefold */
+    uint32_t margin_ppm; /* of the worst-case value that credit must cover; 0: all of it (cash) */
+    uint32_t rate_count; /* count, orders and replaces a window */
+    uint32_t approvals; /* bit n: may trade asset class n where that needs approval */
+} SetRiskLimits;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t participant_id;
+    uint32_t group_id; /* 1 .. participants_max - 1; 0: none */
+} SetTradeGroup;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t scope_id; /* 0 with VENUE */
+    uint8_t scope;
+    uint8_t is_on; /* 1 on, 0 off */
+    uint8_t pad[2];
+} KillSwitch;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t scope_id;
+    uint8_t scope; /* ACCOUNT to GROUP */
+    uint8_t restriction;
+    uint8_t pad[2];
+    uint32_t instrument_id;
+    uint8_t pad2[4];
+} SetRestriction;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint8_t pad[8];
+} StartRiskDay;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t instrument_id;
+    uint32_t dynamic_ppm; /* distance from the last price, parts per million of it; 0: none */
+    int64_t reference_price_ticks; /* ticks, taken for the last price until a match; INT64_MIN: leave it */
+    int64_t band_low_ticks; /* ticks, static band; INT64_MIN: none */
+    int64_t band_high_ticks; /* ticks, static band; INT64_MAX: none */
+    int64_t collar_ticks; /* ticks, how far beyond the best price a market order may match; 0: no collar */
+} SetPriceBands;
 
 typedef struct {
     uint16_t block_length;
@@ -1173,6 +1342,34 @@ typedef struct {
     uint8_t pad4[8];
     uint8_t pad5[24];
 } CallExtended;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number */
+    uint32_t scope_id;
+    uint32_t participant_id; /* of SET_TRADE_GROUP, else 0 */
+    uint64_t client_ref;
+    uint32_t group_id;
+    uint8_t scope; /* RiskScope, 0 where the command has none */
+    uint8_t is_on;
+    uint8_t restriction;
+    uint8_t pad;
+    uint8_t pad2[16];
+    uint32_t instrument_id;
+    uint32_t session_id; /* sender */
+    uint16_t done_template;
+    uint8_t pad3[2];
+    uint32_t report_seq; /* sequence number */
+    uint32_t client_seq; /* sequence number */
+    uint8_t pad4[4];
+    uint8_t pad5[24];
+    uint8_t pad6[8];
+} RiskChanged;
 
 typedef struct {
     uint16_t block_length;
@@ -1831,6 +2028,82 @@ _Static_assert(offsetof(PublishNav, client_ref) == 32, "PublishNav.client_ref");
 _Static_assert(offsetof(PublishNav, instrument_id) == 40, "PublishNav.instrument_id");
 _Static_assert(offsetof(PublishNav, issuer_session_id) == 44, "PublishNav.issuer_session_id");
 _Static_assert(offsetof(PublishNav, price_ticks) == 48, "PublishNav.price_ticks");
+_Static_assert(sizeof(SetRiskLimits) == 160, "SetRiskLimits");
+_Static_assert(offsetof(SetRiskLimits, seq) == 8, "SetRiskLimits.seq");
+_Static_assert(offsetof(SetRiskLimits, ts_ns) == 16, "SetRiskLimits.ts_ns");
+_Static_assert(offsetof(SetRiskLimits, session_id) == 24, "SetRiskLimits.session_id");
+_Static_assert(offsetof(SetRiskLimits, client_seq) == 28, "SetRiskLimits.client_seq");
+_Static_assert(offsetof(SetRiskLimits, client_ref) == 32, "SetRiskLimits.client_ref");
+_Static_assert(offsetof(SetRiskLimits, scope_id) == 40, "SetRiskLimits.scope_id");
+_Static_assert(offsetof(SetRiskLimits, scope) == 44, "SetRiskLimits.scope");
+_Static_assert(offsetof(SetRiskLimits, pad) == 45, "SetRiskLimits.pad");
+_Static_assert(offsetof(SetRiskLimits, risk_flags) == 46, "SetRiskLimits.risk_flags");
+_Static_assert(offsetof(SetRiskLimits, order_qty_max_lots) == 48, "SetRiskLimits.order_qty_max_lots");
+_Static_assert(offsetof(SetRiskLimits, order_value_max) == 56, "SetRiskLimits.order_value_max");
+_Static_assert(offsetof(SetRiskLimits, order_value_min) == 64, "SetRiskLimits.order_value_min");
+_Static_assert(offsetof(SetRiskLimits, qty_step_lots) == 72, "SetRiskLimits.qty_step_lots");
+_Static_assert(offsetof(SetRiskLimits, position_max_lots) == 80, "SetRiskLimits.position_max_lots");
+_Static_assert(offsetof(SetRiskLimits, open_max_lots) == 88, "SetRiskLimits.open_max_lots");
+_Static_assert(offsetof(SetRiskLimits, gross_max_value) == 96, "SetRiskLimits.gross_max_value");
+_Static_assert(offsetof(SetRiskLimits, credit_value) == 104, "SetRiskLimits.credit_value");
+_Static_assert(offsetof(SetRiskLimits, daily_loss_max) == 112, "SetRiskLimits.daily_loss_max");
+_Static_assert(offsetof(SetRiskLimits, rate_window_ns) == 120, "SetRiskLimits.rate_window_ns");
+_Static_assert(offsetof(SetRiskLimits, duplicate_window_ns) == 128, "SetRiskLimits.duplicate_window_ns");
+_Static_assert(offsetof(SetRiskLimits, price_distance_ppm) == 136, "SetRiskLimits.price_distance_ppm");
+_Static_assert(offsetof(SetRiskLimits, concentration_ppm) == 140, "SetRiskLimits.concentration_ppm");
+_Static_assert(offsetof(SetRiskLimits, leverage_ppm) == 144, "SetRiskLimits.leverage_ppm");
+_Static_assert(offsetof(SetRiskLimits, margin_ppm) == 148, "SetRiskLimits.margin_ppm");
+_Static_assert(offsetof(SetRiskLimits, rate_count) == 152, "SetRiskLimits.rate_count");
+_Static_assert(offsetof(SetRiskLimits, approvals) == 156, "SetRiskLimits.approvals");
+_Static_assert(sizeof(SetTradeGroup) == 48, "SetTradeGroup");
+_Static_assert(offsetof(SetTradeGroup, seq) == 8, "SetTradeGroup.seq");
+_Static_assert(offsetof(SetTradeGroup, ts_ns) == 16, "SetTradeGroup.ts_ns");
+_Static_assert(offsetof(SetTradeGroup, session_id) == 24, "SetTradeGroup.session_id");
+_Static_assert(offsetof(SetTradeGroup, client_seq) == 28, "SetTradeGroup.client_seq");
+_Static_assert(offsetof(SetTradeGroup, client_ref) == 32, "SetTradeGroup.client_ref");
+_Static_assert(offsetof(SetTradeGroup, participant_id) == 40, "SetTradeGroup.participant_id");
+_Static_assert(offsetof(SetTradeGroup, group_id) == 44, "SetTradeGroup.group_id");
+_Static_assert(sizeof(KillSwitch) == 48, "KillSwitch");
+_Static_assert(offsetof(KillSwitch, seq) == 8, "KillSwitch.seq");
+_Static_assert(offsetof(KillSwitch, ts_ns) == 16, "KillSwitch.ts_ns");
+_Static_assert(offsetof(KillSwitch, session_id) == 24, "KillSwitch.session_id");
+_Static_assert(offsetof(KillSwitch, client_seq) == 28, "KillSwitch.client_seq");
+_Static_assert(offsetof(KillSwitch, client_ref) == 32, "KillSwitch.client_ref");
+_Static_assert(offsetof(KillSwitch, scope_id) == 40, "KillSwitch.scope_id");
+_Static_assert(offsetof(KillSwitch, scope) == 44, "KillSwitch.scope");
+_Static_assert(offsetof(KillSwitch, is_on) == 45, "KillSwitch.is_on");
+_Static_assert(offsetof(KillSwitch, pad) == 46, "KillSwitch.pad");
+_Static_assert(sizeof(SetRestriction) == 56, "SetRestriction");
+_Static_assert(offsetof(SetRestriction, seq) == 8, "SetRestriction.seq");
+_Static_assert(offsetof(SetRestriction, ts_ns) == 16, "SetRestriction.ts_ns");
+_Static_assert(offsetof(SetRestriction, session_id) == 24, "SetRestriction.session_id");
+_Static_assert(offsetof(SetRestriction, client_seq) == 28, "SetRestriction.client_seq");
+_Static_assert(offsetof(SetRestriction, client_ref) == 32, "SetRestriction.client_ref");
+_Static_assert(offsetof(SetRestriction, scope_id) == 40, "SetRestriction.scope_id");
+_Static_assert(offsetof(SetRestriction, scope) == 44, "SetRestriction.scope");
+_Static_assert(offsetof(SetRestriction, restriction) == 45, "SetRestriction.restriction");
+_Static_assert(offsetof(SetRestriction, pad) == 46, "SetRestriction.pad");
+_Static_assert(offsetof(SetRestriction, instrument_id) == 48, "SetRestriction.instrument_id");
+_Static_assert(offsetof(SetRestriction, pad2) == 52, "SetRestriction.pad2");
+_Static_assert(sizeof(StartRiskDay) == 48, "StartRiskDay");
+_Static_assert(offsetof(StartRiskDay, seq) == 8, "StartRiskDay.seq");
+_Static_assert(offsetof(StartRiskDay, ts_ns) == 16, "StartRiskDay.ts_ns");
+_Static_assert(offsetof(StartRiskDay, session_id) == 24, "StartRiskDay.session_id");
+_Static_assert(offsetof(StartRiskDay, client_seq) == 28, "StartRiskDay.client_seq");
+_Static_assert(offsetof(StartRiskDay, client_ref) == 32, "StartRiskDay.client_ref");
+_Static_assert(offsetof(StartRiskDay, pad) == 40, "StartRiskDay.pad");
+_Static_assert(sizeof(SetPriceBands) == 80, "SetPriceBands");
+_Static_assert(offsetof(SetPriceBands, seq) == 8, "SetPriceBands.seq");
+_Static_assert(offsetof(SetPriceBands, ts_ns) == 16, "SetPriceBands.ts_ns");
+_Static_assert(offsetof(SetPriceBands, session_id) == 24, "SetPriceBands.session_id");
+_Static_assert(offsetof(SetPriceBands, client_seq) == 28, "SetPriceBands.client_seq");
+_Static_assert(offsetof(SetPriceBands, client_ref) == 32, "SetPriceBands.client_ref");
+_Static_assert(offsetof(SetPriceBands, instrument_id) == 40, "SetPriceBands.instrument_id");
+_Static_assert(offsetof(SetPriceBands, dynamic_ppm) == 44, "SetPriceBands.dynamic_ppm");
+_Static_assert(offsetof(SetPriceBands, reference_price_ticks) == 48, "SetPriceBands.reference_price_ticks");
+_Static_assert(offsetof(SetPriceBands, band_low_ticks) == 56, "SetPriceBands.band_low_ticks");
+_Static_assert(offsetof(SetPriceBands, band_high_ticks) == 64, "SetPriceBands.band_high_ticks");
+_Static_assert(offsetof(SetPriceBands, collar_ticks) == 72, "SetPriceBands.collar_ticks");
 _Static_assert(sizeof(OrderAccepted) == 128, "OrderAccepted");
 _Static_assert(offsetof(OrderAccepted, seq) == 8, "OrderAccepted.seq");
 _Static_assert(offsetof(OrderAccepted, ts_ns) == 16, "OrderAccepted.ts_ns");
@@ -2176,6 +2449,28 @@ _Static_assert(offsetof(CallExtended, extension_count) == 93, "CallExtended.exte
 _Static_assert(offsetof(CallExtended, pad3) == 94, "CallExtended.pad3");
 _Static_assert(offsetof(CallExtended, pad4) == 96, "CallExtended.pad4");
 _Static_assert(offsetof(CallExtended, pad5) == 104, "CallExtended.pad5");
+_Static_assert(sizeof(RiskChanged) == 128, "RiskChanged");
+_Static_assert(offsetof(RiskChanged, seq) == 8, "RiskChanged.seq");
+_Static_assert(offsetof(RiskChanged, ts_ns) == 16, "RiskChanged.ts_ns");
+_Static_assert(offsetof(RiskChanged, cause_seq) == 24, "RiskChanged.cause_seq");
+_Static_assert(offsetof(RiskChanged, scope_id) == 32, "RiskChanged.scope_id");
+_Static_assert(offsetof(RiskChanged, participant_id) == 36, "RiskChanged.participant_id");
+_Static_assert(offsetof(RiskChanged, client_ref) == 40, "RiskChanged.client_ref");
+_Static_assert(offsetof(RiskChanged, group_id) == 48, "RiskChanged.group_id");
+_Static_assert(offsetof(RiskChanged, scope) == 52, "RiskChanged.scope");
+_Static_assert(offsetof(RiskChanged, is_on) == 53, "RiskChanged.is_on");
+_Static_assert(offsetof(RiskChanged, restriction) == 54, "RiskChanged.restriction");
+_Static_assert(offsetof(RiskChanged, pad) == 55, "RiskChanged.pad");
+_Static_assert(offsetof(RiskChanged, pad2) == 56, "RiskChanged.pad2");
+_Static_assert(offsetof(RiskChanged, instrument_id) == 72, "RiskChanged.instrument_id");
+_Static_assert(offsetof(RiskChanged, session_id) == 76, "RiskChanged.session_id");
+_Static_assert(offsetof(RiskChanged, done_template) == 80, "RiskChanged.done_template");
+_Static_assert(offsetof(RiskChanged, pad3) == 82, "RiskChanged.pad3");
+_Static_assert(offsetof(RiskChanged, report_seq) == 84, "RiskChanged.report_seq");
+_Static_assert(offsetof(RiskChanged, client_seq) == 88, "RiskChanged.client_seq");
+_Static_assert(offsetof(RiskChanged, pad4) == 92, "RiskChanged.pad4");
+_Static_assert(offsetof(RiskChanged, pad5) == 96, "RiskChanged.pad5");
+_Static_assert(offsetof(RiskChanged, pad6) == 120, "RiskChanged.pad6");
 _Static_assert(sizeof(Packet) == 48, "Packet");
 _Static_assert(offsetof(Packet, channel) == 8, "Packet.channel");
 _Static_assert(offsetof(Packet, message_count) == 10, "Packet.message_count");
@@ -2439,6 +2734,12 @@ static const uint16_t COMMAND_BLOCK_LENGTHS[COMMAND_TEMPLATES] = {
     [29] = 48,
     [30] = 40,
     [31] = 48,
+    [40] = 152,
+    [41] = 40,
+    [42] = 40,
+    [43] = 48,
+    [44] = 40,
+    [45] = 72,
 };
 
 #ifdef TRADSYS_LAYOUT_TABLE
@@ -2775,6 +3076,100 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"PublishNav", "instrument_id", 31, sizeof(PublishNav), offsetof(PublishNav, instrument_id), sizeof(((PublishNav *)0)->instrument_id)},
     {"PublishNav", "issuer_session_id", 31, sizeof(PublishNav), offsetof(PublishNav, issuer_session_id), sizeof(((PublishNav *)0)->issuer_session_id)},
     {"PublishNav", "price_ticks", 31, sizeof(PublishNav), offsetof(PublishNav, price_ticks), sizeof(((PublishNav *)0)->price_ticks)},
+    {"SetRiskLimits", "block_length", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, block_length), sizeof(((SetRiskLimits *)0)->block_length)},
+    {"SetRiskLimits", "template_id", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, template_id), sizeof(((SetRiskLimits *)0)->template_id)},
+    {"SetRiskLimits", "schema_id", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, schema_id), sizeof(((SetRiskLimits *)0)->schema_id)},
+    {"SetRiskLimits", "version", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, version), sizeof(((SetRiskLimits *)0)->version)},
+    {"SetRiskLimits", "seq", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, seq), sizeof(((SetRiskLimits *)0)->seq)},
+    {"SetRiskLimits", "ts_ns", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, ts_ns), sizeof(((SetRiskLimits *)0)->ts_ns)},
+    {"SetRiskLimits", "session_id", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, session_id), sizeof(((SetRiskLimits *)0)->session_id)},
+    {"SetRiskLimits", "client_seq", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, client_seq), sizeof(((SetRiskLimits *)0)->client_seq)},
+    {"SetRiskLimits", "client_ref", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, client_ref), sizeof(((SetRiskLimits *)0)->client_ref)},
+    {"SetRiskLimits", "scope_id", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, scope_id), sizeof(((SetRiskLimits *)0)->scope_id)},
+    {"SetRiskLimits", "scope", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, scope), sizeof(((SetRiskLimits *)0)->scope)},
+    {"SetRiskLimits", "pad", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, pad), sizeof(((SetRiskLimits *)0)->pad)},
+    {"SetRiskLimits", "risk_flags", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, risk_flags), sizeof(((SetRiskLimits *)0)->risk_flags)},
+    {"SetRiskLimits", "order_qty_max_lots", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, order_qty_max_lots), sizeof(((SetRiskLimits *)0)->order_qty_max_lots)},
+    {"SetRiskLimits", "order_value_max", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, order_value_max), sizeof(((SetRiskLimits *)0)->order_value_max)},
+    {"SetRiskLimits", "order_value_min", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, order_value_min), sizeof(((SetRiskLimits *)0)->order_value_min)},
+    {"SetRiskLimits", "qty_step_lots", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, qty_step_lots), sizeof(((SetRiskLimits *)0)->qty_step_lots)},
+    {"SetRiskLimits", "position_max_lots", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, position_max_lots), sizeof(((SetRiskLimits *)0)->position_max_lots)},
+    {"SetRiskLimits", "open_max_lots", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, open_max_lots), sizeof(((SetRiskLimits *)0)->open_max_lots)},
+    {"SetRiskLimits", "gross_max_value", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, gross_max_value), sizeof(((SetRiskLimits *)0)->gross_max_value)},
+    {"SetRiskLimits", "credit_value", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, credit_value), sizeof(((SetRiskLimits *)0)->credit_value)},
+    {"SetRiskLimits", "daily_loss_max", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, daily_loss_max), sizeof(((SetRiskLimits *)0)->daily_loss_max)},
+    {"SetRiskLimits", "rate_window_ns", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, rate_window_ns), sizeof(((SetRiskLimits *)0)->rate_window_ns)},
+    {"SetRiskLimits", "duplicate_window_ns", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, duplicate_window_ns), sizeof(((SetRiskLimits *)0)->duplicate_window_ns)},
+    {"SetRiskLimits", "price_distance_ppm", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, price_distance_ppm), sizeof(((SetRiskLimits *)0)->price_distance_ppm)},
+    {"SetRiskLimits", "concentration_ppm", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, concentration_ppm), sizeof(((SetRiskLimits *)0)->concentration_ppm)},
+    {"SetRiskLimits", "leverage_ppm", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, leverage_ppm), sizeof(((SetRiskLimits *)0)->leverage_ppm)},
+    {"SetRiskLimits", "margin_ppm", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, margin_ppm), sizeof(((SetRiskLimits *)0)->margin_ppm)},
+    {"SetRiskLimits", "rate_count", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, rate_count), sizeof(((SetRiskLimits *)0)->rate_count)},
+    {"SetRiskLimits", "approvals", 40, sizeof(SetRiskLimits), offsetof(SetRiskLimits, approvals), sizeof(((SetRiskLimits *)0)->approvals)},
+    {"SetTradeGroup", "block_length", 41, sizeof(SetTradeGroup), offsetof(SetTradeGroup, block_length), sizeof(((SetTradeGroup *)0)->block_length)},
+    {"SetTradeGroup", "template_id", 41, sizeof(SetTradeGroup), offsetof(SetTradeGroup, template_id), sizeof(((SetTradeGroup *)0)->template_id)},
+    {"SetTradeGroup", "schema_id", 41, sizeof(SetTradeGroup), offsetof(SetTradeGroup, schema_id), sizeof(((SetTradeGroup *)0)->schema_id)},
+    {"SetTradeGroup", "version", 41, sizeof(SetTradeGroup), offsetof(SetTradeGroup, version), sizeof(((SetTradeGroup *)0)->version)},
+    {"SetTradeGroup", "seq", 41, sizeof(SetTradeGroup), offsetof(SetTradeGroup, seq), sizeof(((SetTradeGroup *)0)->seq)},
+    {"SetTradeGroup", "ts_ns", 41, sizeof(SetTradeGroup), offsetof(SetTradeGroup, ts_ns), sizeof(((SetTradeGroup *)0)->ts_ns)},
+    {"SetTradeGroup", "session_id", 41, sizeof(SetTradeGroup), offsetof(SetTradeGroup, session_id), sizeof(((SetTradeGroup *)0)->session_id)},
+    {"SetTradeGroup", "client_seq", 41, sizeof(SetTradeGroup), offsetof(SetTradeGroup, client_seq), sizeof(((SetTradeGroup *)0)->client_seq)},
+    {"SetTradeGroup", "client_ref", 41, sizeof(SetTradeGroup), offsetof(SetTradeGroup, client_ref), sizeof(((SetTradeGroup *)0)->client_ref)},
+    {"SetTradeGroup", "participant_id", 41, sizeof(SetTradeGroup), offsetof(SetTradeGroup, participant_id), sizeof(((SetTradeGroup *)0)->participant_id)},
+    {"SetTradeGroup", "group_id", 41, sizeof(SetTradeGroup), offsetof(SetTradeGroup, group_id), sizeof(((SetTradeGroup *)0)->group_id)},
+    {"KillSwitch", "block_length", 42, sizeof(KillSwitch), offsetof(KillSwitch, block_length), sizeof(((KillSwitch *)0)->block_length)},
+    {"KillSwitch", "template_id", 42, sizeof(KillSwitch), offsetof(KillSwitch, template_id), sizeof(((KillSwitch *)0)->template_id)},
+    {"KillSwitch", "schema_id", 42, sizeof(KillSwitch), offsetof(KillSwitch, schema_id), sizeof(((KillSwitch *)0)->schema_id)},
+    {"KillSwitch", "version", 42, sizeof(KillSwitch), offsetof(KillSwitch, version), sizeof(((KillSwitch *)0)->version)},
+    {"KillSwitch", "seq", 42, sizeof(KillSwitch), offsetof(KillSwitch, seq), sizeof(((KillSwitch *)0)->seq)},
+    {"KillSwitch", "ts_ns", 42, sizeof(KillSwitch), offsetof(KillSwitch, ts_ns), sizeof(((KillSwitch *)0)->ts_ns)},
+    {"KillSwitch", "session_id", 42, sizeof(KillSwitch), offsetof(KillSwitch, session_id), sizeof(((KillSwitch *)0)->session_id)},
+    {"KillSwitch", "client_seq", 42, sizeof(KillSwitch), offsetof(KillSwitch, client_seq), sizeof(((KillSwitch *)0)->client_seq)},
+    {"KillSwitch", "client_ref", 42, sizeof(KillSwitch), offsetof(KillSwitch, client_ref), sizeof(((KillSwitch *)0)->client_ref)},
+    {"KillSwitch", "scope_id", 42, sizeof(KillSwitch), offsetof(KillSwitch, scope_id), sizeof(((KillSwitch *)0)->scope_id)},
+    {"KillSwitch", "scope", 42, sizeof(KillSwitch), offsetof(KillSwitch, scope), sizeof(((KillSwitch *)0)->scope)},
+    {"KillSwitch", "is_on", 42, sizeof(KillSwitch), offsetof(KillSwitch, is_on), sizeof(((KillSwitch *)0)->is_on)},
+    {"KillSwitch", "pad", 42, sizeof(KillSwitch), offsetof(KillSwitch, pad), sizeof(((KillSwitch *)0)->pad)},
+    {"SetRestriction", "block_length", 43, sizeof(SetRestriction), offsetof(SetRestriction, block_length), sizeof(((SetRestriction *)0)->block_length)},
+    {"SetRestriction", "template_id", 43, sizeof(SetRestriction), offsetof(SetRestriction, template_id), sizeof(((SetRestriction *)0)->template_id)},
+    {"SetRestriction", "schema_id", 43, sizeof(SetRestriction), offsetof(SetRestriction, schema_id), sizeof(((SetRestriction *)0)->schema_id)},
+    {"SetRestriction", "version", 43, sizeof(SetRestriction), offsetof(SetRestriction, version), sizeof(((SetRestriction *)0)->version)},
+    {"SetRestriction", "seq", 43, sizeof(SetRestriction), offsetof(SetRestriction, seq), sizeof(((SetRestriction *)0)->seq)},
+    {"SetRestriction", "ts_ns", 43, sizeof(SetRestriction), offsetof(SetRestriction, ts_ns), sizeof(((SetRestriction *)0)->ts_ns)},
+    {"SetRestriction", "session_id", 43, sizeof(SetRestriction), offsetof(SetRestriction, session_id), sizeof(((SetRestriction *)0)->session_id)},
+    {"SetRestriction", "client_seq", 43, sizeof(SetRestriction), offsetof(SetRestriction, client_seq), sizeof(((SetRestriction *)0)->client_seq)},
+    {"SetRestriction", "client_ref", 43, sizeof(SetRestriction), offsetof(SetRestriction, client_ref), sizeof(((SetRestriction *)0)->client_ref)},
+    {"SetRestriction", "scope_id", 43, sizeof(SetRestriction), offsetof(SetRestriction, scope_id), sizeof(((SetRestriction *)0)->scope_id)},
+    {"SetRestriction", "scope", 43, sizeof(SetRestriction), offsetof(SetRestriction, scope), sizeof(((SetRestriction *)0)->scope)},
+    {"SetRestriction", "restriction", 43, sizeof(SetRestriction), offsetof(SetRestriction, restriction), sizeof(((SetRestriction *)0)->restriction)},
+    {"SetRestriction", "pad", 43, sizeof(SetRestriction), offsetof(SetRestriction, pad), sizeof(((SetRestriction *)0)->pad)},
+    {"SetRestriction", "instrument_id", 43, sizeof(SetRestriction), offsetof(SetRestriction, instrument_id), sizeof(((SetRestriction *)0)->instrument_id)},
+    {"SetRestriction", "pad2", 43, sizeof(SetRestriction), offsetof(SetRestriction, pad2), sizeof(((SetRestriction *)0)->pad2)},
+    {"StartRiskDay", "block_length", 44, sizeof(StartRiskDay), offsetof(StartRiskDay, block_length), sizeof(((StartRiskDay *)0)->block_length)},
+    {"StartRiskDay", "template_id", 44, sizeof(StartRiskDay), offsetof(StartRiskDay, template_id), sizeof(((StartRiskDay *)0)->template_id)},
+    {"StartRiskDay", "schema_id", 44, sizeof(StartRiskDay), offsetof(StartRiskDay, schema_id), sizeof(((StartRiskDay *)0)->schema_id)},
+    {"StartRiskDay", "version", 44, sizeof(StartRiskDay), offsetof(StartRiskDay, version), sizeof(((StartRiskDay *)0)->version)},
+    {"StartRiskDay", "seq", 44, sizeof(StartRiskDay), offsetof(StartRiskDay, seq), sizeof(((StartRiskDay *)0)->seq)},
+    {"StartRiskDay", "ts_ns", 44, sizeof(StartRiskDay), offsetof(StartRiskDay, ts_ns), sizeof(((StartRiskDay *)0)->ts_ns)},
+    {"StartRiskDay", "session_id", 44, sizeof(StartRiskDay), offsetof(StartRiskDay, session_id), sizeof(((StartRiskDay *)0)->session_id)},
+    {"StartRiskDay", "client_seq", 44, sizeof(StartRiskDay), offsetof(StartRiskDay, client_seq), sizeof(((StartRiskDay *)0)->client_seq)},
+    {"StartRiskDay", "client_ref", 44, sizeof(StartRiskDay), offsetof(StartRiskDay, client_ref), sizeof(((StartRiskDay *)0)->client_ref)},
+    {"StartRiskDay", "pad", 44, sizeof(StartRiskDay), offsetof(StartRiskDay, pad), sizeof(((StartRiskDay *)0)->pad)},
+    {"SetPriceBands", "block_length", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, block_length), sizeof(((SetPriceBands *)0)->block_length)},
+    {"SetPriceBands", "template_id", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, template_id), sizeof(((SetPriceBands *)0)->template_id)},
+    {"SetPriceBands", "schema_id", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, schema_id), sizeof(((SetPriceBands *)0)->schema_id)},
+    {"SetPriceBands", "version", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, version), sizeof(((SetPriceBands *)0)->version)},
+    {"SetPriceBands", "seq", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, seq), sizeof(((SetPriceBands *)0)->seq)},
+    {"SetPriceBands", "ts_ns", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, ts_ns), sizeof(((SetPriceBands *)0)->ts_ns)},
+    {"SetPriceBands", "session_id", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, session_id), sizeof(((SetPriceBands *)0)->session_id)},
+    {"SetPriceBands", "client_seq", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, client_seq), sizeof(((SetPriceBands *)0)->client_seq)},
+    {"SetPriceBands", "client_ref", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, client_ref), sizeof(((SetPriceBands *)0)->client_ref)},
+    {"SetPriceBands", "instrument_id", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, instrument_id), sizeof(((SetPriceBands *)0)->instrument_id)},
+    {"SetPriceBands", "dynamic_ppm", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, dynamic_ppm), sizeof(((SetPriceBands *)0)->dynamic_ppm)},
+    {"SetPriceBands", "reference_price_ticks", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, reference_price_ticks), sizeof(((SetPriceBands *)0)->reference_price_ticks)},
+    {"SetPriceBands", "band_low_ticks", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, band_low_ticks), sizeof(((SetPriceBands *)0)->band_low_ticks)},
+    {"SetPriceBands", "band_high_ticks", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, band_high_ticks), sizeof(((SetPriceBands *)0)->band_high_ticks)},
+    {"SetPriceBands", "collar_ticks", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, collar_ticks), sizeof(((SetPriceBands *)0)->collar_ticks)},
     {"OrderAccepted", "block_length", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, block_length), sizeof(((OrderAccepted *)0)->block_length)},
     {"OrderAccepted", "template_id", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, template_id), sizeof(((OrderAccepted *)0)->template_id)},
     {"OrderAccepted", "schema_id", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, schema_id), sizeof(((OrderAccepted *)0)->schema_id)},
@@ -3171,6 +3566,31 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"CallExtended", "pad3", 87, sizeof(CallExtended), offsetof(CallExtended, pad3), sizeof(((CallExtended *)0)->pad3)},
     {"CallExtended", "pad4", 87, sizeof(CallExtended), offsetof(CallExtended, pad4), sizeof(((CallExtended *)0)->pad4)},
     {"CallExtended", "pad5", 87, sizeof(CallExtended), offsetof(CallExtended, pad5), sizeof(((CallExtended *)0)->pad5)},
+    {"RiskChanged", "block_length", 96, sizeof(RiskChanged), offsetof(RiskChanged, block_length), sizeof(((RiskChanged *)0)->block_length)},
+    {"RiskChanged", "template_id", 96, sizeof(RiskChanged), offsetof(RiskChanged, template_id), sizeof(((RiskChanged *)0)->template_id)},
+    {"RiskChanged", "schema_id", 96, sizeof(RiskChanged), offsetof(RiskChanged, schema_id), sizeof(((RiskChanged *)0)->schema_id)},
+    {"RiskChanged", "version", 96, sizeof(RiskChanged), offsetof(RiskChanged, version), sizeof(((RiskChanged *)0)->version)},
+    {"RiskChanged", "seq", 96, sizeof(RiskChanged), offsetof(RiskChanged, seq), sizeof(((RiskChanged *)0)->seq)},
+    {"RiskChanged", "ts_ns", 96, sizeof(RiskChanged), offsetof(RiskChanged, ts_ns), sizeof(((RiskChanged *)0)->ts_ns)},
+    {"RiskChanged", "cause_seq", 96, sizeof(RiskChanged), offsetof(RiskChanged, cause_seq), sizeof(((RiskChanged *)0)->cause_seq)},
+    {"RiskChanged", "scope_id", 96, sizeof(RiskChanged), offsetof(RiskChanged, scope_id), sizeof(((RiskChanged *)0)->scope_id)},
+    {"RiskChanged", "participant_id", 96, sizeof(RiskChanged), offsetof(RiskChanged, participant_id), sizeof(((RiskChanged *)0)->participant_id)},
+    {"RiskChanged", "client_ref", 96, sizeof(RiskChanged), offsetof(RiskChanged, client_ref), sizeof(((RiskChanged *)0)->client_ref)},
+    {"RiskChanged", "group_id", 96, sizeof(RiskChanged), offsetof(RiskChanged, group_id), sizeof(((RiskChanged *)0)->group_id)},
+    {"RiskChanged", "scope", 96, sizeof(RiskChanged), offsetof(RiskChanged, scope), sizeof(((RiskChanged *)0)->scope)},
+    {"RiskChanged", "is_on", 96, sizeof(RiskChanged), offsetof(RiskChanged, is_on), sizeof(((RiskChanged *)0)->is_on)},
+    {"RiskChanged", "restriction", 96, sizeof(RiskChanged), offsetof(RiskChanged, restriction), sizeof(((RiskChanged *)0)->restriction)},
+    {"RiskChanged", "pad", 96, sizeof(RiskChanged), offsetof(RiskChanged, pad), sizeof(((RiskChanged *)0)->pad)},
+    {"RiskChanged", "pad2", 96, sizeof(RiskChanged), offsetof(RiskChanged, pad2), sizeof(((RiskChanged *)0)->pad2)},
+    {"RiskChanged", "instrument_id", 96, sizeof(RiskChanged), offsetof(RiskChanged, instrument_id), sizeof(((RiskChanged *)0)->instrument_id)},
+    {"RiskChanged", "session_id", 96, sizeof(RiskChanged), offsetof(RiskChanged, session_id), sizeof(((RiskChanged *)0)->session_id)},
+    {"RiskChanged", "done_template", 96, sizeof(RiskChanged), offsetof(RiskChanged, done_template), sizeof(((RiskChanged *)0)->done_template)},
+    {"RiskChanged", "pad3", 96, sizeof(RiskChanged), offsetof(RiskChanged, pad3), sizeof(((RiskChanged *)0)->pad3)},
+    {"RiskChanged", "report_seq", 96, sizeof(RiskChanged), offsetof(RiskChanged, report_seq), sizeof(((RiskChanged *)0)->report_seq)},
+    {"RiskChanged", "client_seq", 96, sizeof(RiskChanged), offsetof(RiskChanged, client_seq), sizeof(((RiskChanged *)0)->client_seq)},
+    {"RiskChanged", "pad4", 96, sizeof(RiskChanged), offsetof(RiskChanged, pad4), sizeof(((RiskChanged *)0)->pad4)},
+    {"RiskChanged", "pad5", 96, sizeof(RiskChanged), offsetof(RiskChanged, pad5), sizeof(((RiskChanged *)0)->pad5)},
+    {"RiskChanged", "pad6", 96, sizeof(RiskChanged), offsetof(RiskChanged, pad6), sizeof(((RiskChanged *)0)->pad6)},
     {"Packet", "block_length", 128, sizeof(Packet), offsetof(Packet, block_length), sizeof(((Packet *)0)->block_length)},
     {"Packet", "template_id", 128, sizeof(Packet), offsetof(Packet, template_id), sizeof(((Packet *)0)->template_id)},
     {"Packet", "schema_id", 128, sizeof(Packet), offsetof(Packet, schema_id), sizeof(((Packet *)0)->schema_id)},

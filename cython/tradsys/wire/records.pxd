@@ -73,6 +73,24 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_PUBLISH_NAV = 31
         SIZE_PUBLISH_NAV = 56
         BLOCK_PUBLISH_NAV = 48
+        TEMPLATE_SET_RISK_LIMITS = 40
+        SIZE_SET_RISK_LIMITS = 160
+        BLOCK_SET_RISK_LIMITS = 152
+        TEMPLATE_SET_TRADE_GROUP = 41
+        SIZE_SET_TRADE_GROUP = 48
+        BLOCK_SET_TRADE_GROUP = 40
+        TEMPLATE_KILL_SWITCH = 42
+        SIZE_KILL_SWITCH = 48
+        BLOCK_KILL_SWITCH = 40
+        TEMPLATE_SET_RESTRICTION = 43
+        SIZE_SET_RESTRICTION = 56
+        BLOCK_SET_RESTRICTION = 48
+        TEMPLATE_START_RISK_DAY = 44
+        SIZE_START_RISK_DAY = 48
+        BLOCK_START_RISK_DAY = 40
+        TEMPLATE_SET_PRICE_BANDS = 45
+        SIZE_SET_PRICE_BANDS = 80
+        BLOCK_SET_PRICE_BANDS = 72
         TEMPLATE_ORDER_ACCEPTED = 64
         SIZE_ORDER_ACCEPTED = 128
         BLOCK_ORDER_ACCEPTED = 120
@@ -124,6 +142,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_CALL_EXTENDED = 87
         SIZE_CALL_EXTENDED = 128
         BLOCK_CALL_EXTENDED = 120
+        TEMPLATE_RISK_CHANGED = 96
+        SIZE_RISK_CHANGED = 128
+        BLOCK_RISK_CHANGED = 120
         TEMPLATE_PACKET = 128
         SIZE_PACKET = 48
         BLOCK_PACKET = 40
@@ -270,6 +291,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         CANCEL_REASON_AUCTION_REMAINDER = 17
         CANCEL_REASON_CALL_BEGAN = 18
         CANCEL_REASON_PRICE_RANGE = 19
+        CANCEL_REASON_KILL_SWITCH = 21
+        CANCEL_REASON_PRICE_PROTECTION = 22
         REJECT_REASON_NONE = 0
         REJECT_REASON_MALFORMED_FRAME = 1
         REJECT_REASON_UNSUPPORTED_VERSION = 2
@@ -307,6 +330,27 @@ cdef extern from "tradsys/wire/records.h" nogil:
         REJECT_REASON_NOT_AVAILABLE = 34
         REJECT_REASON_WRONG_PHASE = 45
         REJECT_REASON_NOT_CLOSING_PRICE = 46
+        REJECT_REASON_KILLED = 50
+        REJECT_REASON_RESTRICTED = 51
+        REJECT_REASON_APPROVAL_REQUIRED = 52
+        REJECT_REASON_ORDER_QTY_LIMIT = 53
+        REJECT_REASON_ORDER_VALUE_LIMIT = 54
+        REJECT_REASON_ORDER_VALUE_TOO_SMALL = 55
+        REJECT_REASON_ORDER_QTY_STEP = 56
+        REJECT_REASON_NO_REFERENCE_PRICE = 57
+        REJECT_REASON_PRICE_UNREASONABLE = 58
+        REJECT_REASON_PRICE_OUTSIDE_BAND = 59
+        REJECT_REASON_POSITION_LIMIT = 60
+        REJECT_REASON_OPEN_ORDER_LIMIT = 61
+        REJECT_REASON_SHORT_SALE = 62
+        REJECT_REASON_GROSS_VALUE_LIMIT = 63
+        REJECT_REASON_CREDIT_LIMIT = 64
+        REJECT_REASON_DAILY_LOSS_LIMIT = 65
+        REJECT_REASON_CONCENTRATION_LIMIT = 66
+        REJECT_REASON_LEVERAGE_LIMIT = 67
+        REJECT_REASON_ORDER_RATE_LIMIT = 68
+        REJECT_REASON_DUPLICATE_ORDER = 69
+        REJECT_REASON_POSITIONS_FULL = 70
         REPORT_TYPE_ACCEPTED = 1
         REPORT_TYPE_REJECTED = 2
         REPORT_TYPE_EXECUTED = 3
@@ -327,6 +371,19 @@ cdef extern from "tradsys/wire/records.h" nogil:
         CHANNEL_TRADES = 4
         CHANNEL_STATUS = 5
         CHANNEL_SNAPSHOT = 6
+        RISK_SCOPE_ACCOUNT = 1
+        RISK_SCOPE_HOUSE = 2
+        RISK_SCOPE_PARTICIPANT = 3
+        RISK_SCOPE_GROUP = 4
+        RISK_SCOPE_INSTRUMENT = 5
+        RISK_SCOPE_ASSET_CLASS = 6
+        RISK_SCOPE_SESSION = 7
+        RISK_SCOPE_VENUE = 8
+        RESTRICTION_FREE = 0
+        RESTRICTION_CLOSE_ONLY = 1
+        RESTRICTION_NO_ORDERS = 2
+        RISK_FLAGS_NO_SHORT = 1
+        RISK_FLAGS_NEEDS_APPROVAL = 2
 
     const uint16_t COMMAND_BLOCK_LENGTHS[COMMAND_TEMPLATES]  # 0: no command
 
@@ -702,6 +759,112 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint32_t instrument_id
         uint32_t issuer_session_id
         int64_t price_ticks
+
+    ctypedef struct SetRiskLimits:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t scope_id
+        uint8_t scope
+        uint8_t pad
+        uint16_t risk_flags
+        int64_t order_qty_max_lots
+        int64_t order_value_max
+        int64_t order_value_min
+        int64_t qty_step_lots
+        int64_t position_max_lots
+        int64_t open_max_lots
+        int64_t gross_max_value
+        int64_t credit_value
+        int64_t daily_loss_max
+        int64_t rate_window_ns
+        int64_t duplicate_window_ns
+        uint32_t price_distance_ppm
+        uint32_t concentration_ppm
+        uint32_t leverage_ppm
+        uint32_t margin_ppm
+        uint32_t rate_count
+        uint32_t approvals
+
+    ctypedef struct SetTradeGroup:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t participant_id
+        uint32_t group_id
+
+    ctypedef struct KillSwitch:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t scope_id
+        uint8_t scope
+        uint8_t is_on
+        uint8_t pad[2]
+
+    ctypedef struct SetRestriction:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t scope_id
+        uint8_t scope
+        uint8_t restriction
+        uint8_t pad[2]
+        uint32_t instrument_id
+        uint8_t pad2[4]
+
+    ctypedef struct StartRiskDay:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint8_t pad[8]
+
+    ctypedef struct SetPriceBands:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t instrument_id
+        uint32_t dynamic_ppm
+        int64_t reference_price_ticks
+        int64_t band_low_ticks
+        int64_t band_high_ticks
+        int64_t collar_ticks
 
     ctypedef struct OrderAccepted:
         uint16_t block_length
@@ -1132,6 +1295,33 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint8_t pad3[2]
         uint8_t pad4[8]
         uint8_t pad5[24]
+
+    ctypedef struct RiskChanged:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        uint32_t scope_id
+        uint32_t participant_id
+        uint64_t client_ref
+        uint32_t group_id
+        uint8_t scope
+        uint8_t is_on
+        uint8_t restriction
+        uint8_t pad
+        uint8_t pad2[16]
+        uint32_t instrument_id
+        uint32_t session_id
+        uint16_t done_template
+        uint8_t pad3[2]
+        uint32_t report_seq
+        uint32_t client_seq
+        uint8_t pad4[4]
+        uint8_t pad5[24]
+        uint8_t pad6[8]
 
     ctypedef struct Packet:
         uint16_t block_length

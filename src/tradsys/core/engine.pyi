@@ -1,12 +1,24 @@
 """The compiled matching engine; see ``cython/tradsys/core/engine.pyx``."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 LEVEL_DTYPE: np.dtype[Any]
 ORDER_DTYPE: np.dtype[Any]
+
+class PositionRow(NamedTuple):
+    scope: int
+    scope_id: int
+    instrument_id: int
+    position_lots: int
+    open_buy_lots: int
+    open_sell_lots: int
+    cost_value: int
+    realised_value: int
+    traded_value: int
+    worst_value: int
 
 class Engine:
     event_capacity: int
@@ -22,11 +34,13 @@ class Engine:
         participants_max: int = ...,
         sessions_max: int = ...,
         accounts_max: int = ...,
+        positions_max: int = ...,
         events_max: int = ...,
         index_key: int | None = None,
     ) -> None: ...
     @property
     def capacities(self) -> dict[str, int]: ...
+    def positions(self) -> list[PositionRow]: ...
     def submit(self, commands: Any, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]: ...
     def read_events(self) -> npt.NDArray[Any]: ...
     def new_order(

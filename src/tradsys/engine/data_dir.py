@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from tradsys import limits
 from tradsys.errors import ConfigError, InUseError, JournalError
 from tradsys.wire.records import SCHEMA_ID, SCHEMA_VERSION
 
@@ -90,6 +91,8 @@ class DataDir:
                 f"{path} must be of format {FORMAT_VERSION}, schema {SCHEMA_ID} version {SCHEMA_VERSION}, "
                 f"was of {identity.format}, {identity.schema_id} version {identity.schema_version}"
             )
+        # directories made before there were positions
+        identity.capacities.setdefault("positions_max", limits.POSITIONS_DEFAULT)
         if capacities is not None and capacities != identity.capacities:
             raise ConfigError(
                 f"capacities are fixed for the life of a journal: {self.path} has {identity.capacities}, "

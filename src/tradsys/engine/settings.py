@@ -42,6 +42,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     participants_max: int = limits.PARTICIPANTS_DEFAULT
     sessions_max: int = limits.SESSIONS_DEFAULT
     accounts_max: int = limits.ACCOUNTS_DEFAULT
+    positions_max: int = limits.POSITIONS_DEFAULT
     batch_bytes: int = limits.BATCH_BYTES
     segment_bytes: int = limits.JOURNAL_SEGMENT_BYTES
     event_ring_events: int = limits.EVENT_RING_EVENTS
@@ -74,6 +75,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             "participants_max": self.participants_max,
             "sessions_max": self.sessions_max,
             "accounts_max": self.accounts_max,
+            "positions_max": self.positions_max,
         }
 
     @property

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tradsys.limits import PRICE_TICKS_MAX, QTY_LOTS_MAX
-from tradsys.sim import commands
+from tradsys.sim import adversary_risk, commands
 from tradsys.sim.draw import Draw
 from tradsys.sim.reference_records import COMMANDS, Layout, is_padding
 from tradsys.wire.enums import AssetClass, InstrumentState, Permission, RejectReason, Template
@@ -24,6 +24,7 @@ CAPACITIES = {
     "participants_max": 8,
     "sessions_max": 80,
     "accounts_max": 16,
+    "positions_max": 60,
 }
 PARTICIPANTS = (1, 2, 3, 4, 5)
 SESSIONS = tuple(10 * participant + n for participant in PARTICIPANTS for n in (1, 2))
@@ -50,7 +51,7 @@ _UNSIGNED = (
     (1 << 32) - 1,
     (1 << 64) - 1,
 )
-_OPERATOR_TEMPLATES = (*range(20, 32), 36, 37)
+_OPERATOR_TEMPLATES = (*range(20, 32), 36, 37, *range(40, 46))
 _PHASES = tuple(InstrumentState)
 _CALLS = (InstrumentState.OPENING_AUCTION, InstrumentState.VOLATILITY_AUCTION, InstrumentState.CLOSING_AUCTION)
 # How often each template is sent, of 222.
@@ -77,6 +78,7 @@ _WEIGHTS = (
     (Template.START_CALL, 3),
     (Template.AUCTION_TIMER, 10),
     (Template.PUBLISH_NAV, 2),
+    *adversary_risk.WEIGHTS,
 )
 _DECK = tuple(template for template, weight in _WEIGHTS for _ in range(weight))
 
@@ -126,6 +128,7 @@ class Adversary:
             Template.START_CALL: self._start_call,
             Template.AUCTION_TIMER: self._auction_timer,
             Template.PUBLISH_NAV: self._publish_nav,
+            **adversary_risk.makers(self.draw),
         }
 
     def setup(self) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tradsys.sim import reference_events as events
 from tradsys.sim.reference_allocation import Allocations
@@ -18,8 +18,12 @@ from tradsys.wire.enums import (
     OrderFlags,
     OrderType,
     RejectReason,
+    Template,
     TimeInForce,
 )
+
+if TYPE_CHECKING:
+    from tradsys.sim.reference_risk import ReferenceRisk
 
 TIME_MAX = (1 << 63) - 1
 DURATION_MAX = 10**18
@@ -140,6 +144,7 @@ def later(time: int, duration: int) -> int:
 class Auctions(Definitions):
     """The commands and hooks of section 11; the engine brings orders and matching."""
 
+    risk: ReferenceRisk
     _cancel_resting: Callable[..., None]
     _end: Callable[[Order], None]
     _make_order: Callable[..., Order]
@@ -149,6 +154,15 @@ class Auctions(Definitions):
     allocations: Allocations
 
     # ---------------------------------------------------------------- what a phase takes
+
+    def _phase_commands(self) -> dict[int, Callable[[Any], None]]:
+        """The commands of section 11 by template."""
+        return {
+            int(Template.SET_AUCTION_RULES): self._set_auction_rules,
+            int(Template.START_CALL): self._start_call,
+            int(Template.AUCTION_TIMER): self._auction_timer,
+            int(Template.PUBLISH_NAV): self._publish_nav,
+        }
 
     def _phase_refusal(self, instrument: Instrument, order_type: int, time_in_force: int, flags: int) -> int:
         """WRONG_PHASE of a new order (11.3); the state takes orders."""
@@ -320,9 +334,13 @@ class Auctions(Definitions):
             return
         assert instrument is not None
         assert issuer is not None
-        self._command_done(command)
         book = self.books[instrument.instrument_id]
         surplus = outcome_at(book, command.price_ticks).surplus
+        issuer_id = issuer.participant.participant_id
+        if surplus and not self.risk.has_room_for(issuer_id, 0, instrument.instrument_id):
+            self._reject_command(command, RejectReason.POSITIONS_FULL)
+            return
+        self._command_done(command)
         if surplus:
             self._enter_for_issuer(instrument, issuer, surplus)
         self._execute_all(instrument, outcome_at(book, command.price_ticks), NAV)

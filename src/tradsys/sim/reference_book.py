@@ -94,6 +94,10 @@ class BookSide:
             return None
         return self.prices[-1] if self.side == BUY else self.prices[0]
 
+    def best_limit(self) -> int | None:
+        """The same, market orders of a call left out."""
+        return next((order.price for order in self.orders() if order.book_price == order.price), None)
+
     def first(self) -> Order:
         """The order that is matched next."""
         best = self.best()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,6 +144,9 @@ class Definitions:
     """
 
     books: dict[int, ReferenceBook]
+    orders: dict[int, Order]
+    order_serial: int
+    state_hash: Callable[[], int]
 
     def __init__(
         self, instruments_max: int, participants_max: int, sessions_max: int, accounts_max: int
@@ -464,6 +468,26 @@ class Definitions:
                 self._session_id,
                 self._template,
                 reason,
+                report_seq,
+                self._client_seq,
+            )
+        )
+
+    def _checkpoint(self, command: Any) -> None:
+        reason = self._operator_refusal()
+        if reason:
+            self._reject_command(command, reason)
+            return
+        report_seq = self._report(self._sender)
+        head = self._event_head()
+        self._emit(
+            events.write_checkpoint_taken(
+                *head,
+                self.state_hash(),
+                self._client_ref,
+                len(self.orders),
+                self.order_serial,
+                self._session_id,
                 report_seq,
                 self._client_seq,
             )

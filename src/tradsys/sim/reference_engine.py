@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tradsys.limits import POSITIONS_DEFAULT
 from tradsys.sim import reference_events as events
 from tradsys.sim.reference_allocation import Allocations
 from tradsys.sim.reference_auctions import CALLS, GTX, SHUT, TIMES_IN_FORCE, Auctions
@@ -19,6 +20,8 @@ from tradsys.sim.reference_book import BUY, SELL, STP_NONE, Order, ReferenceBook
 from tradsys.sim.reference_definitions import Account, Instrument, Participant, Session
 from tradsys.sim.reference_hash import state_hash
 from tradsys.sim.reference_records import COMMANDS, as_bytes, split
+from tradsys.sim.reference_risk import ReferenceRisk
+from tradsys.sim.reference_risk_commands import RiskCommands
 from tradsys.wire.enums import (
     CancelReason,
     EventFlags,
@@ -53,7 +56,7 @@ NOT_REFUSED = int(RejectReason.NONE)
 __all__ = ["Account", "Instrument", "Participant", "ReferenceEngine", "Session"]
 
 
-class ReferenceEngine(Auctions):
+class ReferenceEngine(Auctions, RiskCommands):
     """Decides commands by the rule book, one at a time.
 
     Parameters
@@ -62,6 +65,8 @@ class ReferenceEngine(Auctions):
         Order slots.
     instruments_max, participants_max, sessions_max, accounts_max
         Ids run from 1 to one less.
+    positions_max
+        Records of positions.
 
     Notes
     -----
@@ -77,6 +82,7 @@ class ReferenceEngine(Auctions):
         participants_max: int = 1024,
         sessions_max: int = 1024,
         accounts_max: int = 4096,
+        positions_max: int = POSITIONS_DEFAULT,
     ) -> None:
         super().__init__(instruments_max, participants_max, sessions_max, accounts_max)
         self.orders_max = orders_max
@@ -87,6 +93,7 @@ class ReferenceEngine(Auctions):
         self.slots_freed: list[int] = []  # the last one is taken next (1.5)
         self.slots_in_use: set[int] = set()
         self.allocations = Allocations(self)
+        self.risk = ReferenceRisk(self, positions_max)
         self._by_template = {
             NEW_ORDER: self._new_order,
             CANCEL_ORDER: self._cancel_order,
@@ -106,10 +113,8 @@ class ReferenceEngine(Auctions):
             int(Template.CHECKPOINT): self._checkpoint,
             int(Template.SET_ALLOCATION): self.allocations.set_allocation,
             int(Template.SET_ALLOCATION_SHARE): self.allocations.set_share,
-            int(Template.SET_AUCTION_RULES): self._set_auction_rules,
-            int(Template.START_CALL): self._start_call,
-            int(Template.AUCTION_TIMER): self._auction_timer,
-            int(Template.PUBLISH_NAV): self._publish_nav,
+            **self._phase_commands(),
+            **self._risk_commands(),
         }
 
     # ---------------------------------------------------------------- the face
@@ -133,7 +138,9 @@ class ReferenceEngine(Auctions):
         for offset, layout in split(data, COMMANDS):
             command = layout.read(data, offset)
             self._begin(layout.template, command, layout.has_padding_set(data, offset))
+            before = len(self._events)
             self._by_template[layout.template](command)
+            self.risk.follow(self._events[before:])
         made = b"".join(self._events[first:])
         self._events.clear()
         return np.frombuffer(made, dtype=EVENT_COMMON)
@@ -183,6 +190,7 @@ class ReferenceEngine(Auctions):
         assert sum(len(session.live) for session in self.sessions.values()) == len(self.orders), (
             "order without session"
         )
+        self.risk.check()
 
     # ---------------------------------------------------------------- order commands
 
@@ -194,9 +202,15 @@ class ReferenceEngine(Auctions):
         order = self._make_order(command)
         other = self.books[order.instrument_id].other(order.side)
         instrument = self.instruments[order.instrument_id]
-        limit = None if order.order_type == MARKET else order.price
+        limit: int | None = order.price
+        if order.order_type == MARKET:
+            in_call = instrument.state in CALLS
+            limit = None if in_call else self.risk.market_limit(order.instrument_id, order.side)
         if instrument.state == TRADE_AT_CLOSE:  # 11.12
-            limit = instrument.auction.closing_price
+            closing = instrument.auction.closing_price
+            if order.order_type == MARKET and limit is not None:
+                closing = min(closing, limit) if order.side == BUY else max(closing, limit)
+            limit = closing
         collects = instrument.state in CALLS  # 11.4
         can_match = not collects and other.is_reached_by(limit)
         may_rest = collects or (order.order_type == LIMIT and order.time_in_force not in (IOC, FOK))
@@ -387,7 +401,9 @@ class ReferenceEngine(Auctions):
         other = self.books[command.instrument_id].other(command.side)
         if self._posts_only(instrument, command.order_flags) and other.is_reached_by(command.price_ticks):
             return RejectReason.POST_ONLY_WOULD_MATCH
-        return NOT_REFUSED if self._has_room_for_an_order() else RejectReason.BOOK_FULL
+        if not self._has_room_for_an_order():
+            return RejectReason.BOOK_FULL
+        return self.risk.refuse_new(command)
 
     def _has_room_for_an_order(self) -> bool:
         """Whether a slot is free (1.7)."""
@@ -436,7 +452,7 @@ class ReferenceEngine(Auctions):
         other = self.books[order.instrument_id].other(order.side)
         if self._posts_only(instrument, command.order_flags) and other.is_reached_by(command.price_ticks):
             return RejectReason.POST_ONLY_WOULD_MATCH
-        return NOT_REFUSED
+        return self.risk.refuse_replace(command, order)
 
     def _reduce_refusal(self, command: Any, order: Order | None) -> int:
         """First check of a reduce that fails (3.6)."""
@@ -537,6 +553,8 @@ class ReferenceEngine(Auctions):
             elif not may_rest:
                 if order.time_in_force == IOC:
                     self._cancel_incoming(order, CancelReason.IOC_REMAINDER)
+                elif self.books[order.instrument_id].other(order.side).best() is not None:  # 13.3
+                    self._cancel_incoming(order, CancelReason.PRICE_PROTECTION)
                 else:
                     self._cancel_incoming(order, CancelReason.NO_LIQUIDITY)
                 return
@@ -682,26 +700,6 @@ class ReferenceEngine(Auctions):
         ]
         self._cancel_many(found, CancelReason.EXPIRED, always_unsolicited=True)
         self._mass_canceled(len(found), CancelReason.EXPIRED, command.instrument_id, 0, 0)
-
-    def _checkpoint(self, command: Any) -> None:
-        reason = self._operator_refusal()
-        if reason:
-            self._reject_command(command, reason)
-            return
-        report_seq = self._report(self._sender)
-        head = self._event_head()
-        self._emit(
-            events.write_checkpoint_taken(
-                *head,
-                self.state_hash(),
-                self._client_ref,
-                len(self.orders),
-                self.order_serial,
-                self._session_id,
-                report_seq,
-                self._client_seq,
-            )
-        )
 
     # ---------------------------------------------------------------- events of orders
 

@@ -88,3 +88,8 @@ write_call_extended = Layout(
     Template.CALL_EXTENDED,
     "seq ts_ns cause_seq price_ticks reference_price_ticks end_ts_ns instrument_id session_id report_seq state extension_count",
 ).writer()
+write_risk_changed = Layout(
+    Template.RISK_CHANGED,
+    "seq ts_ns cause_seq scope_id participant_id client_ref group_id scope is_on restriction instrument_id session_id "
+    "done_template report_seq client_seq",
+).writer()

@@ -48,6 +48,7 @@ def _words(engine: ReferenceEngine) -> Iterator[int]:
             for order in book.sides[side].orders():
                 yield from _order_words(order)
     yield from engine.allocations.words()  # 8.7
+    yield from engine.risk.words()  # 8.8
 
 
 def _instrument_words(instrument: Instrument) -> Iterator[int]:

@@ -67,6 +67,7 @@ _KINDS = {
     "indicative": Template.AUCTION_INDICATIVE,
     "uncrossed": Template.AUCTION_UNCROSSED,
     "extended": Template.CALL_EXTENDED,
+    "risk": Template.RISK_CHANGED,
 }
 # Positional arguments of each event line; `@` and `left` are words for the reader.
 _ARGUMENTS = {
@@ -90,6 +91,7 @@ _ARGUMENTS = {
     "indicative": ("qty_lots", "@", "price_ticks", "left", "surplus_side", "surplus_lots"),
     "uncrossed": ("qty_lots", "@", "price_ticks", "left", "surplus_side", "surplus_lots"),
     "extended": ("extension_count", "@", "price_ticks"),
+    "risk": ("done_template",),
 }
 _FIELD_ENUMS: dict[str, Any] = {
     "side": enums.Side,
@@ -111,6 +113,9 @@ _FIELD_ENUMS: dict[str, Any] = {
     "event_flags": enums.EventFlags,
     "permissions": enums.Permission,
     "rounding": enums.AllocationRounding,
+    "scope": enums.RiskScope,
+    "restriction": enums.Restriction,
+    "risk_flags": enums.RiskFlags,
 }
 
 
@@ -400,6 +405,12 @@ class Runner:
             return SESSIONS[word]
         if name == "instrument_id" and word in INSTRUMENTS:
             return INSTRUMENTS[word]
+        if name == "scope_id":
+            return (
+                SESSIONS.get(word, INSTRUMENTS.get(word))
+                if word.isalnum() and not word.isdigit()
+                else int(word, 0)
+            )
         if name in ("symbol", "currency", "name"):
             width = 8 if name == "currency" else 16
             return word.encode().decode("unicode_escape").encode("latin-1").ljust(width, b"\0")

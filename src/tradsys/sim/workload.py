@@ -267,6 +267,7 @@ def capacities(profile: Profile, live_target: int) -> dict[str, int]:
         "participants_max": PARTICIPANTS + 1,
         "sessions_max": SESSIONS + 1,
         "accounts_max": 2,
+        "positions_max": 1 << 12,
     }
 
 

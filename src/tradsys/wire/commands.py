@@ -19,6 +19,8 @@ from tradsys.wire.enums import (
     OrderFlags,
     OrderType,
     Permission,
+    Restriction,
+    RiskScope,
     Side,
     StpMode,
     Template,
@@ -437,3 +439,63 @@ def expire_day_orders(instrument_id: int = 0, **sequencing: int) -> np.ndarray:
 def checkpoint(client_ref: int = 0, **sequencing: int) -> np.ndarray:
     """Compute the state hash here."""
     return record(Template.CHECKPOINT, client_ref=client_ref, **sequencing)
+
+
+def set_risk_limits(scope: RiskScope, scope_id: int, **limits: int) -> np.ndarray:
+    """Give a holder, an instrument or an asset class its limits, all at once; those not named are none.
+
+    ``limits`` are fields of SetRiskLimits, and of the sequencing.
+    """
+    return record(Template.SET_RISK_LIMITS, scope=scope, scope_id=scope_id, **limits)
+
+
+def set_trade_group(participant_id: int, group_id: int, **sequencing: int) -> np.ndarray:
+    """Put a participant into a trade group; 0 takes it out."""
+    return record(Template.SET_TRADE_GROUP, participant_id=participant_id, group_id=group_id, **sequencing)
+
+
+def kill_switch(scope: RiskScope, scope_id: int = 0, *, is_on: bool, **sequencing: int) -> np.ndarray:
+    """Refuse new orders and cancel those that live, until turned off; ``scope_id`` is 0 with VENUE."""
+    return record(Template.KILL_SWITCH, scope=scope, scope_id=scope_id, is_on=is_on, **sequencing)
+
+
+def set_restriction(
+    scope: RiskScope, scope_id: int, instrument_id: int, restriction: Restriction, **sequencing: int
+) -> np.ndarray:
+    """Say what a holder may do in an instrument."""
+    return record(
+        Template.SET_RESTRICTION,
+        scope=scope,
+        scope_id=scope_id,
+        instrument_id=instrument_id,
+        restriction=restriction,
+        **sequencing,
+    )
+
+
+def start_risk_day(**sequencing: int) -> np.ndarray:
+    """Have realised profit and loss count from 0 again."""
+    return record(Template.START_RISK_DAY, **sequencing)
+
+
+def set_price_bands(
+    instrument_id: int,
+    *,
+    low_ticks: int = -(1 << 63),
+    high_ticks: int = (1 << 63) - 1,
+    dynamic_ppm: int = 0,
+    collar_ticks: int = 0,
+    reference_price_ticks: int = -(1 << 63),
+    **sequencing: int,
+) -> np.ndarray:
+    """Give an instrument its price bands, all at once; the defaults are none, and leave the last price."""
+    return record(
+        Template.SET_PRICE_BANDS,
+        instrument_id=instrument_id,
+        band_low_ticks=low_ticks,
+        band_high_ticks=high_ticks,
+        dynamic_ppm=dynamic_ppm,
+        collar_ticks=collar_ticks,
+        reference_price_ticks=reference_price_ticks,
+        **sequencing,
+    )

@@ -28,6 +28,12 @@ class Template(IntEnum):
     START_CALL = 29
     AUCTION_TIMER = 30
     PUBLISH_NAV = 31
+    SET_RISK_LIMITS = 40
+    SET_TRADE_GROUP = 41
+    KILL_SWITCH = 42
+    SET_RESTRICTION = 43
+    START_RISK_DAY = 44
+    SET_PRICE_BANDS = 45
     ORDER_ACCEPTED = 64
     ORDER_REJECTED = 65
     ORDER_EXECUTED = 66
@@ -45,6 +51,7 @@ class Template(IntEnum):
     AUCTION_INDICATIVE = 85
     AUCTION_UNCROSSED = 86
     CALL_EXTENDED = 87
+    RISK_CHANGED = 96
     PACKET = 128
     MD_ORDER_ADD = 130
     MD_ORDER_REDUCE = 131
@@ -231,6 +238,10 @@ class CancelReason(IntEnum):
     CALL_BEGAN = 18
     #: what is left of an order whose next match would leave the price range
     PRICE_RANGE = 19
+    #: a kill switch was turned on
+    KILL_SWITCH = 21
+    #: what a market order could not match within its price band
+    PRICE_PROTECTION = 22
 
 
 class RejectReason(IntEnum):
@@ -294,6 +305,48 @@ class RejectReason(IntEnum):
     WRONG_PHASE = 45
     #: in TRADE_AT_CLOSE another price than the closing price
     NOT_CLOSING_PRICE = 46
+    #: a kill switch is on for the session, account, participant, instrument or venue
+    KILLED = 50
+    #: the holder may not trade this instrument, or may only close its position
+    RESTRICTED = 51
+    #: the asset class needs an approval the holder does not have
+    APPROVAL_REQUIRED = 52
+    #: more lots in one order than the limit allows
+    ORDER_QTY_LIMIT = 53
+    #: price x quantity of one order above the limit
+    ORDER_VALUE_LIMIT = 54
+    #: price x quantity of one order below the minimum
+    ORDER_VALUE_TOO_SMALL = 55
+    #: the quantity is not a multiple of the limit's step
+    ORDER_QTY_STEP = 56
+    #: a limit of price distance, and no price to measure from
+    NO_REFERENCE_PRICE = 57
+    #: too far from the reference price
+    PRICE_UNREASONABLE = 58
+    #: outside the instrument's static or dynamic price band
+    PRICE_OUTSIDE_BAND = 59
+    #: the position, open orders counted as filled, would pass the limit
+    POSITION_LIMIT = 60
+    #: more lots in open orders than the limit allows
+    OPEN_ORDER_LIMIT = 61
+    #: the position, open sells counted as filled, would be short
+    SHORT_SALE = 62
+    #: worst-case value of all positions above the limit
+    GROSS_VALUE_LIMIT = 63
+    #: margin of the worst case above the buying power
+    CREDIT_LIMIT = 64
+    #: the loss of the day is used up; orders may only close
+    DAILY_LOSS_LIMIT = 65
+    #: too much of the credit in one instrument
+    CONCENTRATION_LIMIT = 66
+    #: worst-case value above the multiple of the equity
+    LEVERAGE_LIMIT = 67
+    #: more orders than the rate allows
+    ORDER_RATE_LIMIT = 68
+    #: same instrument, side, price and quantity as the order just before
+    DUPLICATE_ORDER = 69
+    #: positions_max is used up
+    POSITIONS_FULL = 70
 
 
 class ReportType(IntEnum):
@@ -347,3 +400,36 @@ class Channel(IntEnum):
     STATUS = 5
     #: periodic book snapshots
     SNAPSHOT = 6
+
+
+class RiskScope(IntEnum):
+    """Whom a limit, a position or a kill switch concerns."""
+
+    ACCOUNT = 1
+    #: the house account of a participant
+    HOUSE = 2
+    PARTICIPANT = 3
+    #: participants of one trade group
+    GROUP = 4
+    INSTRUMENT = 5
+    ASSET_CLASS = 6
+    SESSION = 7
+    VENUE = 8
+
+
+class Restriction(IntEnum):
+    """What a holder may do in an instrument."""
+
+    FREE = 0
+    #: orders that only close the position
+    CLOSE_ONLY = 1
+    NO_ORDERS = 2
+
+
+class RiskFlags(IntFlag):
+    """Risk flags."""
+
+    #: the position may not become short, open sells counted as filled
+    NO_SHORT = 1
+    #: of an asset class: only for holders with it among their approvals
+    NEEDS_APPROVAL = 2

@@ -347,6 +347,100 @@ PUBLISH_NAV = _record(
     ("issuer_session_id", "<u4", 44),
     ("price_ticks", "<i8", 48),
 )
+#: Give a holder, an instrument or an asset class its limits, all at once; 0 in a field: no limit
+SET_RISK_LIMITS = _record(
+    160,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("scope_id", "<u4", 40),
+    ("scope", "<u1", 44),
+    ("pad", "<u1", 45),
+    ("risk_flags", "<u2", 46),
+    ("order_qty_max_lots", "<i8", 48),
+    ("order_value_max", "<i8", 56),
+    ("order_value_min", "<i8", 64),
+    ("qty_step_lots", "<i8", 72),
+    ("position_max_lots", "<i8", 80),
+    ("open_max_lots", "<i8", 88),
+    ("gross_max_value", "<i8", 96),
+    ("credit_value", "<i8", 104),
+    ("daily_loss_max", "<i8", 112),
+    ("rate_window_ns", "<i8", 120),
+    ("duplicate_window_ns", "<i8", 128),
+    ("price_distance_ppm", "<u4", 136),
+    ("concentration_ppm", "<u4", 140),
+    ("leverage_ppm", "<u4", 144),
+    ("margin_ppm", "<u4", 148),
+    ("rate_count", "<u4", 152),
+    ("approvals", "<u4", 156),
+)
+#: Put a participant into a trade group
+SET_TRADE_GROUP = _record(
+    48,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("participant_id", "<u4", 40),
+    ("group_id", "<u4", 44),
+)
+#: Refuse new orders and cancel those that live, until turned off
+KILL_SWITCH = _record(
+    48,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("scope_id", "<u4", 40),
+    ("scope", "<u1", 44),
+    ("is_on", "<u1", 45),
+    ("pad", ("<u1", (2,)), 46),
+)
+#: Put an instrument on a holder's restricted list, or take it off
+SET_RESTRICTION = _record(
+    56,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("scope_id", "<u4", 40),
+    ("scope", "<u1", 44),
+    ("restriction", "<u1", 45),
+    ("pad", ("<u1", (2,)), 46),
+    ("instrument_id", "<u4", 48),
+    ("pad2", ("<u1", (4,)), 52),
+)
+#: Realised profit and loss count from 0 again
+START_RISK_DAY = _record(
+    48,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("pad", ("<u1", (8,)), 40),
+)
+#: Give an instrument its price bands, all at once
+SET_PRICE_BANDS = _record(
+    80,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("instrument_id", "<u4", 40),
+    ("dynamic_ppm", "<u4", 44),
+    ("reference_price_ticks", "<i8", 48),
+    ("band_low_ticks", "<i8", 56),
+    ("band_high_ticks", "<i8", 64),
+    ("collar_ticks", "<i8", 72),
+)
 ORDER_ACCEPTED = _record(
     128,
     ("seq", "<u8", 8),
@@ -737,6 +831,31 @@ CALL_EXTENDED = _record(
     ("pad4", ("<u1", (8,)), 96),
     ("pad5", ("<u1", (24,)), 104),
 )
+#: A command 40 to 45 was carried out
+RISK_CHANGED = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("scope_id", "<u4", 32),
+    ("participant_id", "<u4", 36),
+    ("client_ref", "<u8", 40),
+    ("group_id", "<u4", 48),
+    ("scope", "<u1", 52),
+    ("is_on", "<u1", 53),
+    ("restriction", "<u1", 54),
+    ("pad", "<u1", 55),
+    ("pad2", ("<u1", (16,)), 56),
+    ("instrument_id", "<u4", 72),
+    ("session_id", "<u4", 76),
+    ("done_template", "<u2", 80),
+    ("pad3", ("<u1", (2,)), 82),
+    ("report_seq", "<u4", 84),
+    ("client_seq", "<u4", 88),
+    ("pad4", ("<u1", (4,)), 92),
+    ("pad5", ("<u1", (24,)), 96),
+    ("pad6", ("<u1", (8,)), 120),
+)
 #: Head of every market data packet; message_count records follow. On the wire 8 bytes precede it: the channel as u16, the topic a SUB socket filters by, and six zero bytes
 PACKET = _record(
     48,
@@ -1097,6 +1216,12 @@ DTYPES: dict[int, np.dtype] = {
     Template.START_CALL: START_CALL,
     Template.AUCTION_TIMER: AUCTION_TIMER,
     Template.PUBLISH_NAV: PUBLISH_NAV,
+    Template.SET_RISK_LIMITS: SET_RISK_LIMITS,
+    Template.SET_TRADE_GROUP: SET_TRADE_GROUP,
+    Template.KILL_SWITCH: KILL_SWITCH,
+    Template.SET_RESTRICTION: SET_RESTRICTION,
+    Template.START_RISK_DAY: START_RISK_DAY,
+    Template.SET_PRICE_BANDS: SET_PRICE_BANDS,
     Template.ORDER_ACCEPTED: ORDER_ACCEPTED,
     Template.ORDER_REJECTED: ORDER_REJECTED,
     Template.ORDER_EXECUTED: ORDER_EXECUTED,
@@ -1114,6 +1239,7 @@ DTYPES: dict[int, np.dtype] = {
     Template.AUCTION_INDICATIVE: AUCTION_INDICATIVE,
     Template.AUCTION_UNCROSSED: AUCTION_UNCROSSED,
     Template.CALL_EXTENDED: CALL_EXTENDED,
+    Template.RISK_CHANGED: RISK_CHANGED,
     Template.PACKET: PACKET,
     Template.MD_ORDER_ADD: MD_ORDER_ADD,
     Template.MD_ORDER_REDUCE: MD_ORDER_REDUCE,
@@ -1181,6 +1307,17 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
     Template.START_CALL: {
         "state": enums.InstrumentState,
         "state_after": enums.InstrumentState,
+    },
+    Template.SET_RISK_LIMITS: {
+        "scope": enums.RiskScope,
+        "risk_flags": enums.RiskFlags,
+    },
+    Template.KILL_SWITCH: {
+        "scope": enums.RiskScope,
+    },
+    Template.SET_RESTRICTION: {
+        "scope": enums.RiskScope,
+        "restriction": enums.Restriction,
     },
     Template.ORDER_ACCEPTED: {
         "side": enums.Side,
@@ -1266,6 +1403,9 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
     },
     Template.CALL_EXTENDED: {
         "state": enums.InstrumentState,
+    },
+    Template.RISK_CHANGED: {
+        "done_template": enums.Template,
     },
     Template.PACKET: {
         "channel": enums.Channel,

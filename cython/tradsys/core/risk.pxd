@@ -1,0 +1,30 @@
+"""Positions kept from events, and what stands against an order: sections 13 and 14 of the rule book."""
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from tradsys.core.order cimport Order
+from tradsys.core.risk_state cimport Holder, Position, wide
+from tradsys.core.state cimport State
+from tradsys.wire.records cimport NewOrder, ReplaceOrder
+
+# What section 14 has against an order that passes everything else: a RejectReason or 0. An order that passes is counted.
+cdef int new_order_risk(State* s, const NewOrder* c, int64_t limit_key) except -1 nogil
+cdef int replace_order_risk(State* s, const ReplaceOrder* c, const Order* order) except -1 nogil
+
+# Key of the worst price a market order may match at (13.3); `limit_key` where the instrument says nothing.
+cdef int64_t market_limit_key(State* s, uint32_t instrument_id, uint32_t side, int64_t limit_key) noexcept nogil
+
+# For an order that is entered without being asked about; False: positions_max is used up.
+cdef bint room_for_positions(State* s, uint32_t session_id, uint32_t account_id, uint32_t instrument_id) except -1 nogil
+
+# Brings positions up to date with the events of one command, from `event` to the cursor.
+cdef int follow_events(State* s, const uint8_t* event) except -1 nogil
+
+# For the commands: who holds what, and making it
+cdef Holder* holder_of(State* s, uint32_t scope, uint32_t scope_id) noexcept nogil
+cdef uint64_t position_key(uint32_t scope, uint32_t scope_id, uint32_t instrument_id) noexcept nogil
+cdef Position* find_position(const State* s, uint64_t key) noexcept nogil
+cdef Position* make_position(State* s, uint64_t key) noexcept nogil
+cdef void add_position(Position* into, const Position* part, int sign) noexcept nogil
+cdef uint32_t levels_of(const State* s, uint32_t participant_id, uint32_t account_id, uint64_t* keys) noexcept nogil
+cdef int count_open(State* s, const Order* order, int64_t price_ticks) except -1 nogil
+cdef int load_evaluate(State* s) except -1

@@ -1,0 +1,608 @@
+"""Positions kept from events, and what stands against an order: sections 13 and 14 of the rule book."""
+cimport cython
+from libc.stdint cimport INT64_MAX, INT64_MIN, uint16_t, uintptr_t
+from libc.string cimport memcpy, memset
+
+from tradsys.core.ladder cimport Ladder, ladder_next_level, level_at, level_key
+from tradsys.core.order cimport SLOT_NONE, slot_of
+from tradsys.core.risk_state cimport WATCHED, Bands, Check, EvaluateFunction, Limits
+from tradsys.core.phase_table cimport is_call
+from tradsys.core.resting cimport key_market, resting_price, side_of_order
+from tradsys.core.state cimport GATE_RISK, SPECIAL_RISK, Instrument, Session, other_side_of
+from tradsys.wire.records cimport (
+    REJECT_REASON_NO_REFERENCE_PRICE,
+    MessageHeader, ORDER_TYPE_MARKET, OrderAccepted, OrderCanceled, OrderExecuted, OrderReplaced, REJECT_REASON_KILLED,
+    REJECT_REASON_POSITIONS_FULL, RISK_SCOPE_ACCOUNT, RISK_SCOPE_ASSET_CLASS, RISK_SCOPE_GROUP, RISK_SCOPE_HOUSE,
+    RISK_SCOPE_INSTRUMENT, RISK_SCOPE_PARTICIPANT, RISK_SCOPE_SESSION, RISK_SCOPE_VENUE, SIDE_BUY,
+    STP_MODE_CANCEL_OLDEST, STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_ORDER_ACCEPTED,
+    TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REPLACED)
+
+cdef extern from * nogil:
+    """
+    #define TRADSYS_VALUE_MAX ((int64_t) 1 << 60)
+    /* a value within +-2^60 */
+    static inline int64_t tradsys_cut(__int128 value)
+    {
+        if (value > TRADSYS_VALUE_MAX) return TRADSYS_VALUE_MAX;
+        return value < -TRADSYS_VALUE_MAX ? -TRADSYS_VALUE_MAX : (int64_t) value;
+    }
+    static inline int64_t tradsys_magnitude(int64_t value) { return value < 0 ? -value : value; }
+    /* |price| x lots, at most 2^60 */
+    static inline int64_t tradsys_value_of(int64_t price, int64_t lots)
+    {
+        return tradsys_cut((__int128) tradsys_magnitude(price) * lots);
+    }
+    /* floor(cost x closed / held) without a product that could pass 127 bits; held > 0, 0 < closed <= held */
+    static inline __int128 tradsys_share(__int128 cost, int64_t closed, int64_t held)
+    {
+        if (cost == (int64_t) cost) {                   /* as a rule: the long division takes five times as long */
+            int64_t short_average = (int64_t) cost / held, short_rest = (int64_t) cost % held, product;
+            if (short_rest < 0) { short_average -= 1; short_rest += held; }
+            if (!__builtin_mul_overflow(short_rest, closed, &product))
+                return (__int128) short_average * closed + product / held;
+        }
+        __int128 average = cost / held, rest = cost % held;
+        if (rest < 0) { average -= 1; rest += held; }
+        return average * closed + rest * closed / held;
+    }
+    /* |base| x ppm / 10^6, rounded down; -1 where it would pass 62 bits */
+    static inline int64_t tradsys_distance(int64_t price, int64_t ppm)
+    {
+        int64_t base = tradsys_magnitude(price);
+        if (base / 1000000 >= ((int64_t) 1 << 62) / ppm) return -1;
+        return base / 1000000 * ppm + base % 1000000 * ppm / 1000000;
+    }
+    """
+    int64_t tradsys_cut(wide value)
+    int64_t tradsys_magnitude(int64_t value)
+    int64_t tradsys_value_of(int64_t price, int64_t lots)
+    wide tradsys_share(wide cost, int64_t closed, int64_t held)
+    int64_t tradsys_distance(int64_t price, int64_t ppm)
+
+cdef enum:
+    ACCEPT = 1                          # pretrade.ACCEPT
+    CHECK_WORDS = 44
+    EVENT_BYTES = 128
+    LEVELS = 3                          # account or house, participant, group
+    TS_MAX = 0x4000000000000000
+
+assert sizeof(Check) == CHECK_WORDS * 8, "Check must be pretrade.CHECK"
+assert sizeof(Holder) == 224, "Holder must be three and a half cache lines"
+assert sizeof(Position) == 144, "Position must have no holes"
+assert sizeof(Bands) == 48, "Bands must be 48 bytes"
+
+cdef struct Asked:                      # an order as section 14 looks at it
+    uint32_t session_id                 # the owner's
+    uint32_t participant_id
+    uint32_t account_id
+    uint32_t instrument_id
+    uint32_t side
+    uint32_t stp_mode
+    uint32_t is_market
+    uint32_t is_new
+    int64_t qty_lots                    # the order's, of a replace its new leaves
+    int64_t given_qty_lots              # as the command says
+    int64_t price_ticks
+    int64_t limit_key
+    int64_t released_lots               # leaves of the order replaced
+    int64_t released_price_ticks
+
+
+# --------------------------------------------------------------------------------------------------- holders, records
+
+cdef Holder* holder_of(State* s, uint32_t scope, uint32_t scope_id) noexcept nogil:
+    """The holder's record; the id is in range."""
+    return &s.risk.holders[scope][scope_id]
+
+
+@cython.overflowcheck(False)
+cdef uint64_t position_key(uint32_t scope, uint32_t scope_id, uint32_t instrument_id) noexcept nogil:
+    return <uint64_t> scope << 40 | <uint64_t> scope_id << 16 | instrument_id
+
+
+cdef inline Holder* holder_by(State* s, uint64_t key) noexcept nogil:
+    return &s.risk.holders[key >> 40][(key >> 16) & 0xFFFFFF]
+
+
+@cython.overflowcheck(False)
+cdef inline uint32_t place_of(const State* s, uint64_t key) noexcept nogil:
+    """The place of a key, or the free one where it would go: the table is never full."""
+    cdef uint32_t place = <uint32_t> ((key * <uint64_t> 0x9E3779B97F4A7C15) >> 32) & s.risk.table_mask
+    while s.risk.table[place].key != key and s.risk.table[place].key != 0:
+        place = (place + 1) & s.risk.table_mask
+    return place
+
+
+cdef Position* find_position(const State* s, uint64_t key) noexcept nogil:
+    """The record of a key, or NULL."""
+    cdef Position* found = &s.risk.table[place_of(s, key)]
+    return found if found.key else NULL
+
+
+cdef Position* make_position(State* s, uint64_t key) noexcept nogil:
+    """The record of a key, made when there is none; room has been checked."""
+    cdef Position* found = &s.risk.table[place_of(s, key)]
+    if found.key == 0:
+        found.key = key
+        found.serial = s.risk.position_count
+        s.risk.position_count += 1
+    return found
+
+
+cdef uint32_t levels_of(const State* s, uint32_t participant_id, uint32_t account_id, uint64_t* keys) noexcept nogil:
+    """Keys, without instrument, of whose positions an order counts in; returns how many."""
+    cdef uint32_t group_id = s.risk.groups[participant_id]
+    if account_id:
+        keys[0] = position_key(RISK_SCOPE_ACCOUNT, account_id, 0)
+    else:
+        keys[0] = position_key(RISK_SCOPE_HOUSE, participant_id, 0)
+    keys[1] = position_key(RISK_SCOPE_PARTICIPANT, participant_id, 0)
+    keys[2] = position_key(RISK_SCOPE_GROUP, group_id, 0)
+    return 3 if group_id else 2
+
+
+cdef int load_evaluate(State* s) except -1:
+    """Have the one function compiled; pretrade keeps what its address belongs to alive."""
+    if s.risk.evaluate == NULL:
+        from tradsys.core import pretrade
+        assert pretrade.CHECK.itemsize == sizeof(Check) and pretrade.ACCEPT == ACCEPT
+        s.risk.evaluate = <EvaluateFunction> <uintptr_t> pretrade.address()
+    return 0
+
+
+# --------------------------------------------------------------------------------------------------- may it be accepted
+
+cdef int new_order_risk(State* s, const NewOrder* c, int64_t limit_key) except -1 nogil:
+    cdef Asked asked
+    cdef const Session* session = &s.sessions[c.session_id]
+    if not session.gate & GATE_RISK and not s.instruments[c.instrument_id].special & SPECIAL_RISK:
+        return 0
+    memset(&asked, 0, sizeof(Asked))
+    asked.session_id = c.session_id
+    asked.participant_id = session.participant_id
+    asked.account_id = c.account_id
+    asked.instrument_id = c.instrument_id
+    asked.side = c.side
+    asked.stp_mode = session.stp_mode if c.stp_mode == STP_MODE_PARTICIPANT_DEFAULT else c.stp_mode
+    asked.is_market = c.order_type == ORDER_TYPE_MARKET
+    asked.is_new = 1
+    asked.qty_lots = asked.given_qty_lots = c.qty_lots
+    asked.price_ticks = c.price_ticks
+    asked.limit_key = limit_key
+    return order_risk(s, &asked, c.session_id, c.ts_ns)
+
+
+cdef int replace_order_risk(State* s, const ReplaceOrder* c, const Order* order) except -1 nogil:
+    cdef Asked asked
+    cdef const Session* owner = &s.sessions[order.session_id]
+    if not owner.gate & GATE_RISK and not s.instruments[c.instrument_id].special & SPECIAL_RISK:
+        return 0
+    memset(&asked, 0, sizeof(Asked))
+    asked.session_id = order.session_id
+    asked.participant_id = owner.participant_id
+    asked.account_id = order.account_id
+    asked.instrument_id = c.instrument_id
+    asked.side = side_of_order(order)
+    asked.qty_lots = c.qty_lots - (order.qty_lots - order.leaves_lots)
+    asked.given_qty_lots = c.qty_lots
+    asked.price_ticks = c.price_ticks
+    asked.released_lots = order.leaves_lots
+    asked.released_price_ticks = resting_price(s, order)
+    return order_risk(s, &asked, c.session_id, c.ts_ns)
+
+
+cdef int order_risk(State* s, const Asked* asked, uint32_t sender_id, int64_t ts_ns) except -1 nogil:
+    """Rule 14.5: the lowest reason of all that are asked, 0 when there is none and the order has been counted."""
+    cdef uint64_t keys[LEVELS]
+    cdef Position* records[LEVELS]
+    cdef uint32_t count = levels_of(s, asked.participant_id, asked.account_id, keys), missing = 0, i
+    cdef Instrument* instrument = &s.instruments[asked.instrument_id]
+    cdef bint watched = s.risk.watch[asked.participant_id] & WATCHED
+    cdef uint32_t limited = 0
+    cdef bint special = instrument.special & SPECIAL_RISK
+    cdef Holder* of_instrument = &s.risk.holders[<int> RISK_SCOPE_INSTRUMENT][asked.instrument_id]
+    cdef Holder* of_class = &s.risk.holders[<int> RISK_SCOPE_ASSET_CLASS][instrument.asset_class]
+    cdef Holder* holder
+    cdef Check check
+    cdef int64_t reason = 0, found
+    if s.risk.kills and is_killed(s, keys, count, asked, sender_id):
+        return REJECT_REASON_KILLED
+    if not watched and not special:
+        return 0
+    if asked.is_market and is_call(instrument.state):
+        return REJECT_REASON_NO_REFERENCE_PRICE
+    if watched:
+        for i in range(count):
+            records[i] = find_position(s, keys[i] | asked.instrument_id)
+            missing += records[i] == NULL
+            limited |= holder_by(s, keys[i]).has_limits
+            if records[i] != NULL:
+                limited |= records[i].restriction
+    if limited or special:
+        fill_order(s, asked, ts_ns, &check)
+        check.is_approved = approvals_of(s, keys, count) >> instrument.asset_class & 1
+    if watched and (limited or special):
+        for i in range(count):
+            holder = holder_by(s, keys[i])
+            if holder.has_limits or special or (records[i] != NULL and records[i].restriction):
+                fill_held(&check, asked, holder, records[i], records[0])
+                found = ask(s, &check, holder, asked)
+                reason = lower(reason, found)
+    if special:
+        fill_held(&check, asked, of_instrument, NULL, NULL)
+        reason = lower(reason, ask(s, &check, of_instrument, asked))
+        if of_class.has_limits:
+            reason = lower(reason, ask(s, &check, of_class, asked))
+    if reason == 0 and missing and not make_records(s, keys, count, asked.instrument_id):
+        reason = REJECT_REASON_POSITIONS_FULL
+    if reason:
+        return <int> reason
+    if watched and limited:
+        for i in range(count):
+            take(holder_by(s, keys[i]), asked, check.ts_ns)
+    if special:
+        take(of_instrument, asked, check.ts_ns)
+        take(of_class, asked, check.ts_ns)
+    return 0
+
+
+cdef inline int64_t lower(int64_t reason, int64_t found) noexcept nogil:
+    """The lower of two reasons, 0 being none."""
+    if found == 0 or (reason != 0 and reason < found):
+        return reason
+    return found
+
+
+cdef bint is_killed(State* s, const uint64_t* keys, uint32_t count, const Asked* asked, uint32_t sender_id) noexcept nogil:
+    """Rule 13.2."""
+    cdef uint32_t i
+    cdef Holder* sessions = s.risk.holders[<int> RISK_SCOPE_SESSION]
+    cdef uint32_t killed = s.risk.holders[<int> RISK_SCOPE_VENUE][0].is_killed
+    for i in range(count):
+        killed |= holder_by(s, keys[i]).is_killed
+    killed |= s.risk.holders[<int> RISK_SCOPE_INSTRUMENT][asked.instrument_id].is_killed
+    return killed | sessions[asked.session_id].is_killed | sessions[sender_id].is_killed
+
+
+cdef uint32_t approvals_of(State* s, const uint64_t* keys, uint32_t count) noexcept nogil:
+    cdef uint32_t i, approvals = 0
+    for i in range(count):
+        approvals |= holder_by(s, keys[i]).approvals
+    return approvals
+
+
+@cython.overflowcheck(False)
+cdef void fill_order(State* s, const Asked* asked, int64_t ts_ns, Check* check) noexcept nogil:
+    """What is of the order and its instrument, and nothing held."""
+    cdef Ladder* other = other_side_of(&s.instruments[asked.instrument_id], asked.side)
+    cdef const Bands* bands = &s.risk.bands[asked.instrument_id]
+    cdef int64_t value_price = asked.price_ticks
+    cdef int64_t best = 0
+    cdef bint has_best = best_limit_price(s, other, &best)
+    memset(check, 0, sizeof(Check))
+    check.qty_lots = asked.qty_lots
+    check.price_ticks = asked.price_ticks
+    check.is_buy = asked.side == SIDE_BUY
+    check.has_price = 1
+    if asked.is_market:
+        check.has_price = sweep_price(s, asked, other, &check.price_ticks)
+        value_price = check.price_ticks if check.is_buy or not check.has_price else best
+    elif not check.is_buy and has_best and best > value_price:
+        value_price = best
+    check.order_value = tradsys_value_of(value_price, asked.qty_lots)
+    check.ts_ns = 0 if ts_ns < 0 else min(ts_ns, <int64_t> TS_MAX)
+    check.has_reference = bands.has_last
+    check.reference_price_ticks = bands.last_price_ticks
+    band_of(bands, &check.price_low_ticks, &check.price_high_ticks)
+
+
+cdef bint best_limit_price(State* s, Ladder* other, int64_t* price_ticks) noexcept nogil:
+    """The best price of a side but for market orders of a call; False: it has none."""
+    cdef uint32_t level = other.best_level
+    if level and level_key(&s.levels, level) == key_market():
+        level = ladder_next_level(&s.levels, level)
+    if level:
+        price_ticks[0] = level_key(&s.levels, level) ^ other.key_mask
+    return level != 0
+
+
+cdef bint sweep_price(State* s, const Asked* asked, Ladder* other, int64_t* price_ticks) noexcept nogil:
+    """The worst price a market order would match at; False: it would match nothing."""
+    cdef uint32_t level = other.best_level, slot
+    cdef int64_t lots = 0
+    cdef bint found = False
+    cdef const Order* resting
+    price_ticks[0] = 0
+    while level and level_key(&s.levels, level) <= asked.limit_key:
+        slot = level_at(&s.levels, level).head_slot
+        while slot != SLOT_NONE:
+            if lots >= asked.qty_lots:
+                return found
+            resting = &s.orders[slot]
+            slot = resting.next_slot
+            if asked.stp_mode != STP_MODE_NONE and (
+                    s.sessions[resting.session_id].participant_id == asked.participant_id):
+                if asked.stp_mode == STP_MODE_CANCEL_OLDEST:
+                    continue
+                return found
+            price_ticks[0] = level_key(&s.levels, level) ^ other.key_mask
+            found = True
+            lots += resting.leaves_lots
+        level = ladder_next_level(&s.levels, level)
+    return found
+
+
+@cython.overflowcheck(False)
+cdef void fill_held(Check* check, const Asked* asked, Holder* holder, const Position* mine,
+                    const Position* account) noexcept nogil:
+    """What a holder has in the instrument, the replaced order's part left out, and altogether."""
+    cdef int64_t buy = asked.released_lots if check.is_buy else 0
+    cdef int64_t sell = asked.released_lots - buy
+    cdef wide released = <wide> tradsys_magnitude(asked.released_price_ticks) * asked.released_lots
+    memset(&check.position_lots, 0, sizeof(int64_t) * 11)
+    check.restriction = 0
+    check.gross_value = tradsys_cut(holder.gross_value)
+    check.realised_value = tradsys_cut(holder.realised_value)
+    if mine != NULL:
+        check.restriction = mine.restriction
+        check.position_lots = tradsys_cut(mine.position_lots)
+        check.open_buy_lots = tradsys_cut(mine.open_lots[0] - buy)
+        check.open_sell_lots = tradsys_cut(mine.open_lots[1] - sell)
+        check.worst_value = tradsys_cut(mine.worst_value)
+    if account != NULL and (holder.limits.gross_max_value | holder.limits.credit_value | holder.limits.leverage_ppm):
+        check.account_position_lots = tradsys_cut(account.position_lots)
+        check.account_cost_value = tradsys_cut(account.cost_value if account.cost_value >= 0 else -account.cost_value)
+        check.account_buy_value = tradsys_cut(account.open_value[0] - (released if check.is_buy else 0))
+        check.account_sell_value = tradsys_cut(account.open_value[1] - (0 if check.is_buy else released))
+        check.account_worst_value = tradsys_cut(account.worst_value)
+
+
+cdef int64_t ask(State* s, Check* check, const Holder* holder, const Asked* asked) except -1 nogil:
+    """Ask the one function; a RejectReason or 0."""
+    cdef int64_t answer
+    memcpy(&check.limits, &holder.limits, sizeof(Limits))
+    check.bucket_ns = holder.bucket_ns
+    check.bucket_ts_ns = holder.bucket_ts_ns
+    check.repeated_ts_ns = holder.last_ts_ns
+    check.is_repeated = (asked.is_new and holder.last_side == asked.side
+                         and holder.last_instrument_id == asked.instrument_id
+                         and holder.last_price_ticks == asked.price_ticks
+                         and holder.last_qty_lots == asked.given_qty_lots)
+    answer = s.risk.evaluate(check)
+    if answer < ACCEPT:
+        with gil:
+            raise AssertionError("the function of pre-trade risk failed")
+    return 0 if answer == ACCEPT else answer
+
+
+cdef bint room_for_positions(State* s, uint32_t session_id, uint32_t account_id, uint32_t instrument_id) except -1 nogil:
+    """Make the records an order that nobody asks about will need; False: there is no room for them (14.13)."""
+    cdef uint64_t keys[LEVELS]
+    cdef uint32_t participant_id = s.sessions[session_id].participant_id
+    if not s.risk.watch[participant_id] & WATCHED:
+        return True
+    return make_records(s, keys, levels_of(s, participant_id, account_id, keys), instrument_id)
+
+
+cdef bint make_records(State* s, const uint64_t* keys, uint32_t count, uint32_t instrument_id) except -1 nogil:
+    """Rule 14.13: the records an order needs, or False."""
+    cdef uint32_t i, missing = 0
+    for i in range(count):
+        missing += find_position(s, keys[i] | instrument_id) == NULL
+    if missing > s.risk.positions_max - s.risk.position_count:
+        return False
+    if missing:
+        for i in range(count):
+            make_position(s, keys[i] | instrument_id)
+    return True
+
+
+@cython.overflowcheck(False)
+cdef inline void take(Holder* holder, const Asked* asked, int64_t ts_ns) noexcept nogil:
+    """Rules 14.9 and 14.10: count an order that is accepted."""
+    cdef int64_t filled
+    if holder.limits.rate_cost_ns:
+        filled = holder.bucket_ns + (ts_ns - holder.bucket_ts_ns if ts_ns > holder.bucket_ts_ns else 0)
+        if filled > holder.limits.rate_window_ns:
+            filled = holder.limits.rate_window_ns
+        holder.bucket_ns = filled - holder.limits.rate_cost_ns
+        holder.bucket_ts_ns = ts_ns
+    if holder.limits.duplicate_window_ns and asked.is_new:
+        holder.last_instrument_id = asked.instrument_id
+        holder.last_side = asked.side
+        holder.last_price_ticks = asked.price_ticks
+        holder.last_qty_lots = asked.given_qty_lots
+        holder.last_ts_ns = ts_ns
+
+
+# --------------------------------------------------------------------------------------------------- price bands
+
+@cython.overflowcheck(False)
+cdef void band_of(const Bands* bands, int64_t* low_ticks, int64_t* high_ticks) noexcept nogil:
+    """Rule 13.4."""
+    cdef int64_t distance
+    low_ticks[0] = bands.low_ticks if bands.is_set else INT64_MIN
+    high_ticks[0] = bands.high_ticks if bands.is_set else INT64_MAX
+    if bands.dynamic_ppm and bands.has_last:
+        distance = tradsys_distance(bands.last_price_ticks, bands.dynamic_ppm)
+        if distance >= 0:
+            low_ticks[0] = max(low_ticks[0], bands.last_price_ticks - distance)
+            high_ticks[0] = min(high_ticks[0], bands.last_price_ticks + distance)
+
+
+@cython.overflowcheck(False)
+cdef int64_t market_limit_key(State* s, uint32_t instrument_id, uint32_t side, int64_t limit_key) noexcept nogil:
+    cdef const Bands* bands = &s.risk.bands[instrument_id]
+    cdef Ladder* other = other_side_of(&s.instruments[instrument_id], side)
+    cdef int64_t best = other.best_key ^ other.key_mask
+    cdef int64_t low, high
+    band_of(bands, &low, &high)
+    if bands.collar_ticks and other.order_count:
+        high = min(high, best + bands.collar_ticks)
+        low = max(low, best - bands.collar_ticks)
+    if side == SIDE_BUY:
+        return limit_key if high == INT64_MAX else high ^ other.key_mask
+    return limit_key if low == INT64_MIN else low ^ other.key_mask
+
+
+# --------------------------------------------------------------------------------------------------- following events
+
+cdef int follow_events(State* s, const uint8_t* event) except -1 nogil:
+    """Rules 14.1 to 14.4: what each event changes of the watched."""
+    cdef uint16_t template_id
+    cdef const OrderReplaced* e
+    while event < s.cursor:
+        template_id = (<const MessageHeader*> event).template_id
+        e = <const OrderReplaced*> event
+        event += EVENT_BYTES
+        if template_id == TEMPLATE_ORDER_EXECUTED:
+            follow_match(s, <const OrderExecuted*> e)
+        elif template_id < TEMPLATE_ORDER_ACCEPTED or template_id > TEMPLATE_ORDER_REPLACED:
+            continue
+        elif not s.risk.watch[e.participant_id] & WATCHED:      # at the same place in all of them
+            continue
+        elif template_id == TEMPLATE_ORDER_ACCEPTED:
+            s.risk.prices[slot_of(e.order_id)] = tradsys_magnitude(e.price_ticks)
+            change_open(s, e.participant_id, e.account_id, e.instrument_id, (<const OrderAccepted*> e).side, e.order_id,
+                        e.leaves_lots)
+        elif template_id == TEMPLATE_ORDER_CANCELED:
+            change_open(s, e.participant_id, e.account_id, e.instrument_id, (<const OrderCanceled*> e).side, e.order_id,
+                        -e.qty_lots)
+        elif template_id == TEMPLATE_ORDER_REDUCED:
+            change_open(s, e.participant_id, e.account_id, e.instrument_id, e.side, e.order_id, -e.qty_lots)
+        elif template_id == TEMPLATE_ORDER_REPLACED:
+            change_open(s, e.participant_id, e.account_id, e.instrument_id, e.side, e.order_id, -e.leaves_before_lots)
+            s.risk.prices[slot_of(e.order_id)] = tradsys_magnitude(e.price_ticks)
+            change_open(s, e.participant_id, e.account_id, e.instrument_id, e.side, e.order_id, e.leaves_lots)
+    return 0
+
+
+cdef int follow_match(State* s, const OrderExecuted* match) except -1 nogil:
+    cdef Bands* bands = &s.risk.bands[match.instrument_id]
+    cdef uint32_t resting_id = s.sessions[match.resting_session_id].participant_id
+    cdef uint32_t incoming_id = s.sessions[match.incoming_session_id].participant_id
+    bands.last_price_ticks = match.price_ticks
+    bands.has_last = 1
+    if s.risk.watch[resting_id] & WATCHED:
+        change_open(s, resting_id, match.resting_account_id, match.instrument_id, 3 - match.incoming_side,
+                    match.resting_order_id, -match.qty_lots)
+        book_match(s, resting_id, match.resting_account_id, match.instrument_id, 3 - match.incoming_side,
+                   match.qty_lots, match.price_ticks)
+    if s.risk.watch[incoming_id] & WATCHED:
+        change_open(s, incoming_id, match.incoming_account_id, match.instrument_id, match.incoming_side,
+                    match.incoming_order_id, -match.qty_lots)
+        book_match(s, incoming_id, match.incoming_account_id, match.instrument_id, match.incoming_side,
+                   match.qty_lots, match.price_ticks)
+    return 0
+
+
+cdef int count_open(State* s, const Order* order, int64_t price_ticks) except -1 nogil:
+    """Count a live order of a participant that is watched from now on."""
+    s.risk.prices[slot_of(order.order_id)] = tradsys_magnitude(price_ticks)
+    return change_open(s, s.sessions[order.session_id].participant_id, order.account_id, order.instrument_id,
+                       side_of_order(order), order.order_id, order.leaves_lots)
+
+
+@cython.overflowcheck(False)
+cdef int change_open(State* s, uint32_t participant_id, uint32_t account_id, uint32_t instrument_id, uint32_t side,
+                     uint64_t order_id, int64_t open_lots) except -1 nogil:
+    """Change an order's open lots in its account's record, then in the sums above it."""
+    cdef uint64_t keys[LEVELS]
+    cdef uint32_t count = levels_of(s, participant_id, account_id, keys), i
+    cdef Position* record = make_position(s, keys[0] | instrument_id)
+    cdef wide value = <wide> s.risk.prices[slot_of(order_id)] * open_lots
+    cdef wide worst
+    record.open_lots[side - 1] += open_lots
+    record.open_value[side - 1] += value
+    assert record.open_lots[side - 1] >= 0
+    worst = account_worst(record) - record.worst_value
+    record.worst_value += worst
+    holder_by(s, keys[0]).gross_value += worst
+    for i in range(1, count):
+        record = make_position(s, keys[i] | instrument_id)
+        record.open_lots[side - 1] += open_lots
+        record.open_value[side - 1] += value
+        record.worst_value += worst
+        holder_by(s, keys[i]).gross_value += worst
+    return 0
+
+
+@cython.overflowcheck(False)
+cdef int book_match(State* s, uint32_t participant_id, uint32_t account_id, uint32_t instrument_id, uint32_t side,
+                    int64_t qty_lots, int64_t price_ticks) except -1 nogil:
+    """Book a match in the account's record, then in the sums above it."""
+    cdef uint64_t keys[LEVELS]
+    cdef uint32_t count = levels_of(s, participant_id, account_id, keys), i
+    cdef Position* record = make_position(s, keys[0] | instrument_id)
+    cdef int64_t signed = qty_lots if side == SIDE_BUY else -qty_lots
+    cdef wide cost = record.cost_value
+    cdef wide realised = record.realised_value
+    cdef wide worst
+    trade(record, signed, price_ticks)
+    worst = account_worst(record) - record.worst_value
+    record.worst_value += worst
+    cost = record.cost_value - cost
+    realised = record.realised_value - realised
+    for i in range(count):
+        if i:
+            record = make_position(s, keys[i] | instrument_id)
+            record.position_lots += signed
+            record.cost_value += cost
+            record.realised_value += realised
+            record.traded_value += <wide> qty_lots * tradsys_magnitude(price_ticks)
+            record.worst_value += worst
+        holder_by(s, keys[i]).gross_value += worst
+        holder_by(s, keys[i]).realised_value += realised
+    return 0
+
+
+@cython.overflowcheck(False)
+cdef inline void trade(Position* record, int64_t lots, int64_t price_ticks) noexcept nogil:
+    """Rule 14.3: book a match of `lots` (negative: sold)."""
+    cdef int64_t held = record.position_lots
+    cdef int64_t sign = 1 if held > 0 else -1
+    cdef int64_t closed = tradsys_magnitude(lots)
+    cdef int64_t left
+    cdef wide part
+    record.traded_value += <wide> closed * tradsys_magnitude(price_ticks)
+    if held == 0 or (held > 0) == (lots > 0):
+        record.position_lots += lots
+        record.cost_value += <wide> lots * price_ticks
+        return
+    left = closed - tradsys_magnitude(held)
+    if left > 0:
+        closed -= left
+    part = tradsys_share(record.cost_value, closed, tradsys_magnitude(held))
+    record.realised_value += <wide> (sign * closed) * price_ticks - part
+    record.position_lots -= sign * closed
+    record.cost_value -= part
+    if left > 0:
+        record.position_lots -= sign * left
+        record.cost_value -= <wide> (sign * left) * price_ticks
+
+
+@cython.overflowcheck(False)
+cdef inline wide account_worst(const Position* record) noexcept nogil:
+    """Rule 14.4."""
+    cdef wide held = record.cost_value if record.cost_value >= 0 else -record.cost_value
+    cdef wide long_value = record.open_value[0]
+    cdef wide short_value = record.open_value[1]
+    if record.position_lots > 0:
+        long_value += held
+    elif record.position_lots < 0:
+        short_value += held
+    return long_value if long_value > short_value else short_value
+
+
+@cython.overflowcheck(False)
+cdef void add_position(Position* into, const Position* part, int sign) noexcept nogil:
+    """Add, or take away with sign -1, all that adds up."""
+    into.position_lots += sign * part.position_lots
+    into.open_lots[0] += sign * part.open_lots[0]
+    into.open_lots[1] += sign * part.open_lots[1]
+    into.cost_value += sign * part.cost_value
+    into.open_value[0] += sign * part.open_value[0]
+    into.open_value[1] += sign * part.open_value[1]
+    into.realised_value += sign * part.realised_value
+    into.traded_value += sign * part.traded_value
+    into.worst_value += sign * part.worst_value

@@ -1,0 +1,1 @@
+"""Hash, invariants and snapshot of positions and limits. No Python face: cimport ``tradsys.core.risk_image``."""
