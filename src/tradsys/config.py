@@ -147,6 +147,7 @@ class Capacities(Section, frozen=True):
     participants_max: Annotated[int, Meta(ge=2, le=limits.PARTICIPANTS_MAX)] = limits.PARTICIPANTS_DEFAULT
     sessions_max: Annotated[int, Meta(ge=2, le=limits.SESSIONS_MAX)] = limits.SESSIONS_DEFAULT
     accounts_max: Annotated[int, Meta(ge=2, le=limits.ACCOUNTS_MAX)] = limits.ACCOUNTS_DEFAULT
+    positions_max: Annotated[int, Meta(ge=2, le=limits.POSITIONS_MAX)] = limits.POSITIONS_DEFAULT
 
 
 CompId = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[!-~]+$")]

@@ -81,6 +81,12 @@ def told(made, session_id):
             {},
         ),
         (
+            Template.RISK_CHANGED,
+            ReportType.COMMAND_DONE,
+            COPIED,
+            {"refused_template": "done_template"},
+        ),
+        (
             Template.CHECKPOINT_TAKEN,
             ReportType.COMMAND_DONE,
             ("ts_ns", "client_ref", "report_seq", "client_seq"),

@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 import tradsys
+from tradsys.app.admin_risk import kill, risk
 from tradsys.app.doors import find_settings, full_address
+from tradsys.app.operators import Common, operator_of
 from tradsys.app.sessions import curve_of
 from tradsys.client.operator_client import OPERATOR_ADDRESS, OperatorClient
-from tradsys.config import Config, Session, load, sessions_of
+from tradsys.config import Config, load
 from tradsys.errors import ConfigError
 
 app = App(name="tradsys admin", version=tradsys.__version__, help="Operate a running venue.")
 fix = App(name="fix", help="FIX sessions: look at them, tell them news, disconnect, reset numbers, enable, disable.")
 app.command(fix)
-
-
-@Parameter(name="*")
-@dataclass
-class Common:
-    """What every command takes."""
-
-    settings: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None
-    "Settings file of the venue; else $TRADSYS_CONFIG, ./tradsys.yaml, ./tradsys-data/tradsys.yaml."
-    operator: str = ""
-    "Session to sign with, by name or API key; else the first whose participant has OPERATE."
-    at: str = ""
-    "Address of the door, as HOST:PORT; else what the venue has left in its data directory."
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False
-    "The answer as one JSON object."
+app.command(risk)
+app.command(kill)
 
 
 @fix.command(name="list")
@@ -166,20 +154,6 @@ def ask(common: Common | None, action: str, **fields: Any) -> int:
     return 0
 
 
-def operator_of(settings: Config, named: str) -> Session:
-    """The session to sign with."""
-    found = [
-        session
-        for participant, session in sessions_of(settings)
-        if session.api_key
-        and (named in (session.name, session.api_key) if named else "OPERATE" in participant.permissions)
-    ]
-    if not found:
-        what = f"no session {named!r} with an api_key" if named else "no participant with OPERATE and an api_key"
-        raise ConfigError(f"the settings have {what}; --config names another file")
-    return found[0]
-
-
 def address_of(settings: Config, given: str) -> str:
     """Where the door is: what was given, what the settings say, or what the venue has left."""
     if given:
@@ -197,7 +171,19 @@ def address_of(settings: Config, given: str) -> str:
 def in_words(sessions: list[dict[str, Any]]) -> str:
     """One line a session, and a head."""
     rows: list[tuple[Any, ...]] = [
-        ("session", "name", "CompID", "state", "from", "next in", "next out", "orders/s", "reports/s", "behind", "waiting")
+        (
+            "session",
+            "name",
+            "CompID",
+            "state",
+            "from",
+            "next in",
+            "next out",
+            "orders/s",
+            "reports/s",
+            "behind",
+            "waiting",
+        )
     ]
     for one in sessions:
         state = "live" if one["live"] else "enabled" if one["enabled"] else "disabled"
@@ -207,4 +193,7 @@ def in_words(sessions: list[dict[str, Any]]) -> str:
         )  # fmt: skip
     texts = [[str(value) for value in row] for row in rows]
     widths = [max(len(row[column]) for row in texts) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip() for row in texts)
+    return "\n".join(
+        "  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip()
+        for row in texts
+    )
