@@ -155,9 +155,9 @@ REJECTS: dict[RejectReason, Reject] = {
         "the instrument is not open for trading", 2, 99, 409, "FAILED_PRECONDITION"
     ),
     _R.BAD_SIDE: Reject("side must be BUY or SELL", 11, 99, 422, "INVALID_ARGUMENT"),
-    _R.BAD_ORDER_TYPE: Reject("order type must be LIMIT or MARKET", 11, 99, 422, "INVALID_ARGUMENT"),
+    _R.BAD_ORDER_TYPE: Reject("the order type is not known", 11, 99, 422, "INVALID_ARGUMENT"),
     _R.BAD_TIME_IN_FORCE: Reject(
-        "the time in force is not one the venue has", 11, 99, 422, "INVALID_ARGUMENT"
+        "the time in force is not known, or not of this order type", 11, 99, 422, "INVALID_ARGUMENT"
     ),
     _R.BAD_STP_MODE: Reject("the self-trade prevention mode is not known", 11, 99, 422, "INVALID_ARGUMENT"),
     _R.BAD_FLAGS: Reject(
@@ -205,6 +205,33 @@ REJECTS: dict[RejectReason, Reject] = {
     ),
     _R.NOT_AVAILABLE: Reject(
         "the range or snapshot asked for is no longer held", 99, 99, 410, "OUT_OF_RANGE"
+    ),
+    _R.BAD_TERMS: Reject(
+        "a term of the order cannot hold, or this kind of order does not have it",
+        11,
+        99,
+        422,
+        "INVALID_ARGUMENT",
+    ),
+    _R.EXPIRED_ON_ENTRY: Reject(
+        "the expiry time of the order is not after the time it came in", 4, 99, 422, "FAILED_PRECONDITION"
+    ),
+    _R.NOT_WITH_ALLOCATION: Reject(
+        "this kind of order needs an instrument that is matched in order of arrival",
+        11,
+        99,
+        409,
+        "FAILED_PRECONDITION",
+    ),
+    _R.NO_PEG_PRICE: Reject(
+        "the book has no price that the order could be pegged to", 99, 99, 409, "FAILED_PRECONDITION"
+    ),
+    _R.AMOUNT_TOO_SMALL: Reject(
+        "the amount pays for less than the smallest quantity at the prices of the book",
+        13,
+        99,
+        409,
+        "FAILED_PRECONDITION",
     ),
     _R.WRONG_PHASE: Reject(
         "the trading phase does not take this type, time in force or flag", 2, 99, 409, "FAILED_PRECONDITION"

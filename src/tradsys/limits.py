@@ -35,8 +35,8 @@ POSITIONS_DEFAULT = 1 << 16
 POSITIONS_MAX = 1 << 22
 
 # --- journal and event log ---
-COMMAND_BYTES_MAX = 160
-"""Largest command record (SET_RISK_LIMITS), bytes (fixed)."""
+COMMAND_BYTES_MAX = 168
+"""Largest command record (NEW_COMPLEX_ORDER), bytes (fixed)."""
 EVENT_BYTES = 128
 """Every event record, bytes (fixed)."""
 BATCH_BYTES = 1 << 20

@@ -27,6 +27,9 @@ enum {
     TEMPLATE_REFUSE_COMMAND = 6,
     SIZE_REFUSE_COMMAND = 80,
     BLOCK_REFUSE_COMMAND = 72,
+    TEMPLATE_NEW_COMPLEX_ORDER = 7,
+    SIZE_NEW_COMPLEX_ORDER = 168,
+    BLOCK_NEW_COMPLEX_ORDER = 160,
     TEMPLATE_OPEN_SESSION = 10,
     SIZE_OPEN_SESSION = 48,
     BLOCK_OPEN_SESSION = 40,
@@ -93,6 +96,9 @@ enum {
     TEMPLATE_SET_PRICE_BANDS = 45,
     SIZE_SET_PRICE_BANDS = 80,
     BLOCK_SET_PRICE_BANDS = 72,
+    TEMPLATE_EXPIRE_ORDERS = 57,
+    SIZE_EXPIRE_ORDERS = 48,
+    BLOCK_EXPIRE_ORDERS = 40,
     TEMPLATE_ORDER_ACCEPTED = 64,
     SIZE_ORDER_ACCEPTED = 128,
     BLOCK_ORDER_ACCEPTED = 120,
@@ -117,6 +123,15 @@ enum {
     TEMPLATE_MASS_CANCELED = 71,
     SIZE_MASS_CANCELED = 128,
     BLOCK_MASS_CANCELED = 120,
+    TEMPLATE_ORDER_TERMS_SET = 75,
+    SIZE_ORDER_TERMS_SET = 128,
+    BLOCK_ORDER_TERMS_SET = 120,
+    TEMPLATE_ORDER_REFILLED = 76,
+    SIZE_ORDER_REFILLED = 128,
+    BLOCK_ORDER_REFILLED = 120,
+    TEMPLATE_ORDER_TRANSFERRED = 77,
+    SIZE_ORDER_TRANSFERRED = 128,
+    BLOCK_ORDER_TRANSFERRED = 120,
     TEMPLATE_INSTRUMENT_DEFINED = 80,
     SIZE_INSTRUMENT_DEFINED = 128,
     BLOCK_INSTRUMENT_DEFINED = 120,
@@ -232,10 +247,13 @@ enum {
     SIDE_SELL = 2,
     ORDER_TYPE_LIMIT = 1,
     ORDER_TYPE_MARKET = 2,
+    ORDER_TYPE_MARKET_TO_LIMIT = 3,
+    ORDER_TYPE_PEGGED = 10,
     TIME_IN_FORCE_DAY = 1,
     TIME_IN_FORCE_GTC = 2,
     TIME_IN_FORCE_IOC = 3,
     TIME_IN_FORCE_FOK = 4,
+    TIME_IN_FORCE_GTD = 5,
     TIME_IN_FORCE_AT_OPEN = 6,
     TIME_IN_FORCE_AT_CLOSE = 7,
     TIME_IN_FORCE_GOOD_FOR_AUCTION = 8,
@@ -245,11 +263,18 @@ enum {
     STP_MODE_CANCEL_NEWEST = 2,
     STP_MODE_CANCEL_OLDEST = 3,
     STP_MODE_CANCEL_BOTH = 4,
+    STP_MODE_DECREMENT_AND_CANCEL = 5,
+    STP_MODE_DECREMENT = 6,
+    STP_MODE_TRANSFER = 7,
     ORDER_FLAGS_POST_ONLY = 1,
     ORDER_FLAGS_KEEP_ON_DISCONNECT = 2,
+    ORDER_FLAGS_HIDDEN = 4,
+    ORDER_FLAGS_ALL_OR_NONE = 8,
+    ORDER_FLAGS_COMPLEX = 128,
     EVENT_FLAGS_RESTS = 1,
     EVENT_FLAGS_PRIORITY_KEPT = 2,
     EVENT_FLAGS_UNSOLICITED = 4,
+    EVENT_FLAGS_INCOMING_HIDDEN = 8,
     EVENT_FLAGS_AUCTION = 256,
     INSTRUMENT_STATE_CLOSED = 1,
     INSTRUMENT_STATE_OPEN = 2,
@@ -262,6 +287,23 @@ enum {
     INSTRUMENT_STATE_NAV_COLLECTION = 9,
     INSTRUMENT_STATE_CANCEL_ONLY = 10,
     INSTRUMENT_STATE_POST_ONLY = 11,
+    TRIGGER_SOURCE_LAST = 1,
+    TRIGGER_SOURCE_BID_ASK = 2,
+    TRIGGER_SOURCE_MARK = 3,
+    TRAIL_UNIT_TICKS = 1,
+    TRAIL_UNIT_BASIS_POINTS = 2,
+    PEG_TYPE_PRIMARY = 1,
+    PEG_TYPE_MARKET = 2,
+    PEG_TYPE_MIDPOINT = 3,
+    POST_ONLY_MODE_REJECT = 0,
+    POST_ONLY_MODE_SLIDE = 1,
+    POST_ONLY_MODE_PASSIVE_TICKS = 2,
+    GROUP_ROLE_NONE = 0,
+    GROUP_ROLE_OCO_LEG = 1,
+    GROUP_ROLE_PARENT = 2,
+    GROUP_ROLE_CHILD = 3,
+    STP_SCOPE_PARTICIPANT = 0,
+    STP_SCOPE_TRADE_GROUP = 1,
     ASSET_CLASS_STOCK = 1,
     ASSET_CLASS_REIT = 2,
     ASSET_CLASS_MUTUAL_FUND = 3,
@@ -290,6 +332,8 @@ enum {
     CANCEL_REASON_MASS_CANCEL = 6,
     CANCEL_REASON_DISCONNECT = 7,
     CANCEL_REASON_EXPIRED = 8,
+    CANCEL_REASON_MIN_QTY_UNREACHED = 13,
+    CANCEL_REASON_TOO_MANY_MATCHES = 14,
     CANCEL_REASON_AUCTION_REMAINDER = 17,
     CANCEL_REASON_CALL_BEGAN = 18,
     CANCEL_REASON_PRICE_RANGE = 19,
@@ -330,6 +374,11 @@ enum {
     REJECT_REASON_BAD_DEFINITION = 32,
     REJECT_REASON_ALREADY_DEFINED = 33,
     REJECT_REASON_NOT_AVAILABLE = 34,
+    REJECT_REASON_BAD_TERMS = 35,
+    REJECT_REASON_EXPIRED_ON_ENTRY = 36,
+    REJECT_REASON_NO_PEG_PRICE = 37,
+    REJECT_REASON_AMOUNT_TOO_SMALL = 38,
+    REJECT_REASON_NOT_WITH_ALLOCATION = 39,
     REJECT_REASON_WRONG_PHASE = 45,
     REJECT_REASON_NOT_CLOSING_PRICE = 46,
     REJECT_REASON_KILLED = 50,
@@ -361,6 +410,7 @@ enum {
     REPORT_TYPE_REPLACED = 6,
     REPORT_TYPE_MASS_CANCELED = 7,
     REPORT_TYPE_COMMAND_DONE = 8,
+    REPORT_TYPE_TRANSFERRED = 9,
     LIQUIDITY_NONE = 0,
     LIQUIDITY_ADDED = 1,
     LIQUIDITY_REMOVED = 2,
@@ -415,7 +465,7 @@ typedef struct {
     uint8_t stp_mode;
     uint16_t order_flags;
     uint8_t pad[2];
-    int64_t expire_ts_ns; /* ns since the epoch, UTC, reserved for good-till-date; must be 0 */
+    int64_t expire_ts_ns; /* ns since the epoch, UTC, GTD: expires at this time; else 0 */
 } NewOrder;
 
 typedef struct {
@@ -515,6 +565,45 @@ typedef struct {
     uint16_t template_id;
     uint16_t schema_id;
     uint16_t version;
+    uint64_t seq; /* command sequence number, from 1 */
+    int64_t ts_ns; /* ns since the epoch, UTC, ns since the epoch, UTC, stamped by the sequencer */
+    uint32_t session_id; /* session that sent it */
+    uint32_t client_seq; /* sequence number, the session's own message number, from 1 */
+    uint64_t client_ref; /* the client's reference, any value; unique among the session's live orders */
+    int64_t price_ticks; /* ticks, limit price in ticks; 0 on a market order */
+    int64_t qty_lots; /* lots, quantity in lots */
+    uint32_t instrument_id;
+    uint32_t account_id; /* account of the participant; 0 is the house account */
+    uint8_t side;
+    uint8_t order_type;
+    uint8_t time_in_force;
+    uint8_t stp_mode;
+    uint16_t order_flags;
+    uint8_t pad[2];
+    int64_t expire_ts_ns; /* ns since the epoch, UTC, GTD: expires at this time; else 0 */
+    int64_t trigger_price_ticks; /* ticks */
+    int64_t trail_offset; /* distance of a trailing trigger, in trail_unit */
+    int64_t display_lots; /* lots, iceberg: lots shown at a time; 0: all */
+    int64_t display_spread_lots; /* lots, each part shown differs from display_lots by up to so much */
+    int64_t min_qty_lots; /* lots, lots that must match on entry if any does; 0: any */
+    int64_t peg_offset_ticks; /* ticks, added to the price pegged to */
+    int64_t protection_ticks; /* ticks, market order: how far from the best price it may go; 0: any */
+    int64_t amount_ticks_lots; /* ticks x lots, market order by notional: price x quantity it may reach; 0: by quantity */
+    uint64_t group_id; /* the client's order list; 0: none */
+    int64_t post_only_ticks; /* ticks, distance of PASSIVE_TICKS */
+    uint8_t trigger_source; /* TriggerSource, 0: none */
+    uint8_t trail_unit; /* TrailUnit, 0: none */
+    uint8_t peg_type; /* PegType, 0: none */
+    uint8_t post_only_mode;
+    uint8_t group_role;
+    uint8_t pad2[3];
+} NewComplexOrder;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
     uint64_t seq;
     int64_t ts_ns; /* ns since the epoch, UTC */
     uint32_t session_id;
@@ -596,8 +685,10 @@ typedef struct {
     uint32_t permissions; /* TRADE here is for every instrument */
     uint8_t stp_mode; /* default of its orders; not PARTICIPANT_DEFAULT */
     uint8_t enabled; /* 0 refuses its commands but cancels; 1 enabled */
-    uint8_t pad[6];
-    uint8_t pad2[8];
+    uint8_t stp_scope;
+    uint8_t pad;
+    uint8_t pad2[4];
+    uint8_t pad3[8];
 } DefineParticipant;
 
 typedef struct {
@@ -901,6 +992,20 @@ typedef struct {
     uint16_t template_id;
     uint16_t schema_id;
     uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t instrument_id; /* 0: all instruments */
+    uint8_t pad[4];
+} ExpireOrders;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
     uint64_t seq; /* event sequence number, from 1 */
     int64_t ts_ns; /* ns since the epoch, UTC, time of the causing command */
     uint64_t cause_seq; /* sequence number, seq of the causing command */
@@ -921,7 +1026,8 @@ typedef struct {
     uint8_t stp_mode; /* resolved, never PARTICIPANT_DEFAULT */
     uint16_t order_flags;
     uint16_t event_flags; /* RESTS when nothing matches and it goes on the book */
-    uint8_t pad[24];
+    int64_t expire_ts_ns; /* ns since the epoch, UTC, of a GTD order, else 0 */
+    uint8_t pad[16];
 } OrderAccepted;
 
 typedef struct {
@@ -975,7 +1081,7 @@ typedef struct {
     uint32_t incoming_account_id;
     uint32_t incoming_report_seq; /* sequence number */
     uint8_t incoming_side; /* of an AUCTION match BUY */
-    uint8_t pad;
+    uint8_t resting_hidden; /* 1: the resting order was not shown */
     uint16_t event_flags; /* AUCTION: the price is the auction's, resting is the seller, incoming the buyer */
 } OrderExecuted;
 
@@ -1030,7 +1136,7 @@ typedef struct {
     uint8_t side;
     uint8_t order_type;
     uint8_t time_in_force;
-    uint8_t pad;
+    uint8_t cancel_reason; /* CancelReason SELF_TRADE where rule 4.8 took the lots; 0: asked for */
     uint16_t order_flags;
     uint16_t event_flags; /* RESTS | PRIORITY_KEPT */
     uint64_t request_client_ref;
@@ -1092,7 +1198,8 @@ typedef struct {
     uint8_t pad;
     uint16_t order_flags;
     uint16_t event_flags; /* RESTS */
-    uint8_t pad2[24];
+    int64_t shown_lots; /* lots, iceberg: lots shown; 0: all that is left, or none of a HIDDEN order */
+    uint8_t pad2[16];
 } OrderRested;
 
 typedef struct {
@@ -1117,6 +1224,90 @@ typedef struct {
     uint8_t pad3[6];
     uint8_t pad4[24];
 } MassCanceled;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number */
+    uint64_t order_id;
+    int64_t trigger_price_ticks; /* ticks */
+    int64_t trail_offset;
+    int64_t display_lots; /* lots */
+    int64_t display_spread_lots; /* lots */
+    int64_t min_qty_lots; /* lots */
+    int64_t peg_offset_ticks; /* ticks */
+    int64_t protection_ticks; /* ticks */
+    int64_t amount_ticks_lots; /* ticks x lots */
+    uint64_t group_id;
+    int64_t post_only_ticks; /* ticks */
+    uint8_t trigger_source;
+    uint8_t trail_unit;
+    uint8_t peg_type;
+    uint8_t post_only_mode;
+    uint8_t group_role;
+    uint8_t pad[3];
+} OrderTermsSet;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number */
+    uint64_t order_id;
+    uint64_t client_ref;
+    int64_t price_ticks; /* ticks */
+    int64_t qty_lots; /* lots, total quantity */
+    int64_t leaves_lots; /* lots */
+    uint32_t instrument_id;
+    uint32_t session_id;
+    uint32_t account_id;
+    uint32_t report_seq; /* sequence number, 0 */
+    uint32_t participant_id;
+    uint32_t client_seq; /* sequence number */
+    uint8_t side;
+    uint8_t order_type;
+    uint8_t time_in_force;
+    uint8_t pad;
+    uint16_t order_flags;
+    uint16_t event_flags; /* RESTS */
+    int64_t shown_lots; /* lots, lots shown from now on */
+    uint8_t pad2[16];
+} OrderRefilled;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number */
+    uint64_t resting_order_id;
+    uint64_t resting_client_ref;
+    int64_t price_ticks; /* ticks */
+    int64_t qty_lots; /* lots */
+    int64_t resting_leaves_lots; /* lots */
+    uint32_t instrument_id;
+    uint32_t resting_session_id;
+    uint32_t resting_account_id;
+    uint32_t resting_report_seq; /* sequence number */
+    uint64_t incoming_order_id;
+    uint64_t incoming_client_ref;
+    int64_t incoming_leaves_lots; /* lots */
+    uint32_t incoming_session_id;
+    uint32_t incoming_account_id;
+    uint32_t incoming_report_seq; /* sequence number */
+    uint8_t incoming_side;
+    uint8_t resting_hidden; /* 1: the resting order was not shown */
+    uint16_t event_flags; /* 0 */
+} OrderTransferred;
 
 typedef struct {
     uint16_t block_length;
@@ -1171,7 +1362,8 @@ typedef struct {
     uint8_t close_reason;
     uint8_t cancel_on_disconnect;
     uint8_t reset_client_seq; /* sequence number */
-    uint8_t pad2[4];
+    uint8_t stp_scope;
+    uint8_t pad2[3];
     uint8_t pad3[24];
 } CommandDone;
 
@@ -1850,6 +2042,39 @@ _Static_assert(offsetof(RefuseCommand, reject_reason) == 62, "RefuseCommand.reje
 _Static_assert(offsetof(RefuseCommand, pad2) == 63, "RefuseCommand.pad2");
 _Static_assert(offsetof(RefuseCommand, orig_client_ref) == 64, "RefuseCommand.orig_client_ref");
 _Static_assert(offsetof(RefuseCommand, order_id) == 72, "RefuseCommand.order_id");
+_Static_assert(sizeof(NewComplexOrder) == 168, "NewComplexOrder");
+_Static_assert(offsetof(NewComplexOrder, seq) == 8, "NewComplexOrder.seq");
+_Static_assert(offsetof(NewComplexOrder, ts_ns) == 16, "NewComplexOrder.ts_ns");
+_Static_assert(offsetof(NewComplexOrder, session_id) == 24, "NewComplexOrder.session_id");
+_Static_assert(offsetof(NewComplexOrder, client_seq) == 28, "NewComplexOrder.client_seq");
+_Static_assert(offsetof(NewComplexOrder, client_ref) == 32, "NewComplexOrder.client_ref");
+_Static_assert(offsetof(NewComplexOrder, price_ticks) == 40, "NewComplexOrder.price_ticks");
+_Static_assert(offsetof(NewComplexOrder, qty_lots) == 48, "NewComplexOrder.qty_lots");
+_Static_assert(offsetof(NewComplexOrder, instrument_id) == 56, "NewComplexOrder.instrument_id");
+_Static_assert(offsetof(NewComplexOrder, account_id) == 60, "NewComplexOrder.account_id");
+_Static_assert(offsetof(NewComplexOrder, side) == 64, "NewComplexOrder.side");
+_Static_assert(offsetof(NewComplexOrder, order_type) == 65, "NewComplexOrder.order_type");
+_Static_assert(offsetof(NewComplexOrder, time_in_force) == 66, "NewComplexOrder.time_in_force");
+_Static_assert(offsetof(NewComplexOrder, stp_mode) == 67, "NewComplexOrder.stp_mode");
+_Static_assert(offsetof(NewComplexOrder, order_flags) == 68, "NewComplexOrder.order_flags");
+_Static_assert(offsetof(NewComplexOrder, pad) == 70, "NewComplexOrder.pad");
+_Static_assert(offsetof(NewComplexOrder, expire_ts_ns) == 72, "NewComplexOrder.expire_ts_ns");
+_Static_assert(offsetof(NewComplexOrder, trigger_price_ticks) == 80, "NewComplexOrder.trigger_price_ticks");
+_Static_assert(offsetof(NewComplexOrder, trail_offset) == 88, "NewComplexOrder.trail_offset");
+_Static_assert(offsetof(NewComplexOrder, display_lots) == 96, "NewComplexOrder.display_lots");
+_Static_assert(offsetof(NewComplexOrder, display_spread_lots) == 104, "NewComplexOrder.display_spread_lots");
+_Static_assert(offsetof(NewComplexOrder, min_qty_lots) == 112, "NewComplexOrder.min_qty_lots");
+_Static_assert(offsetof(NewComplexOrder, peg_offset_ticks) == 120, "NewComplexOrder.peg_offset_ticks");
+_Static_assert(offsetof(NewComplexOrder, protection_ticks) == 128, "NewComplexOrder.protection_ticks");
+_Static_assert(offsetof(NewComplexOrder, amount_ticks_lots) == 136, "NewComplexOrder.amount_ticks_lots");
+_Static_assert(offsetof(NewComplexOrder, group_id) == 144, "NewComplexOrder.group_id");
+_Static_assert(offsetof(NewComplexOrder, post_only_ticks) == 152, "NewComplexOrder.post_only_ticks");
+_Static_assert(offsetof(NewComplexOrder, trigger_source) == 160, "NewComplexOrder.trigger_source");
+_Static_assert(offsetof(NewComplexOrder, trail_unit) == 161, "NewComplexOrder.trail_unit");
+_Static_assert(offsetof(NewComplexOrder, peg_type) == 162, "NewComplexOrder.peg_type");
+_Static_assert(offsetof(NewComplexOrder, post_only_mode) == 163, "NewComplexOrder.post_only_mode");
+_Static_assert(offsetof(NewComplexOrder, group_role) == 164, "NewComplexOrder.group_role");
+_Static_assert(offsetof(NewComplexOrder, pad2) == 165, "NewComplexOrder.pad2");
 _Static_assert(sizeof(OpenSession) == 48, "OpenSession");
 _Static_assert(offsetof(OpenSession, seq) == 8, "OpenSession.seq");
 _Static_assert(offsetof(OpenSession, ts_ns) == 16, "OpenSession.ts_ns");
@@ -1908,8 +2133,10 @@ _Static_assert(offsetof(DefineParticipant, participant_id) == 40, "DefinePartici
 _Static_assert(offsetof(DefineParticipant, permissions) == 44, "DefineParticipant.permissions");
 _Static_assert(offsetof(DefineParticipant, stp_mode) == 48, "DefineParticipant.stp_mode");
 _Static_assert(offsetof(DefineParticipant, enabled) == 49, "DefineParticipant.enabled");
-_Static_assert(offsetof(DefineParticipant, pad) == 50, "DefineParticipant.pad");
-_Static_assert(offsetof(DefineParticipant, pad2) == 56, "DefineParticipant.pad2");
+_Static_assert(offsetof(DefineParticipant, stp_scope) == 50, "DefineParticipant.stp_scope");
+_Static_assert(offsetof(DefineParticipant, pad) == 51, "DefineParticipant.pad");
+_Static_assert(offsetof(DefineParticipant, pad2) == 52, "DefineParticipant.pad2");
+_Static_assert(offsetof(DefineParticipant, pad3) == 56, "DefineParticipant.pad3");
 _Static_assert(sizeof(DefineSession) == 72, "DefineSession");
 _Static_assert(offsetof(DefineSession, seq) == 8, "DefineSession.seq");
 _Static_assert(offsetof(DefineSession, ts_ns) == 16, "DefineSession.ts_ns");
@@ -2104,6 +2331,14 @@ _Static_assert(offsetof(SetPriceBands, reference_price_ticks) == 48, "SetPriceBa
 _Static_assert(offsetof(SetPriceBands, band_low_ticks) == 56, "SetPriceBands.band_low_ticks");
 _Static_assert(offsetof(SetPriceBands, band_high_ticks) == 64, "SetPriceBands.band_high_ticks");
 _Static_assert(offsetof(SetPriceBands, collar_ticks) == 72, "SetPriceBands.collar_ticks");
+_Static_assert(sizeof(ExpireOrders) == 48, "ExpireOrders");
+_Static_assert(offsetof(ExpireOrders, seq) == 8, "ExpireOrders.seq");
+_Static_assert(offsetof(ExpireOrders, ts_ns) == 16, "ExpireOrders.ts_ns");
+_Static_assert(offsetof(ExpireOrders, session_id) == 24, "ExpireOrders.session_id");
+_Static_assert(offsetof(ExpireOrders, client_seq) == 28, "ExpireOrders.client_seq");
+_Static_assert(offsetof(ExpireOrders, client_ref) == 32, "ExpireOrders.client_ref");
+_Static_assert(offsetof(ExpireOrders, instrument_id) == 40, "ExpireOrders.instrument_id");
+_Static_assert(offsetof(ExpireOrders, pad) == 44, "ExpireOrders.pad");
 _Static_assert(sizeof(OrderAccepted) == 128, "OrderAccepted");
 _Static_assert(offsetof(OrderAccepted, seq) == 8, "OrderAccepted.seq");
 _Static_assert(offsetof(OrderAccepted, ts_ns) == 16, "OrderAccepted.ts_ns");
@@ -2125,7 +2360,8 @@ _Static_assert(offsetof(OrderAccepted, time_in_force) == 98, "OrderAccepted.time
 _Static_assert(offsetof(OrderAccepted, stp_mode) == 99, "OrderAccepted.stp_mode");
 _Static_assert(offsetof(OrderAccepted, order_flags) == 100, "OrderAccepted.order_flags");
 _Static_assert(offsetof(OrderAccepted, event_flags) == 102, "OrderAccepted.event_flags");
-_Static_assert(offsetof(OrderAccepted, pad) == 104, "OrderAccepted.pad");
+_Static_assert(offsetof(OrderAccepted, expire_ts_ns) == 104, "OrderAccepted.expire_ts_ns");
+_Static_assert(offsetof(OrderAccepted, pad) == 112, "OrderAccepted.pad");
 _Static_assert(sizeof(OrderRejected) == 128, "OrderRejected");
 _Static_assert(offsetof(OrderRejected, seq) == 8, "OrderRejected.seq");
 _Static_assert(offsetof(OrderRejected, ts_ns) == 16, "OrderRejected.ts_ns");
@@ -2167,7 +2403,7 @@ _Static_assert(offsetof(OrderExecuted, incoming_session_id) == 112, "OrderExecut
 _Static_assert(offsetof(OrderExecuted, incoming_account_id) == 116, "OrderExecuted.incoming_account_id");
 _Static_assert(offsetof(OrderExecuted, incoming_report_seq) == 120, "OrderExecuted.incoming_report_seq");
 _Static_assert(offsetof(OrderExecuted, incoming_side) == 124, "OrderExecuted.incoming_side");
-_Static_assert(offsetof(OrderExecuted, pad) == 125, "OrderExecuted.pad");
+_Static_assert(offsetof(OrderExecuted, resting_hidden) == 125, "OrderExecuted.resting_hidden");
 _Static_assert(offsetof(OrderExecuted, event_flags) == 126, "OrderExecuted.event_flags");
 _Static_assert(sizeof(OrderCanceled) == 128, "OrderCanceled");
 _Static_assert(offsetof(OrderCanceled, seq) == 8, "OrderCanceled.seq");
@@ -2210,7 +2446,7 @@ _Static_assert(offsetof(OrderReduced, client_seq) == 92, "OrderReduced.client_se
 _Static_assert(offsetof(OrderReduced, side) == 96, "OrderReduced.side");
 _Static_assert(offsetof(OrderReduced, order_type) == 97, "OrderReduced.order_type");
 _Static_assert(offsetof(OrderReduced, time_in_force) == 98, "OrderReduced.time_in_force");
-_Static_assert(offsetof(OrderReduced, pad) == 99, "OrderReduced.pad");
+_Static_assert(offsetof(OrderReduced, cancel_reason) == 99, "OrderReduced.cancel_reason");
 _Static_assert(offsetof(OrderReduced, order_flags) == 100, "OrderReduced.order_flags");
 _Static_assert(offsetof(OrderReduced, event_flags) == 102, "OrderReduced.event_flags");
 _Static_assert(offsetof(OrderReduced, request_client_ref) == 104, "OrderReduced.request_client_ref");
@@ -2260,7 +2496,8 @@ _Static_assert(offsetof(OrderRested, time_in_force) == 98, "OrderRested.time_in_
 _Static_assert(offsetof(OrderRested, pad) == 99, "OrderRested.pad");
 _Static_assert(offsetof(OrderRested, order_flags) == 100, "OrderRested.order_flags");
 _Static_assert(offsetof(OrderRested, event_flags) == 102, "OrderRested.event_flags");
-_Static_assert(offsetof(OrderRested, pad2) == 104, "OrderRested.pad2");
+_Static_assert(offsetof(OrderRested, shown_lots) == 104, "OrderRested.shown_lots");
+_Static_assert(offsetof(OrderRested, pad2) == 112, "OrderRested.pad2");
 _Static_assert(sizeof(MassCanceled) == 128, "MassCanceled");
 _Static_assert(offsetof(MassCanceled, seq) == 8, "MassCanceled.seq");
 _Static_assert(offsetof(MassCanceled, ts_ns) == 16, "MassCanceled.ts_ns");
@@ -2278,6 +2515,72 @@ _Static_assert(offsetof(MassCanceled, cancel_reason) == 96, "MassCanceled.cancel
 _Static_assert(offsetof(MassCanceled, side) == 97, "MassCanceled.side");
 _Static_assert(offsetof(MassCanceled, pad3) == 98, "MassCanceled.pad3");
 _Static_assert(offsetof(MassCanceled, pad4) == 104, "MassCanceled.pad4");
+_Static_assert(sizeof(OrderTermsSet) == 128, "OrderTermsSet");
+_Static_assert(offsetof(OrderTermsSet, seq) == 8, "OrderTermsSet.seq");
+_Static_assert(offsetof(OrderTermsSet, ts_ns) == 16, "OrderTermsSet.ts_ns");
+_Static_assert(offsetof(OrderTermsSet, cause_seq) == 24, "OrderTermsSet.cause_seq");
+_Static_assert(offsetof(OrderTermsSet, order_id) == 32, "OrderTermsSet.order_id");
+_Static_assert(offsetof(OrderTermsSet, trigger_price_ticks) == 40, "OrderTermsSet.trigger_price_ticks");
+_Static_assert(offsetof(OrderTermsSet, trail_offset) == 48, "OrderTermsSet.trail_offset");
+_Static_assert(offsetof(OrderTermsSet, display_lots) == 56, "OrderTermsSet.display_lots");
+_Static_assert(offsetof(OrderTermsSet, display_spread_lots) == 64, "OrderTermsSet.display_spread_lots");
+_Static_assert(offsetof(OrderTermsSet, min_qty_lots) == 72, "OrderTermsSet.min_qty_lots");
+_Static_assert(offsetof(OrderTermsSet, peg_offset_ticks) == 80, "OrderTermsSet.peg_offset_ticks");
+_Static_assert(offsetof(OrderTermsSet, protection_ticks) == 88, "OrderTermsSet.protection_ticks");
+_Static_assert(offsetof(OrderTermsSet, amount_ticks_lots) == 96, "OrderTermsSet.amount_ticks_lots");
+_Static_assert(offsetof(OrderTermsSet, group_id) == 104, "OrderTermsSet.group_id");
+_Static_assert(offsetof(OrderTermsSet, post_only_ticks) == 112, "OrderTermsSet.post_only_ticks");
+_Static_assert(offsetof(OrderTermsSet, trigger_source) == 120, "OrderTermsSet.trigger_source");
+_Static_assert(offsetof(OrderTermsSet, trail_unit) == 121, "OrderTermsSet.trail_unit");
+_Static_assert(offsetof(OrderTermsSet, peg_type) == 122, "OrderTermsSet.peg_type");
+_Static_assert(offsetof(OrderTermsSet, post_only_mode) == 123, "OrderTermsSet.post_only_mode");
+_Static_assert(offsetof(OrderTermsSet, group_role) == 124, "OrderTermsSet.group_role");
+_Static_assert(offsetof(OrderTermsSet, pad) == 125, "OrderTermsSet.pad");
+_Static_assert(sizeof(OrderRefilled) == 128, "OrderRefilled");
+_Static_assert(offsetof(OrderRefilled, seq) == 8, "OrderRefilled.seq");
+_Static_assert(offsetof(OrderRefilled, ts_ns) == 16, "OrderRefilled.ts_ns");
+_Static_assert(offsetof(OrderRefilled, cause_seq) == 24, "OrderRefilled.cause_seq");
+_Static_assert(offsetof(OrderRefilled, order_id) == 32, "OrderRefilled.order_id");
+_Static_assert(offsetof(OrderRefilled, client_ref) == 40, "OrderRefilled.client_ref");
+_Static_assert(offsetof(OrderRefilled, price_ticks) == 48, "OrderRefilled.price_ticks");
+_Static_assert(offsetof(OrderRefilled, qty_lots) == 56, "OrderRefilled.qty_lots");
+_Static_assert(offsetof(OrderRefilled, leaves_lots) == 64, "OrderRefilled.leaves_lots");
+_Static_assert(offsetof(OrderRefilled, instrument_id) == 72, "OrderRefilled.instrument_id");
+_Static_assert(offsetof(OrderRefilled, session_id) == 76, "OrderRefilled.session_id");
+_Static_assert(offsetof(OrderRefilled, account_id) == 80, "OrderRefilled.account_id");
+_Static_assert(offsetof(OrderRefilled, report_seq) == 84, "OrderRefilled.report_seq");
+_Static_assert(offsetof(OrderRefilled, participant_id) == 88, "OrderRefilled.participant_id");
+_Static_assert(offsetof(OrderRefilled, client_seq) == 92, "OrderRefilled.client_seq");
+_Static_assert(offsetof(OrderRefilled, side) == 96, "OrderRefilled.side");
+_Static_assert(offsetof(OrderRefilled, order_type) == 97, "OrderRefilled.order_type");
+_Static_assert(offsetof(OrderRefilled, time_in_force) == 98, "OrderRefilled.time_in_force");
+_Static_assert(offsetof(OrderRefilled, pad) == 99, "OrderRefilled.pad");
+_Static_assert(offsetof(OrderRefilled, order_flags) == 100, "OrderRefilled.order_flags");
+_Static_assert(offsetof(OrderRefilled, event_flags) == 102, "OrderRefilled.event_flags");
+_Static_assert(offsetof(OrderRefilled, shown_lots) == 104, "OrderRefilled.shown_lots");
+_Static_assert(offsetof(OrderRefilled, pad2) == 112, "OrderRefilled.pad2");
+_Static_assert(sizeof(OrderTransferred) == 128, "OrderTransferred");
+_Static_assert(offsetof(OrderTransferred, seq) == 8, "OrderTransferred.seq");
+_Static_assert(offsetof(OrderTransferred, ts_ns) == 16, "OrderTransferred.ts_ns");
+_Static_assert(offsetof(OrderTransferred, cause_seq) == 24, "OrderTransferred.cause_seq");
+_Static_assert(offsetof(OrderTransferred, resting_order_id) == 32, "OrderTransferred.resting_order_id");
+_Static_assert(offsetof(OrderTransferred, resting_client_ref) == 40, "OrderTransferred.resting_client_ref");
+_Static_assert(offsetof(OrderTransferred, price_ticks) == 48, "OrderTransferred.price_ticks");
+_Static_assert(offsetof(OrderTransferred, qty_lots) == 56, "OrderTransferred.qty_lots");
+_Static_assert(offsetof(OrderTransferred, resting_leaves_lots) == 64, "OrderTransferred.resting_leaves_lots");
+_Static_assert(offsetof(OrderTransferred, instrument_id) == 72, "OrderTransferred.instrument_id");
+_Static_assert(offsetof(OrderTransferred, resting_session_id) == 76, "OrderTransferred.resting_session_id");
+_Static_assert(offsetof(OrderTransferred, resting_account_id) == 80, "OrderTransferred.resting_account_id");
+_Static_assert(offsetof(OrderTransferred, resting_report_seq) == 84, "OrderTransferred.resting_report_seq");
+_Static_assert(offsetof(OrderTransferred, incoming_order_id) == 88, "OrderTransferred.incoming_order_id");
+_Static_assert(offsetof(OrderTransferred, incoming_client_ref) == 96, "OrderTransferred.incoming_client_ref");
+_Static_assert(offsetof(OrderTransferred, incoming_leaves_lots) == 104, "OrderTransferred.incoming_leaves_lots");
+_Static_assert(offsetof(OrderTransferred, incoming_session_id) == 112, "OrderTransferred.incoming_session_id");
+_Static_assert(offsetof(OrderTransferred, incoming_account_id) == 116, "OrderTransferred.incoming_account_id");
+_Static_assert(offsetof(OrderTransferred, incoming_report_seq) == 120, "OrderTransferred.incoming_report_seq");
+_Static_assert(offsetof(OrderTransferred, incoming_side) == 124, "OrderTransferred.incoming_side");
+_Static_assert(offsetof(OrderTransferred, resting_hidden) == 125, "OrderTransferred.resting_hidden");
+_Static_assert(offsetof(OrderTransferred, event_flags) == 126, "OrderTransferred.event_flags");
 _Static_assert(sizeof(InstrumentDefined) == 128, "InstrumentDefined");
 _Static_assert(offsetof(InstrumentDefined, seq) == 8, "InstrumentDefined.seq");
 _Static_assert(offsetof(InstrumentDefined, ts_ns) == 16, "InstrumentDefined.ts_ns");
@@ -2321,7 +2624,8 @@ _Static_assert(offsetof(CommandDone, allowed) == 96, "CommandDone.allowed");
 _Static_assert(offsetof(CommandDone, close_reason) == 97, "CommandDone.close_reason");
 _Static_assert(offsetof(CommandDone, cancel_on_disconnect) == 98, "CommandDone.cancel_on_disconnect");
 _Static_assert(offsetof(CommandDone, reset_client_seq) == 99, "CommandDone.reset_client_seq");
-_Static_assert(offsetof(CommandDone, pad2) == 100, "CommandDone.pad2");
+_Static_assert(offsetof(CommandDone, stp_scope) == 100, "CommandDone.stp_scope");
+_Static_assert(offsetof(CommandDone, pad2) == 101, "CommandDone.pad2");
 _Static_assert(offsetof(CommandDone, pad3) == 104, "CommandDone.pad3");
 _Static_assert(sizeof(CommandRejected) == 128, "CommandRejected");
 _Static_assert(offsetof(CommandRejected, seq) == 8, "CommandRejected.seq");
@@ -2718,6 +3022,7 @@ static const uint16_t COMMAND_BLOCK_LENGTHS[COMMAND_TEMPLATES] = {
     [4] = 72,
     [5] = 72,
     [6] = 72,
+    [7] = 160,
     [10] = 40,
     [11] = 40,
     [20] = 128,
@@ -2740,6 +3045,7 @@ static const uint16_t COMMAND_BLOCK_LENGTHS[COMMAND_TEMPLATES] = {
     [43] = 48,
     [44] = 40,
     [45] = 72,
+    [57] = 40,
 };
 
 #ifdef TRADSYS_LAYOUT_TABLE
@@ -2850,6 +3156,42 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"RefuseCommand", "pad2", 6, sizeof(RefuseCommand), offsetof(RefuseCommand, pad2), sizeof(((RefuseCommand *)0)->pad2)},
     {"RefuseCommand", "orig_client_ref", 6, sizeof(RefuseCommand), offsetof(RefuseCommand, orig_client_ref), sizeof(((RefuseCommand *)0)->orig_client_ref)},
     {"RefuseCommand", "order_id", 6, sizeof(RefuseCommand), offsetof(RefuseCommand, order_id), sizeof(((RefuseCommand *)0)->order_id)},
+    {"NewComplexOrder", "block_length", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, block_length), sizeof(((NewComplexOrder *)0)->block_length)},
+    {"NewComplexOrder", "template_id", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, template_id), sizeof(((NewComplexOrder *)0)->template_id)},
+    {"NewComplexOrder", "schema_id", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, schema_id), sizeof(((NewComplexOrder *)0)->schema_id)},
+    {"NewComplexOrder", "version", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, version), sizeof(((NewComplexOrder *)0)->version)},
+    {"NewComplexOrder", "seq", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, seq), sizeof(((NewComplexOrder *)0)->seq)},
+    {"NewComplexOrder", "ts_ns", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, ts_ns), sizeof(((NewComplexOrder *)0)->ts_ns)},
+    {"NewComplexOrder", "session_id", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, session_id), sizeof(((NewComplexOrder *)0)->session_id)},
+    {"NewComplexOrder", "client_seq", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, client_seq), sizeof(((NewComplexOrder *)0)->client_seq)},
+    {"NewComplexOrder", "client_ref", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, client_ref), sizeof(((NewComplexOrder *)0)->client_ref)},
+    {"NewComplexOrder", "price_ticks", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, price_ticks), sizeof(((NewComplexOrder *)0)->price_ticks)},
+    {"NewComplexOrder", "qty_lots", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, qty_lots), sizeof(((NewComplexOrder *)0)->qty_lots)},
+    {"NewComplexOrder", "instrument_id", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, instrument_id), sizeof(((NewComplexOrder *)0)->instrument_id)},
+    {"NewComplexOrder", "account_id", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, account_id), sizeof(((NewComplexOrder *)0)->account_id)},
+    {"NewComplexOrder", "side", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, side), sizeof(((NewComplexOrder *)0)->side)},
+    {"NewComplexOrder", "order_type", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, order_type), sizeof(((NewComplexOrder *)0)->order_type)},
+    {"NewComplexOrder", "time_in_force", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, time_in_force), sizeof(((NewComplexOrder *)0)->time_in_force)},
+    {"NewComplexOrder", "stp_mode", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, stp_mode), sizeof(((NewComplexOrder *)0)->stp_mode)},
+    {"NewComplexOrder", "order_flags", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, order_flags), sizeof(((NewComplexOrder *)0)->order_flags)},
+    {"NewComplexOrder", "pad", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, pad), sizeof(((NewComplexOrder *)0)->pad)},
+    {"NewComplexOrder", "expire_ts_ns", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, expire_ts_ns), sizeof(((NewComplexOrder *)0)->expire_ts_ns)},
+    {"NewComplexOrder", "trigger_price_ticks", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, trigger_price_ticks), sizeof(((NewComplexOrder *)0)->trigger_price_ticks)},
+    {"NewComplexOrder", "trail_offset", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, trail_offset), sizeof(((NewComplexOrder *)0)->trail_offset)},
+    {"NewComplexOrder", "display_lots", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, display_lots), sizeof(((NewComplexOrder *)0)->display_lots)},
+    {"NewComplexOrder", "display_spread_lots", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, display_spread_lots), sizeof(((NewComplexOrder *)0)->display_spread_lots)},
+    {"NewComplexOrder", "min_qty_lots", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, min_qty_lots), sizeof(((NewComplexOrder *)0)->min_qty_lots)},
+    {"NewComplexOrder", "peg_offset_ticks", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, peg_offset_ticks), sizeof(((NewComplexOrder *)0)->peg_offset_ticks)},
+    {"NewComplexOrder", "protection_ticks", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, protection_ticks), sizeof(((NewComplexOrder *)0)->protection_ticks)},
+    {"NewComplexOrder", "amount_ticks_lots", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, amount_ticks_lots), sizeof(((NewComplexOrder *)0)->amount_ticks_lots)},
+    {"NewComplexOrder", "group_id", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, group_id), sizeof(((NewComplexOrder *)0)->group_id)},
+    {"NewComplexOrder", "post_only_ticks", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, post_only_ticks), sizeof(((NewComplexOrder *)0)->post_only_ticks)},
+    {"NewComplexOrder", "trigger_source", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, trigger_source), sizeof(((NewComplexOrder *)0)->trigger_source)},
+    {"NewComplexOrder", "trail_unit", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, trail_unit), sizeof(((NewComplexOrder *)0)->trail_unit)},
+    {"NewComplexOrder", "peg_type", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, peg_type), sizeof(((NewComplexOrder *)0)->peg_type)},
+    {"NewComplexOrder", "post_only_mode", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, post_only_mode), sizeof(((NewComplexOrder *)0)->post_only_mode)},
+    {"NewComplexOrder", "group_role", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, group_role), sizeof(((NewComplexOrder *)0)->group_role)},
+    {"NewComplexOrder", "pad2", 7, sizeof(NewComplexOrder), offsetof(NewComplexOrder, pad2), sizeof(((NewComplexOrder *)0)->pad2)},
     {"OpenSession", "block_length", 10, sizeof(OpenSession), offsetof(OpenSession, block_length), sizeof(((OpenSession *)0)->block_length)},
     {"OpenSession", "template_id", 10, sizeof(OpenSession), offsetof(OpenSession, template_id), sizeof(((OpenSession *)0)->template_id)},
     {"OpenSession", "schema_id", 10, sizeof(OpenSession), offsetof(OpenSession, schema_id), sizeof(((OpenSession *)0)->schema_id)},
@@ -2923,8 +3265,10 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"DefineParticipant", "permissions", 22, sizeof(DefineParticipant), offsetof(DefineParticipant, permissions), sizeof(((DefineParticipant *)0)->permissions)},
     {"DefineParticipant", "stp_mode", 22, sizeof(DefineParticipant), offsetof(DefineParticipant, stp_mode), sizeof(((DefineParticipant *)0)->stp_mode)},
     {"DefineParticipant", "enabled", 22, sizeof(DefineParticipant), offsetof(DefineParticipant, enabled), sizeof(((DefineParticipant *)0)->enabled)},
+    {"DefineParticipant", "stp_scope", 22, sizeof(DefineParticipant), offsetof(DefineParticipant, stp_scope), sizeof(((DefineParticipant *)0)->stp_scope)},
     {"DefineParticipant", "pad", 22, sizeof(DefineParticipant), offsetof(DefineParticipant, pad), sizeof(((DefineParticipant *)0)->pad)},
     {"DefineParticipant", "pad2", 22, sizeof(DefineParticipant), offsetof(DefineParticipant, pad2), sizeof(((DefineParticipant *)0)->pad2)},
+    {"DefineParticipant", "pad3", 22, sizeof(DefineParticipant), offsetof(DefineParticipant, pad3), sizeof(((DefineParticipant *)0)->pad3)},
     {"DefineSession", "block_length", 23, sizeof(DefineSession), offsetof(DefineSession, block_length), sizeof(((DefineSession *)0)->block_length)},
     {"DefineSession", "template_id", 23, sizeof(DefineSession), offsetof(DefineSession, template_id), sizeof(((DefineSession *)0)->template_id)},
     {"DefineSession", "schema_id", 23, sizeof(DefineSession), offsetof(DefineSession, schema_id), sizeof(((DefineSession *)0)->schema_id)},
@@ -3170,6 +3514,17 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"SetPriceBands", "band_low_ticks", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, band_low_ticks), sizeof(((SetPriceBands *)0)->band_low_ticks)},
     {"SetPriceBands", "band_high_ticks", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, band_high_ticks), sizeof(((SetPriceBands *)0)->band_high_ticks)},
     {"SetPriceBands", "collar_ticks", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, collar_ticks), sizeof(((SetPriceBands *)0)->collar_ticks)},
+    {"ExpireOrders", "block_length", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, block_length), sizeof(((ExpireOrders *)0)->block_length)},
+    {"ExpireOrders", "template_id", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, template_id), sizeof(((ExpireOrders *)0)->template_id)},
+    {"ExpireOrders", "schema_id", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, schema_id), sizeof(((ExpireOrders *)0)->schema_id)},
+    {"ExpireOrders", "version", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, version), sizeof(((ExpireOrders *)0)->version)},
+    {"ExpireOrders", "seq", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, seq), sizeof(((ExpireOrders *)0)->seq)},
+    {"ExpireOrders", "ts_ns", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, ts_ns), sizeof(((ExpireOrders *)0)->ts_ns)},
+    {"ExpireOrders", "session_id", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, session_id), sizeof(((ExpireOrders *)0)->session_id)},
+    {"ExpireOrders", "client_seq", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, client_seq), sizeof(((ExpireOrders *)0)->client_seq)},
+    {"ExpireOrders", "client_ref", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, client_ref), sizeof(((ExpireOrders *)0)->client_ref)},
+    {"ExpireOrders", "instrument_id", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, instrument_id), sizeof(((ExpireOrders *)0)->instrument_id)},
+    {"ExpireOrders", "pad", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, pad), sizeof(((ExpireOrders *)0)->pad)},
     {"OrderAccepted", "block_length", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, block_length), sizeof(((OrderAccepted *)0)->block_length)},
     {"OrderAccepted", "template_id", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, template_id), sizeof(((OrderAccepted *)0)->template_id)},
     {"OrderAccepted", "schema_id", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, schema_id), sizeof(((OrderAccepted *)0)->schema_id)},
@@ -3194,6 +3549,7 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"OrderAccepted", "stp_mode", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, stp_mode), sizeof(((OrderAccepted *)0)->stp_mode)},
     {"OrderAccepted", "order_flags", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, order_flags), sizeof(((OrderAccepted *)0)->order_flags)},
     {"OrderAccepted", "event_flags", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, event_flags), sizeof(((OrderAccepted *)0)->event_flags)},
+    {"OrderAccepted", "expire_ts_ns", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, expire_ts_ns), sizeof(((OrderAccepted *)0)->expire_ts_ns)},
     {"OrderAccepted", "pad", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, pad), sizeof(((OrderAccepted *)0)->pad)},
     {"OrderRejected", "block_length", 65, sizeof(OrderRejected), offsetof(OrderRejected, block_length), sizeof(((OrderRejected *)0)->block_length)},
     {"OrderRejected", "template_id", 65, sizeof(OrderRejected), offsetof(OrderRejected, template_id), sizeof(((OrderRejected *)0)->template_id)},
@@ -3242,7 +3598,7 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"OrderExecuted", "incoming_account_id", 66, sizeof(OrderExecuted), offsetof(OrderExecuted, incoming_account_id), sizeof(((OrderExecuted *)0)->incoming_account_id)},
     {"OrderExecuted", "incoming_report_seq", 66, sizeof(OrderExecuted), offsetof(OrderExecuted, incoming_report_seq), sizeof(((OrderExecuted *)0)->incoming_report_seq)},
     {"OrderExecuted", "incoming_side", 66, sizeof(OrderExecuted), offsetof(OrderExecuted, incoming_side), sizeof(((OrderExecuted *)0)->incoming_side)},
-    {"OrderExecuted", "pad", 66, sizeof(OrderExecuted), offsetof(OrderExecuted, pad), sizeof(((OrderExecuted *)0)->pad)},
+    {"OrderExecuted", "resting_hidden", 66, sizeof(OrderExecuted), offsetof(OrderExecuted, resting_hidden), sizeof(((OrderExecuted *)0)->resting_hidden)},
     {"OrderExecuted", "event_flags", 66, sizeof(OrderExecuted), offsetof(OrderExecuted, event_flags), sizeof(((OrderExecuted *)0)->event_flags)},
     {"OrderCanceled", "block_length", 67, sizeof(OrderCanceled), offsetof(OrderCanceled, block_length), sizeof(((OrderCanceled *)0)->block_length)},
     {"OrderCanceled", "template_id", 67, sizeof(OrderCanceled), offsetof(OrderCanceled, template_id), sizeof(((OrderCanceled *)0)->template_id)},
@@ -3291,7 +3647,7 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"OrderReduced", "side", 68, sizeof(OrderReduced), offsetof(OrderReduced, side), sizeof(((OrderReduced *)0)->side)},
     {"OrderReduced", "order_type", 68, sizeof(OrderReduced), offsetof(OrderReduced, order_type), sizeof(((OrderReduced *)0)->order_type)},
     {"OrderReduced", "time_in_force", 68, sizeof(OrderReduced), offsetof(OrderReduced, time_in_force), sizeof(((OrderReduced *)0)->time_in_force)},
-    {"OrderReduced", "pad", 68, sizeof(OrderReduced), offsetof(OrderReduced, pad), sizeof(((OrderReduced *)0)->pad)},
+    {"OrderReduced", "cancel_reason", 68, sizeof(OrderReduced), offsetof(OrderReduced, cancel_reason), sizeof(((OrderReduced *)0)->cancel_reason)},
     {"OrderReduced", "order_flags", 68, sizeof(OrderReduced), offsetof(OrderReduced, order_flags), sizeof(((OrderReduced *)0)->order_flags)},
     {"OrderReduced", "event_flags", 68, sizeof(OrderReduced), offsetof(OrderReduced, event_flags), sizeof(((OrderReduced *)0)->event_flags)},
     {"OrderReduced", "request_client_ref", 68, sizeof(OrderReduced), offsetof(OrderReduced, request_client_ref), sizeof(((OrderReduced *)0)->request_client_ref)},
@@ -3347,6 +3703,7 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"OrderRested", "pad", 70, sizeof(OrderRested), offsetof(OrderRested, pad), sizeof(((OrderRested *)0)->pad)},
     {"OrderRested", "order_flags", 70, sizeof(OrderRested), offsetof(OrderRested, order_flags), sizeof(((OrderRested *)0)->order_flags)},
     {"OrderRested", "event_flags", 70, sizeof(OrderRested), offsetof(OrderRested, event_flags), sizeof(((OrderRested *)0)->event_flags)},
+    {"OrderRested", "shown_lots", 70, sizeof(OrderRested), offsetof(OrderRested, shown_lots), sizeof(((OrderRested *)0)->shown_lots)},
     {"OrderRested", "pad2", 70, sizeof(OrderRested), offsetof(OrderRested, pad2), sizeof(((OrderRested *)0)->pad2)},
     {"MassCanceled", "block_length", 71, sizeof(MassCanceled), offsetof(MassCanceled, block_length), sizeof(((MassCanceled *)0)->block_length)},
     {"MassCanceled", "template_id", 71, sizeof(MassCanceled), offsetof(MassCanceled, template_id), sizeof(((MassCanceled *)0)->template_id)},
@@ -3368,6 +3725,81 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"MassCanceled", "side", 71, sizeof(MassCanceled), offsetof(MassCanceled, side), sizeof(((MassCanceled *)0)->side)},
     {"MassCanceled", "pad3", 71, sizeof(MassCanceled), offsetof(MassCanceled, pad3), sizeof(((MassCanceled *)0)->pad3)},
     {"MassCanceled", "pad4", 71, sizeof(MassCanceled), offsetof(MassCanceled, pad4), sizeof(((MassCanceled *)0)->pad4)},
+    {"OrderTermsSet", "block_length", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, block_length), sizeof(((OrderTermsSet *)0)->block_length)},
+    {"OrderTermsSet", "template_id", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, template_id), sizeof(((OrderTermsSet *)0)->template_id)},
+    {"OrderTermsSet", "schema_id", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, schema_id), sizeof(((OrderTermsSet *)0)->schema_id)},
+    {"OrderTermsSet", "version", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, version), sizeof(((OrderTermsSet *)0)->version)},
+    {"OrderTermsSet", "seq", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, seq), sizeof(((OrderTermsSet *)0)->seq)},
+    {"OrderTermsSet", "ts_ns", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, ts_ns), sizeof(((OrderTermsSet *)0)->ts_ns)},
+    {"OrderTermsSet", "cause_seq", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, cause_seq), sizeof(((OrderTermsSet *)0)->cause_seq)},
+    {"OrderTermsSet", "order_id", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, order_id), sizeof(((OrderTermsSet *)0)->order_id)},
+    {"OrderTermsSet", "trigger_price_ticks", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, trigger_price_ticks), sizeof(((OrderTermsSet *)0)->trigger_price_ticks)},
+    {"OrderTermsSet", "trail_offset", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, trail_offset), sizeof(((OrderTermsSet *)0)->trail_offset)},
+    {"OrderTermsSet", "display_lots", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, display_lots), sizeof(((OrderTermsSet *)0)->display_lots)},
+    {"OrderTermsSet", "display_spread_lots", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, display_spread_lots), sizeof(((OrderTermsSet *)0)->display_spread_lots)},
+    {"OrderTermsSet", "min_qty_lots", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, min_qty_lots), sizeof(((OrderTermsSet *)0)->min_qty_lots)},
+    {"OrderTermsSet", "peg_offset_ticks", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, peg_offset_ticks), sizeof(((OrderTermsSet *)0)->peg_offset_ticks)},
+    {"OrderTermsSet", "protection_ticks", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, protection_ticks), sizeof(((OrderTermsSet *)0)->protection_ticks)},
+    {"OrderTermsSet", "amount_ticks_lots", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, amount_ticks_lots), sizeof(((OrderTermsSet *)0)->amount_ticks_lots)},
+    {"OrderTermsSet", "group_id", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, group_id), sizeof(((OrderTermsSet *)0)->group_id)},
+    {"OrderTermsSet", "post_only_ticks", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, post_only_ticks), sizeof(((OrderTermsSet *)0)->post_only_ticks)},
+    {"OrderTermsSet", "trigger_source", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, trigger_source), sizeof(((OrderTermsSet *)0)->trigger_source)},
+    {"OrderTermsSet", "trail_unit", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, trail_unit), sizeof(((OrderTermsSet *)0)->trail_unit)},
+    {"OrderTermsSet", "peg_type", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, peg_type), sizeof(((OrderTermsSet *)0)->peg_type)},
+    {"OrderTermsSet", "post_only_mode", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, post_only_mode), sizeof(((OrderTermsSet *)0)->post_only_mode)},
+    {"OrderTermsSet", "group_role", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, group_role), sizeof(((OrderTermsSet *)0)->group_role)},
+    {"OrderTermsSet", "pad", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, pad), sizeof(((OrderTermsSet *)0)->pad)},
+    {"OrderRefilled", "block_length", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, block_length), sizeof(((OrderRefilled *)0)->block_length)},
+    {"OrderRefilled", "template_id", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, template_id), sizeof(((OrderRefilled *)0)->template_id)},
+    {"OrderRefilled", "schema_id", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, schema_id), sizeof(((OrderRefilled *)0)->schema_id)},
+    {"OrderRefilled", "version", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, version), sizeof(((OrderRefilled *)0)->version)},
+    {"OrderRefilled", "seq", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, seq), sizeof(((OrderRefilled *)0)->seq)},
+    {"OrderRefilled", "ts_ns", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, ts_ns), sizeof(((OrderRefilled *)0)->ts_ns)},
+    {"OrderRefilled", "cause_seq", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, cause_seq), sizeof(((OrderRefilled *)0)->cause_seq)},
+    {"OrderRefilled", "order_id", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, order_id), sizeof(((OrderRefilled *)0)->order_id)},
+    {"OrderRefilled", "client_ref", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, client_ref), sizeof(((OrderRefilled *)0)->client_ref)},
+    {"OrderRefilled", "price_ticks", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, price_ticks), sizeof(((OrderRefilled *)0)->price_ticks)},
+    {"OrderRefilled", "qty_lots", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, qty_lots), sizeof(((OrderRefilled *)0)->qty_lots)},
+    {"OrderRefilled", "leaves_lots", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, leaves_lots), sizeof(((OrderRefilled *)0)->leaves_lots)},
+    {"OrderRefilled", "instrument_id", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, instrument_id), sizeof(((OrderRefilled *)0)->instrument_id)},
+    {"OrderRefilled", "session_id", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, session_id), sizeof(((OrderRefilled *)0)->session_id)},
+    {"OrderRefilled", "account_id", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, account_id), sizeof(((OrderRefilled *)0)->account_id)},
+    {"OrderRefilled", "report_seq", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, report_seq), sizeof(((OrderRefilled *)0)->report_seq)},
+    {"OrderRefilled", "participant_id", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, participant_id), sizeof(((OrderRefilled *)0)->participant_id)},
+    {"OrderRefilled", "client_seq", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, client_seq), sizeof(((OrderRefilled *)0)->client_seq)},
+    {"OrderRefilled", "side", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, side), sizeof(((OrderRefilled *)0)->side)},
+    {"OrderRefilled", "order_type", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, order_type), sizeof(((OrderRefilled *)0)->order_type)},
+    {"OrderRefilled", "time_in_force", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, time_in_force), sizeof(((OrderRefilled *)0)->time_in_force)},
+    {"OrderRefilled", "pad", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, pad), sizeof(((OrderRefilled *)0)->pad)},
+    {"OrderRefilled", "order_flags", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, order_flags), sizeof(((OrderRefilled *)0)->order_flags)},
+    {"OrderRefilled", "event_flags", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, event_flags), sizeof(((OrderRefilled *)0)->event_flags)},
+    {"OrderRefilled", "shown_lots", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, shown_lots), sizeof(((OrderRefilled *)0)->shown_lots)},
+    {"OrderRefilled", "pad2", 76, sizeof(OrderRefilled), offsetof(OrderRefilled, pad2), sizeof(((OrderRefilled *)0)->pad2)},
+    {"OrderTransferred", "block_length", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, block_length), sizeof(((OrderTransferred *)0)->block_length)},
+    {"OrderTransferred", "template_id", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, template_id), sizeof(((OrderTransferred *)0)->template_id)},
+    {"OrderTransferred", "schema_id", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, schema_id), sizeof(((OrderTransferred *)0)->schema_id)},
+    {"OrderTransferred", "version", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, version), sizeof(((OrderTransferred *)0)->version)},
+    {"OrderTransferred", "seq", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, seq), sizeof(((OrderTransferred *)0)->seq)},
+    {"OrderTransferred", "ts_ns", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, ts_ns), sizeof(((OrderTransferred *)0)->ts_ns)},
+    {"OrderTransferred", "cause_seq", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, cause_seq), sizeof(((OrderTransferred *)0)->cause_seq)},
+    {"OrderTransferred", "resting_order_id", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, resting_order_id), sizeof(((OrderTransferred *)0)->resting_order_id)},
+    {"OrderTransferred", "resting_client_ref", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, resting_client_ref), sizeof(((OrderTransferred *)0)->resting_client_ref)},
+    {"OrderTransferred", "price_ticks", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, price_ticks), sizeof(((OrderTransferred *)0)->price_ticks)},
+    {"OrderTransferred", "qty_lots", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, qty_lots), sizeof(((OrderTransferred *)0)->qty_lots)},
+    {"OrderTransferred", "resting_leaves_lots", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, resting_leaves_lots), sizeof(((OrderTransferred *)0)->resting_leaves_lots)},
+    {"OrderTransferred", "instrument_id", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, instrument_id), sizeof(((OrderTransferred *)0)->instrument_id)},
+    {"OrderTransferred", "resting_session_id", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, resting_session_id), sizeof(((OrderTransferred *)0)->resting_session_id)},
+    {"OrderTransferred", "resting_account_id", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, resting_account_id), sizeof(((OrderTransferred *)0)->resting_account_id)},
+    {"OrderTransferred", "resting_report_seq", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, resting_report_seq), sizeof(((OrderTransferred *)0)->resting_report_seq)},
+    {"OrderTransferred", "incoming_order_id", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, incoming_order_id), sizeof(((OrderTransferred *)0)->incoming_order_id)},
+    {"OrderTransferred", "incoming_client_ref", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, incoming_client_ref), sizeof(((OrderTransferred *)0)->incoming_client_ref)},
+    {"OrderTransferred", "incoming_leaves_lots", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, incoming_leaves_lots), sizeof(((OrderTransferred *)0)->incoming_leaves_lots)},
+    {"OrderTransferred", "incoming_session_id", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, incoming_session_id), sizeof(((OrderTransferred *)0)->incoming_session_id)},
+    {"OrderTransferred", "incoming_account_id", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, incoming_account_id), sizeof(((OrderTransferred *)0)->incoming_account_id)},
+    {"OrderTransferred", "incoming_report_seq", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, incoming_report_seq), sizeof(((OrderTransferred *)0)->incoming_report_seq)},
+    {"OrderTransferred", "incoming_side", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, incoming_side), sizeof(((OrderTransferred *)0)->incoming_side)},
+    {"OrderTransferred", "resting_hidden", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, resting_hidden), sizeof(((OrderTransferred *)0)->resting_hidden)},
+    {"OrderTransferred", "event_flags", 77, sizeof(OrderTransferred), offsetof(OrderTransferred, event_flags), sizeof(((OrderTransferred *)0)->event_flags)},
     {"InstrumentDefined", "block_length", 80, sizeof(InstrumentDefined), offsetof(InstrumentDefined, block_length), sizeof(((InstrumentDefined *)0)->block_length)},
     {"InstrumentDefined", "template_id", 80, sizeof(InstrumentDefined), offsetof(InstrumentDefined, template_id), sizeof(((InstrumentDefined *)0)->template_id)},
     {"InstrumentDefined", "schema_id", 80, sizeof(InstrumentDefined), offsetof(InstrumentDefined, schema_id), sizeof(((InstrumentDefined *)0)->schema_id)},
@@ -3417,6 +3849,7 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"CommandDone", "close_reason", 81, sizeof(CommandDone), offsetof(CommandDone, close_reason), sizeof(((CommandDone *)0)->close_reason)},
     {"CommandDone", "cancel_on_disconnect", 81, sizeof(CommandDone), offsetof(CommandDone, cancel_on_disconnect), sizeof(((CommandDone *)0)->cancel_on_disconnect)},
     {"CommandDone", "reset_client_seq", 81, sizeof(CommandDone), offsetof(CommandDone, reset_client_seq), sizeof(((CommandDone *)0)->reset_client_seq)},
+    {"CommandDone", "stp_scope", 81, sizeof(CommandDone), offsetof(CommandDone, stp_scope), sizeof(((CommandDone *)0)->stp_scope)},
     {"CommandDone", "pad2", 81, sizeof(CommandDone), offsetof(CommandDone, pad2), sizeof(((CommandDone *)0)->pad2)},
     {"CommandDone", "pad3", 81, sizeof(CommandDone), offsetof(CommandDone, pad3), sizeof(((CommandDone *)0)->pad3)},
     {"CommandRejected", "block_length", 82, sizeof(CommandRejected), offsetof(CommandRejected, block_length), sizeof(((CommandRejected *)0)->block_length)},

@@ -25,6 +25,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_REFUSE_COMMAND = 6
         SIZE_REFUSE_COMMAND = 80
         BLOCK_REFUSE_COMMAND = 72
+        TEMPLATE_NEW_COMPLEX_ORDER = 7
+        SIZE_NEW_COMPLEX_ORDER = 168
+        BLOCK_NEW_COMPLEX_ORDER = 160
         TEMPLATE_OPEN_SESSION = 10
         SIZE_OPEN_SESSION = 48
         BLOCK_OPEN_SESSION = 40
@@ -91,6 +94,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_SET_PRICE_BANDS = 45
         SIZE_SET_PRICE_BANDS = 80
         BLOCK_SET_PRICE_BANDS = 72
+        TEMPLATE_EXPIRE_ORDERS = 57
+        SIZE_EXPIRE_ORDERS = 48
+        BLOCK_EXPIRE_ORDERS = 40
         TEMPLATE_ORDER_ACCEPTED = 64
         SIZE_ORDER_ACCEPTED = 128
         BLOCK_ORDER_ACCEPTED = 120
@@ -115,6 +121,15 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_MASS_CANCELED = 71
         SIZE_MASS_CANCELED = 128
         BLOCK_MASS_CANCELED = 120
+        TEMPLATE_ORDER_TERMS_SET = 75
+        SIZE_ORDER_TERMS_SET = 128
+        BLOCK_ORDER_TERMS_SET = 120
+        TEMPLATE_ORDER_REFILLED = 76
+        SIZE_ORDER_REFILLED = 128
+        BLOCK_ORDER_REFILLED = 120
+        TEMPLATE_ORDER_TRANSFERRED = 77
+        SIZE_ORDER_TRANSFERRED = 128
+        BLOCK_ORDER_TRANSFERRED = 120
         TEMPLATE_INSTRUMENT_DEFINED = 80
         SIZE_INSTRUMENT_DEFINED = 128
         BLOCK_INSTRUMENT_DEFINED = 120
@@ -230,10 +245,13 @@ cdef extern from "tradsys/wire/records.h" nogil:
         SIDE_SELL = 2
         ORDER_TYPE_LIMIT = 1
         ORDER_TYPE_MARKET = 2
+        ORDER_TYPE_MARKET_TO_LIMIT = 3
+        ORDER_TYPE_PEGGED = 10
         TIME_IN_FORCE_DAY = 1
         TIME_IN_FORCE_GTC = 2
         TIME_IN_FORCE_IOC = 3
         TIME_IN_FORCE_FOK = 4
+        TIME_IN_FORCE_GTD = 5
         TIME_IN_FORCE_AT_OPEN = 6
         TIME_IN_FORCE_AT_CLOSE = 7
         TIME_IN_FORCE_GOOD_FOR_AUCTION = 8
@@ -243,11 +261,18 @@ cdef extern from "tradsys/wire/records.h" nogil:
         STP_MODE_CANCEL_NEWEST = 2
         STP_MODE_CANCEL_OLDEST = 3
         STP_MODE_CANCEL_BOTH = 4
+        STP_MODE_DECREMENT_AND_CANCEL = 5
+        STP_MODE_DECREMENT = 6
+        STP_MODE_TRANSFER = 7
         ORDER_FLAGS_POST_ONLY = 1
         ORDER_FLAGS_KEEP_ON_DISCONNECT = 2
+        ORDER_FLAGS_HIDDEN = 4
+        ORDER_FLAGS_ALL_OR_NONE = 8
+        ORDER_FLAGS_COMPLEX = 128
         EVENT_FLAGS_RESTS = 1
         EVENT_FLAGS_PRIORITY_KEPT = 2
         EVENT_FLAGS_UNSOLICITED = 4
+        EVENT_FLAGS_INCOMING_HIDDEN = 8
         EVENT_FLAGS_AUCTION = 256
         INSTRUMENT_STATE_CLOSED = 1
         INSTRUMENT_STATE_OPEN = 2
@@ -260,6 +285,23 @@ cdef extern from "tradsys/wire/records.h" nogil:
         INSTRUMENT_STATE_NAV_COLLECTION = 9
         INSTRUMENT_STATE_CANCEL_ONLY = 10
         INSTRUMENT_STATE_POST_ONLY = 11
+        TRIGGER_SOURCE_LAST = 1
+        TRIGGER_SOURCE_BID_ASK = 2
+        TRIGGER_SOURCE_MARK = 3
+        TRAIL_UNIT_TICKS = 1
+        TRAIL_UNIT_BASIS_POINTS = 2
+        PEG_TYPE_PRIMARY = 1
+        PEG_TYPE_MARKET = 2
+        PEG_TYPE_MIDPOINT = 3
+        POST_ONLY_MODE_REJECT = 0
+        POST_ONLY_MODE_SLIDE = 1
+        POST_ONLY_MODE_PASSIVE_TICKS = 2
+        GROUP_ROLE_NONE = 0
+        GROUP_ROLE_OCO_LEG = 1
+        GROUP_ROLE_PARENT = 2
+        GROUP_ROLE_CHILD = 3
+        STP_SCOPE_PARTICIPANT = 0
+        STP_SCOPE_TRADE_GROUP = 1
         ASSET_CLASS_STOCK = 1
         ASSET_CLASS_REIT = 2
         ASSET_CLASS_MUTUAL_FUND = 3
@@ -288,6 +330,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         CANCEL_REASON_MASS_CANCEL = 6
         CANCEL_REASON_DISCONNECT = 7
         CANCEL_REASON_EXPIRED = 8
+        CANCEL_REASON_MIN_QTY_UNREACHED = 13
+        CANCEL_REASON_TOO_MANY_MATCHES = 14
         CANCEL_REASON_AUCTION_REMAINDER = 17
         CANCEL_REASON_CALL_BEGAN = 18
         CANCEL_REASON_PRICE_RANGE = 19
@@ -328,6 +372,11 @@ cdef extern from "tradsys/wire/records.h" nogil:
         REJECT_REASON_BAD_DEFINITION = 32
         REJECT_REASON_ALREADY_DEFINED = 33
         REJECT_REASON_NOT_AVAILABLE = 34
+        REJECT_REASON_BAD_TERMS = 35
+        REJECT_REASON_EXPIRED_ON_ENTRY = 36
+        REJECT_REASON_NO_PEG_PRICE = 37
+        REJECT_REASON_AMOUNT_TOO_SMALL = 38
+        REJECT_REASON_NOT_WITH_ALLOCATION = 39
         REJECT_REASON_WRONG_PHASE = 45
         REJECT_REASON_NOT_CLOSING_PRICE = 46
         REJECT_REASON_KILLED = 50
@@ -359,6 +408,7 @@ cdef extern from "tradsys/wire/records.h" nogil:
         REPORT_TYPE_REPLACED = 6
         REPORT_TYPE_MASS_CANCELED = 7
         REPORT_TYPE_COMMAND_DONE = 8
+        REPORT_TYPE_TRANSFERRED = 9
         LIQUIDITY_NONE = 0
         LIQUIDITY_ADDED = 1
         LIQUIDITY_REMOVED = 2
@@ -502,6 +552,44 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint64_t orig_client_ref
         uint64_t order_id
 
+    ctypedef struct NewComplexOrder:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        int64_t price_ticks
+        int64_t qty_lots
+        uint32_t instrument_id
+        uint32_t account_id
+        uint8_t side
+        uint8_t order_type
+        uint8_t time_in_force
+        uint8_t stp_mode
+        uint16_t order_flags
+        uint8_t pad[2]
+        int64_t expire_ts_ns
+        int64_t trigger_price_ticks
+        int64_t trail_offset
+        int64_t display_lots
+        int64_t display_spread_lots
+        int64_t min_qty_lots
+        int64_t peg_offset_ticks
+        int64_t protection_ticks
+        int64_t amount_ticks_lots
+        uint64_t group_id
+        int64_t post_only_ticks
+        uint8_t trigger_source
+        uint8_t trail_unit
+        uint8_t peg_type
+        uint8_t post_only_mode
+        uint8_t group_role
+        uint8_t pad2[3]
+
     ctypedef struct OpenSession:
         uint16_t block_length
         uint16_t template_id
@@ -584,8 +672,10 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint32_t permissions
         uint8_t stp_mode
         uint8_t enabled
-        uint8_t pad[6]
-        uint8_t pad2[8]
+        uint8_t stp_scope
+        uint8_t pad
+        uint8_t pad2[4]
+        uint8_t pad3[8]
 
     ctypedef struct DefineSession:
         uint16_t block_length
@@ -866,6 +956,19 @@ cdef extern from "tradsys/wire/records.h" nogil:
         int64_t band_high_ticks
         int64_t collar_ticks
 
+    ctypedef struct ExpireOrders:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t instrument_id
+        uint8_t pad[4]
+
     ctypedef struct OrderAccepted:
         uint16_t block_length
         uint16_t template_id
@@ -891,7 +994,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint8_t stp_mode
         uint16_t order_flags
         uint16_t event_flags
-        uint8_t pad[24]
+        int64_t expire_ts_ns
+        uint8_t pad[16]
 
     ctypedef struct OrderRejected:
         uint16_t block_length
@@ -943,7 +1047,7 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint32_t incoming_account_id
         uint32_t incoming_report_seq
         uint8_t incoming_side
-        uint8_t pad
+        uint8_t resting_hidden
         uint16_t event_flags
 
     ctypedef struct OrderCanceled:
@@ -996,7 +1100,7 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint8_t side
         uint8_t order_type
         uint8_t time_in_force
-        uint8_t pad
+        uint8_t cancel_reason
         uint16_t order_flags
         uint16_t event_flags
         uint64_t request_client_ref
@@ -1056,7 +1160,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint8_t pad
         uint16_t order_flags
         uint16_t event_flags
-        uint8_t pad2[24]
+        int64_t shown_lots
+        uint8_t pad2[16]
 
     ctypedef struct MassCanceled:
         uint16_t block_length
@@ -1079,6 +1184,87 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint8_t side
         uint8_t pad3[6]
         uint8_t pad4[24]
+
+    ctypedef struct OrderTermsSet:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        uint64_t order_id
+        int64_t trigger_price_ticks
+        int64_t trail_offset
+        int64_t display_lots
+        int64_t display_spread_lots
+        int64_t min_qty_lots
+        int64_t peg_offset_ticks
+        int64_t protection_ticks
+        int64_t amount_ticks_lots
+        uint64_t group_id
+        int64_t post_only_ticks
+        uint8_t trigger_source
+        uint8_t trail_unit
+        uint8_t peg_type
+        uint8_t post_only_mode
+        uint8_t group_role
+        uint8_t pad[3]
+
+    ctypedef struct OrderRefilled:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        uint64_t order_id
+        uint64_t client_ref
+        int64_t price_ticks
+        int64_t qty_lots
+        int64_t leaves_lots
+        uint32_t instrument_id
+        uint32_t session_id
+        uint32_t account_id
+        uint32_t report_seq
+        uint32_t participant_id
+        uint32_t client_seq
+        uint8_t side
+        uint8_t order_type
+        uint8_t time_in_force
+        uint8_t pad
+        uint16_t order_flags
+        uint16_t event_flags
+        int64_t shown_lots
+        uint8_t pad2[16]
+
+    ctypedef struct OrderTransferred:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        uint64_t resting_order_id
+        uint64_t resting_client_ref
+        int64_t price_ticks
+        int64_t qty_lots
+        int64_t resting_leaves_lots
+        uint32_t instrument_id
+        uint32_t resting_session_id
+        uint32_t resting_account_id
+        uint32_t resting_report_seq
+        uint64_t incoming_order_id
+        uint64_t incoming_client_ref
+        int64_t incoming_leaves_lots
+        uint32_t incoming_session_id
+        uint32_t incoming_account_id
+        uint32_t incoming_report_seq
+        uint8_t incoming_side
+        uint8_t resting_hidden
+        uint16_t event_flags
 
     ctypedef struct InstrumentDefined:
         uint16_t block_length
@@ -1132,7 +1318,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint8_t close_reason
         uint8_t cancel_on_disconnect
         uint8_t reset_client_seq
-        uint8_t pad2[4]
+        uint8_t stp_scope
+        uint8_t pad2[3]
         uint8_t pad3[24]
 
     ctypedef struct CommandRejected:

@@ -23,6 +23,7 @@ from tradsys.wire.enums import (
     RiskScope,
     Side,
     StpMode,
+    StpScope,
     Template,
     TimeInForce,
 )
@@ -71,9 +72,10 @@ def new_order(
     stp_mode: StpMode = StpMode.PARTICIPANT_DEFAULT,
     order_flags: OrderFlags = OrderFlags(0),  # noqa: B008 - an immutable flag
     account_id: int = 0,
+    expire_ts_ns: int = 0,
     **sequencing: int,
 ) -> np.ndarray:
-    """Enter an order; ``price_ticks`` stays 0 on a market order."""
+    """Enter an order; ``price_ticks`` stays 0 on a market order, ``expire_ts_ns`` [ns, UTC] belongs to GTD."""
     return record(
         Template.NEW_ORDER,
         instrument_id=instrument_id,
@@ -86,7 +88,34 @@ def new_order(
         stp_mode=stp_mode,
         order_flags=order_flags,
         account_id=account_id,
+        expire_ts_ns=expire_ts_ns,
         **sequencing,
+    )
+
+
+def new_complex_order(
+    *,
+    instrument_id: int,
+    side: Side,
+    client_ref: int,
+    qty_lots: int = 0,
+    order_type: OrderType = OrderType.LIMIT,
+    time_in_force: TimeInForce = TimeInForce.DAY,
+    **fields: int,
+) -> np.ndarray:
+    """Enter an order with terms: the other fields of NEW_COMPLEX_ORDER by their names (rule book, section 9).
+
+    ``qty_lots`` stays 0 on a market order by notional.
+    """
+    return record(
+        Template.NEW_COMPLEX_ORDER,
+        instrument_id=instrument_id,
+        side=side,
+        client_ref=client_ref,
+        qty_lots=qty_lots,
+        order_type=order_type,
+        time_in_force=time_in_force,
+        **fields,
     )
 
 
@@ -316,15 +345,17 @@ def define_participant(
     *,
     permissions: Permission = Permission.TRADE,
     stp_mode: StpMode = StpMode.CANCEL_NEWEST,
+    stp_scope: StpScope = StpScope.PARTICIPANT,
     enabled: bool = True,
     **sequencing: int,
 ) -> np.ndarray:
-    """Define a participant, or change its permissions."""
+    """Define a participant, or change its permissions and whose orders self-trade prevention takes for its own."""
     return record(
         Template.DEFINE_PARTICIPANT,
         participant_id=participant_id,
         permissions=permissions,
         stp_mode=stp_mode,
+        stp_scope=stp_scope,
         enabled=enabled,
         **sequencing,
     )
@@ -434,6 +465,11 @@ def set_allocation_share(
 def expire_day_orders(instrument_id: int = 0, **sequencing: int) -> np.ndarray:
     """Cancel the DAY orders of one instrument, or of all (0)."""
     return record(Template.EXPIRE_DAY_ORDERS, instrument_id=instrument_id, **sequencing)
+
+
+def expire_orders(instrument_id: int = 0, **sequencing: int) -> np.ndarray:
+    """Cancel the GTD orders that have expired by the command's time, of one instrument or of all (0)."""
+    return record(Template.EXPIRE_ORDERS, instrument_id=instrument_id, **sequencing)
 
 
 def checkpoint(client_ref: int = 0, **sequencing: int) -> np.ndarray:

@@ -12,6 +12,7 @@ class Template(IntEnum):
     REPLACE_ORDER = 4
     MASS_CANCEL = 5
     REFUSE_COMMAND = 6
+    NEW_COMPLEX_ORDER = 7
     OPEN_SESSION = 10
     CLOSE_SESSION = 11
     DEFINE_INSTRUMENT = 20
@@ -34,6 +35,7 @@ class Template(IntEnum):
     SET_RESTRICTION = 43
     START_RISK_DAY = 44
     SET_PRICE_BANDS = 45
+    EXPIRE_ORDERS = 57
     ORDER_ACCEPTED = 64
     ORDER_REJECTED = 65
     ORDER_EXECUTED = 66
@@ -42,6 +44,9 @@ class Template(IntEnum):
     ORDER_REPLACED = 69
     ORDER_RESTED = 70
     MASS_CANCELED = 71
+    ORDER_TERMS_SET = 75
+    ORDER_REFILLED = 76
+    ORDER_TRANSFERRED = 77
     INSTRUMENT_DEFINED = 80
     COMMAND_DONE = 81
     COMMAND_REJECTED = 82
@@ -93,6 +98,10 @@ class OrderType(IntEnum):
 
     LIMIT = 1
     MARKET = 2
+    #: matches at the best price only, then a limit order of that price
+    MARKET_TO_LIMIT = 3
+    #: follows a price of the book; never shown
+    PEGGED = 10
 
 
 class TimeInForce(IntEnum):
@@ -106,6 +115,8 @@ class TimeInForce(IntEnum):
     IOC = 3
     #: matches whole at once or not at all
     FOK = 4
+    #: rests until EXPIRE_ORDERS at or after its expire_ts_ns
+    GTD = 5
     #: for the opening auction; what it leaves is cancelled
     AT_OPEN = 6
     #: for the closing auction; what it leaves is cancelled
@@ -125,6 +136,12 @@ class StpMode(IntEnum):
     CANCEL_NEWEST = 2
     CANCEL_OLDEST = 3
     CANCEL_BOTH = 4
+    #: both lose the smaller quantity; what is left of the incoming order is cancelled
+    DECREMENT_AND_CANCEL = 5
+    #: both lose the smaller quantity; the incoming order goes on
+    DECREMENT = 6
+    #: across participants of a trade group a transfer; within a participant as DECREMENT
+    TRANSFER = 7
 
 
 class OrderFlags(IntFlag):
@@ -134,6 +151,12 @@ class OrderFlags(IntFlag):
     POST_ONLY = 1
     #: opts out of cancel-on-disconnect
     KEEP_ON_DISCONNECT = 2
+    #: not shown; stands behind the shown orders of its price
+    HIDDEN = 4
+    #: matches whole at once or is cancelled
+    ALL_OR_NONE = 8
+    #: set by the venue: the order has terms, OrderTermsSet follows its OrderAccepted
+    COMPLEX = 128
 
 
 class EventFlags(IntFlag):
@@ -145,6 +168,8 @@ class EventFlags(IntFlag):
     PRIORITY_KEPT = 2
     #: not asked for by the order's owner
     UNSOLICITED = 4
+    #: of an AUCTION match: the buyer was not shown
+    INCOMING_HIDDEN = 8
     #: a match of an uncross: both orders rested, the price is the auction's
     AUCTION = 256
 
@@ -174,6 +199,61 @@ class InstrumentState(IntEnum):
     CANCEL_ONLY = 10
     #: limit orders that match nothing on entry
     POST_ONLY = 11
+
+
+class TriggerSource(IntEnum):
+    """Which price sets an order off."""
+
+    #: the last trade
+    LAST = 1
+    #: the other side's best price
+    BID_ASK = 2
+    #: the mark price the venue is told
+    MARK = 3
+
+
+class TrailUnit(IntEnum):
+    """Trail unit."""
+
+    TICKS = 1
+    BASIS_POINTS = 2
+
+
+class PegType(IntEnum):
+    """What a pegged order's price follows."""
+
+    #: the best shown price of its own side
+    PRIMARY = 1
+    #: the best shown price of the other side
+    MARKET = 2
+    #: the middle of both
+    MIDPOINT = 3
+
+
+class PostOnlyMode(IntEnum):
+    """What becomes of a POST_ONLY order that would match."""
+
+    REJECT = 0
+    #: its price becomes one increment behind the other side's best
+    SLIDE = 1
+    #: its price becomes post_only_ticks behind the other side's best
+    PASSIVE_TICKS = 2
+
+
+class GroupRole(IntEnum):
+    """Part of an order in its group."""
+
+    NONE = 0
+    OCO_LEG = 1
+    PARENT = 2
+    CHILD = 3
+
+
+class StpScope(IntEnum):
+    """Whose orders are a participant's own for self-trade prevention."""
+
+    PARTICIPANT = 0
+    TRADE_GROUP = 1
 
 
 class AssetClass(IntEnum):
@@ -232,6 +312,10 @@ class CancelReason(IntEnum):
     MASS_CANCEL = 6
     DISCONNECT = 7
     EXPIRED = 8
+    #: less than min_qty_lots, or not all of an all-or-none order, could match
+    MIN_QTY_UNREACHED = 13
+    #: one order causes more events than a command may
+    TOO_MANY_MATCHES = 14
     #: what an uncross left of an order that was for it alone
     AUCTION_REMAINDER = 17
     #: a GTX order when a call began
@@ -301,6 +385,16 @@ class RejectReason(IntEnum):
     ALREADY_DEFINED = 33
     #: a range or snapshot that is no longer held
     NOT_AVAILABLE = 34
+    #: a term that cannot hold, or that this kind of order does not have
+    BAD_TERMS = 35
+    #: expire_ts_ns is not after the command's time
+    EXPIRED_ON_ENTRY = 36
+    #: the book has no price to peg to
+    NO_PEG_PRICE = 37
+    #: the amount pays for less than the smallest quantity
+    AMOUNT_TOO_SMALL = 38
+    #: this kind of order needs an instrument that is matched in order of arrival
+    NOT_WITH_ALLOCATION = 39
     #: an order type, time in force or flag the instrument's state does not take
     WRONG_PHASE = 45
     #: in TRADE_AT_CLOSE another price than the closing price
@@ -362,6 +456,8 @@ class ReportType(IntEnum):
     MASS_CANCELED = 7
     #: an operator command was carried out
     COMMAND_DONE = 8
+    #: matched inside a trade group: a transfer instead of a trade
+    TRANSFERRED = 9
 
 
 class Liquidity(IntEnum):

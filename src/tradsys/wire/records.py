@@ -121,6 +121,42 @@ REFUSE_COMMAND = _record(
     ("orig_client_ref", "<u8", 64),
     ("order_id", "<u8", 72),
 )
+#: Enter an order with terms: NewOrder and what special kinds of orders need
+NEW_COMPLEX_ORDER = _record(
+    168,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("price_ticks", "<i8", 40),
+    ("qty_lots", "<i8", 48),
+    ("instrument_id", "<u4", 56),
+    ("account_id", "<u4", 60),
+    ("side", "<u1", 64),
+    ("order_type", "<u1", 65),
+    ("time_in_force", "<u1", 66),
+    ("stp_mode", "<u1", 67),
+    ("order_flags", "<u2", 68),
+    ("pad", ("<u1", (2,)), 70),
+    ("expire_ts_ns", "<i8", 72),
+    ("trigger_price_ticks", "<i8", 80),
+    ("trail_offset", "<i8", 88),
+    ("display_lots", "<i8", 96),
+    ("display_spread_lots", "<i8", 104),
+    ("min_qty_lots", "<i8", 112),
+    ("peg_offset_ticks", "<i8", 120),
+    ("protection_ticks", "<i8", 128),
+    ("amount_ticks_lots", "<i8", 136),
+    ("group_id", "<u8", 144),
+    ("post_only_ticks", "<i8", 152),
+    ("trigger_source", "<u1", 160),
+    ("trail_unit", "<u1", 161),
+    ("peg_type", "<u1", 162),
+    ("post_only_mode", "<u1", 163),
+    ("group_role", "<u1", 164),
+    ("pad2", ("<u1", (3,)), 165),
+)
 #: A client logged on
 OPEN_SESSION = _record(
     48,
@@ -193,8 +229,10 @@ DEFINE_PARTICIPANT = _record(
     ("permissions", "<u4", 44),
     ("stp_mode", "<u1", 48),
     ("enabled", "<u1", 49),
-    ("pad", ("<u1", (6,)), 50),
-    ("pad2", ("<u1", (8,)), 56),
+    ("stp_scope", "<u1", 50),
+    ("pad", "<u1", 51),
+    ("pad2", ("<u1", (4,)), 52),
+    ("pad3", ("<u1", (8,)), 56),
 )
 #: Define a session of a participant
 DEFINE_SESSION = _record(
@@ -441,6 +479,17 @@ SET_PRICE_BANDS = _record(
     ("band_high_ticks", "<i8", 64),
     ("collar_ticks", "<i8", 72),
 )
+#: Timer: cancel the GTD orders whose time has come, of one instrument or of all
+EXPIRE_ORDERS = _record(
+    48,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("instrument_id", "<u4", 40),
+    ("pad", ("<u1", (4,)), 44),
+)
 ORDER_ACCEPTED = _record(
     128,
     ("seq", "<u8", 8),
@@ -463,7 +512,8 @@ ORDER_ACCEPTED = _record(
     ("stp_mode", "<u1", 99),
     ("order_flags", "<u2", 100),
     ("event_flags", "<u2", 102),
-    ("pad", ("<u1", (24,)), 104),
+    ("expire_ts_ns", "<i8", 104),
+    ("pad", ("<u1", (16,)), 112),
 )
 #: An order command was refused; nothing changed but the session's counters
 ORDER_REJECTED = _record(
@@ -511,7 +561,7 @@ ORDER_EXECUTED = _record(
     ("incoming_account_id", "<u4", 116),
     ("incoming_report_seq", "<u4", 120),
     ("incoming_side", "<u1", 124),
-    ("pad", "<u1", 125),
+    ("resting_hidden", "<u1", 125),
     ("event_flags", "<u2", 126),
 )
 ORDER_CANCELED = _record(
@@ -558,7 +608,7 @@ ORDER_REDUCED = _record(
     ("side", "<u1", 96),
     ("order_type", "<u1", 97),
     ("time_in_force", "<u1", 98),
-    ("pad", "<u1", 99),
+    ("cancel_reason", "<u1", 99),
     ("order_flags", "<u2", 100),
     ("event_flags", "<u2", 102),
     ("request_client_ref", "<u8", 104),
@@ -613,7 +663,8 @@ ORDER_RESTED = _record(
     ("pad", "<u1", 99),
     ("order_flags", "<u2", 100),
     ("event_flags", "<u2", 102),
-    ("pad2", ("<u1", (24,)), 104),
+    ("shown_lots", "<i8", 104),
+    ("pad2", ("<u1", (16,)), 112),
 )
 #: Summary after the cancels of MASS_CANCEL, CLOSE_SESSION or EXPIRE_DAY_ORDERS
 MASS_CANCELED = _record(
@@ -634,6 +685,81 @@ MASS_CANCELED = _record(
     ("side", "<u1", 97),
     ("pad3", ("<u1", (6,)), 98),
     ("pad4", ("<u1", (24,)), 104),
+)
+#: The terms of the order just accepted, as entered; not reported
+ORDER_TERMS_SET = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("order_id", "<u8", 32),
+    ("trigger_price_ticks", "<i8", 40),
+    ("trail_offset", "<i8", 48),
+    ("display_lots", "<i8", 56),
+    ("display_spread_lots", "<i8", 64),
+    ("min_qty_lots", "<i8", 72),
+    ("peg_offset_ticks", "<i8", 80),
+    ("protection_ticks", "<i8", 88),
+    ("amount_ticks_lots", "<i8", 96),
+    ("group_id", "<u8", 104),
+    ("post_only_ticks", "<i8", 112),
+    ("trigger_source", "<u1", 120),
+    ("trail_unit", "<u1", 121),
+    ("peg_type", "<u1", 122),
+    ("post_only_mode", "<u1", 123),
+    ("group_role", "<u1", 124),
+    ("pad", ("<u1", (3,)), 125),
+)
+#: An iceberg shows its next part at the back of its level; not reported
+ORDER_REFILLED = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("order_id", "<u8", 32),
+    ("client_ref", "<u8", 40),
+    ("price_ticks", "<i8", 48),
+    ("qty_lots", "<i8", 56),
+    ("leaves_lots", "<i8", 64),
+    ("instrument_id", "<u4", 72),
+    ("session_id", "<u4", 76),
+    ("account_id", "<u4", 80),
+    ("report_seq", "<u4", 84),
+    ("participant_id", "<u4", 88),
+    ("client_seq", "<u4", 92),
+    ("side", "<u1", 96),
+    ("order_type", "<u1", 97),
+    ("time_in_force", "<u1", 98),
+    ("pad", "<u1", 99),
+    ("order_flags", "<u2", 100),
+    ("event_flags", "<u2", 102),
+    ("shown_lots", "<i8", 104),
+    ("pad2", ("<u1", (16,)), 112),
+)
+#: STP mode TRANSFER: lots that pass inside a trade group at the resting price; not a trade
+ORDER_TRANSFERRED = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("resting_order_id", "<u8", 32),
+    ("resting_client_ref", "<u8", 40),
+    ("price_ticks", "<i8", 48),
+    ("qty_lots", "<i8", 56),
+    ("resting_leaves_lots", "<i8", 64),
+    ("instrument_id", "<u4", 72),
+    ("resting_session_id", "<u4", 76),
+    ("resting_account_id", "<u4", 80),
+    ("resting_report_seq", "<u4", 84),
+    ("incoming_order_id", "<u8", 88),
+    ("incoming_client_ref", "<u8", 96),
+    ("incoming_leaves_lots", "<i8", 104),
+    ("incoming_session_id", "<u4", 112),
+    ("incoming_account_id", "<u4", 116),
+    ("incoming_report_seq", "<u4", 120),
+    ("incoming_side", "<u1", 124),
+    ("resting_hidden", "<u1", 125),
+    ("event_flags", "<u2", 126),
 )
 INSTRUMENT_DEFINED = _record(
     128,
@@ -682,7 +808,8 @@ COMMAND_DONE = _record(
     ("close_reason", "<u1", 97),
     ("cancel_on_disconnect", "<u1", 98),
     ("reset_client_seq", "<u1", 99),
-    ("pad2", ("<u1", (4,)), 100),
+    ("stp_scope", "<u1", 100),
+    ("pad2", ("<u1", (3,)), 101),
     ("pad3", ("<u1", (24,)), 104),
 )
 #: An operator or session command was refused
@@ -1200,6 +1327,7 @@ DTYPES: dict[int, np.dtype] = {
     Template.REPLACE_ORDER: REPLACE_ORDER,
     Template.MASS_CANCEL: MASS_CANCEL,
     Template.REFUSE_COMMAND: REFUSE_COMMAND,
+    Template.NEW_COMPLEX_ORDER: NEW_COMPLEX_ORDER,
     Template.OPEN_SESSION: OPEN_SESSION,
     Template.CLOSE_SESSION: CLOSE_SESSION,
     Template.DEFINE_INSTRUMENT: DEFINE_INSTRUMENT,
@@ -1222,6 +1350,7 @@ DTYPES: dict[int, np.dtype] = {
     Template.SET_RESTRICTION: SET_RESTRICTION,
     Template.START_RISK_DAY: START_RISK_DAY,
     Template.SET_PRICE_BANDS: SET_PRICE_BANDS,
+    Template.EXPIRE_ORDERS: EXPIRE_ORDERS,
     Template.ORDER_ACCEPTED: ORDER_ACCEPTED,
     Template.ORDER_REJECTED: ORDER_REJECTED,
     Template.ORDER_EXECUTED: ORDER_EXECUTED,
@@ -1230,6 +1359,9 @@ DTYPES: dict[int, np.dtype] = {
     Template.ORDER_REPLACED: ORDER_REPLACED,
     Template.ORDER_RESTED: ORDER_RESTED,
     Template.MASS_CANCELED: MASS_CANCELED,
+    Template.ORDER_TERMS_SET: ORDER_TERMS_SET,
+    Template.ORDER_REFILLED: ORDER_REFILLED,
+    Template.ORDER_TRANSFERRED: ORDER_TRANSFERRED,
     Template.INSTRUMENT_DEFINED: INSTRUMENT_DEFINED,
     Template.COMMAND_DONE: COMMAND_DONE,
     Template.COMMAND_REJECTED: COMMAND_REJECTED,
@@ -1288,6 +1420,18 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
         "refused_template": enums.Template,
         "reject_reason": enums.RejectReason,
     },
+    Template.NEW_COMPLEX_ORDER: {
+        "side": enums.Side,
+        "order_type": enums.OrderType,
+        "time_in_force": enums.TimeInForce,
+        "stp_mode": enums.StpMode,
+        "order_flags": enums.OrderFlags,
+        "trigger_source": enums.TriggerSource,
+        "trail_unit": enums.TrailUnit,
+        "peg_type": enums.PegType,
+        "post_only_mode": enums.PostOnlyMode,
+        "group_role": enums.GroupRole,
+    },
     Template.CLOSE_SESSION: {
         "close_reason": enums.CloseReason,
     },
@@ -1300,6 +1444,7 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
     Template.DEFINE_PARTICIPANT: {
         "permissions": enums.Permission,
         "stp_mode": enums.StpMode,
+        "stp_scope": enums.StpScope,
     },
     Template.SET_ALLOCATION: {
         "rounding": enums.AllocationRounding,
@@ -1348,6 +1493,7 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
         "side": enums.Side,
         "order_type": enums.OrderType,
         "time_in_force": enums.TimeInForce,
+        "cancel_reason": enums.CancelReason,
         "order_flags": enums.OrderFlags,
         "event_flags": enums.EventFlags,
     },
@@ -1370,6 +1516,24 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
         "cancel_reason": enums.CancelReason,
         "side": enums.Side,
     },
+    Template.ORDER_TERMS_SET: {
+        "trigger_source": enums.TriggerSource,
+        "trail_unit": enums.TrailUnit,
+        "peg_type": enums.PegType,
+        "post_only_mode": enums.PostOnlyMode,
+        "group_role": enums.GroupRole,
+    },
+    Template.ORDER_REFILLED: {
+        "side": enums.Side,
+        "order_type": enums.OrderType,
+        "time_in_force": enums.TimeInForce,
+        "order_flags": enums.OrderFlags,
+        "event_flags": enums.EventFlags,
+    },
+    Template.ORDER_TRANSFERRED: {
+        "incoming_side": enums.Side,
+        "event_flags": enums.EventFlags,
+    },
     Template.INSTRUMENT_DEFINED: {
         "asset_class": enums.AssetClass,
         "state": enums.InstrumentState,
@@ -1381,6 +1545,7 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
         "state_before": enums.InstrumentState,
         "stp_mode": enums.StpMode,
         "close_reason": enums.CloseReason,
+        "stp_scope": enums.StpScope,
     },
     Template.COMMAND_REJECTED: {
         "refused_template": enums.Template,
