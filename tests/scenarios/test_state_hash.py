@@ -9,7 +9,7 @@ import pytest
 from tradsys.core import Engine
 from tradsys.sim import commands
 from tradsys.sim.reference_engine import ReferenceEngine
-from tradsys.wire.enums import Permission, Side, StpMode, Template
+from tradsys.wire.enums import Permission, Side, StpMode, StpScope, Template
 
 MASK = (1 << 64) - 1
 
@@ -107,6 +107,46 @@ IN_A_CALL = [
     *WORDS[-18:],
     *[5 << 24 | 2, 54, 0, 2, 2, 3, 0, 2 << 24 | 1 << 16 | 1 << 8 | 2, 0],
 ]
+SPECIAL = [
+    commands.define_participant(7, stp_mode=StpMode.NONE, stp_scope=StpScope.TRADE_GROUP),
+    commands.define_session(3, 7),
+    commands.define_instrument(2, symbol=b"ABCDEFGHIJ", currency=b"EUR"),
+    commands.set_state(2),
+    commands.new_order(3, 50, Side.BUY, 4, 5, instrument_id=2, time_in_force=5, expire_ts_ns=77),
+    commands.record(
+        Template.NEW_COMPLEX_ORDER,
+        session_id=3,
+        client_ref=51,
+        side=Side.BUY,
+        qty_lots=9,
+        price_ticks=6,
+        instrument_id=2,
+        order_type=1,
+        time_in_force=5,
+        expire_ts_ns=78,
+        order_flags=1,
+        display_lots=4,
+        post_only_mode=2,
+        post_only_ticks=3,
+    ),
+]
+
+# 6 commands; events: 4 for the set-up, accepted, accepted + terms + rested.
+SPECIAL_WORDS = [
+    *[6, 8, 2, 2],
+    *[7, 1, StpMode.NONE, 1],
+    *[3, 7, 1, 0, 0, 0, 2],
+    *[2, 2, 1, -2, 0],
+    *text_words(b"ABCDEFGHIJ", 16),
+    *text_words(b"EUR", 8),
+    *[1, 1, 1, -(10**9), 10**9, 1, 1, 10**9],
+    *[2 << 24 | 1, 51, 6, 9, 9, 3, 0, 1 << 24 | 5 << 16 | 1 << 8 | 1, 1 | 1 << 7],
+    *[1 << 24 | 0, 50, 5, 4, 4, 3, 0, 1 << 24 | 5 << 16 | 1 << 8 | 1, 0],
+    *[7, 1],  # scope of self-trade prevention
+    *[1 << 24 | 0, 77],  # expiry times and terms by slot
+    *[2 << 24 | 1, 78],
+    *[2 << 24 | 1, 0, 0, 4, 0, 0, 0, 0, 0, 0, 3, 2 << 24, 4, 1],
+]
 
 
 @pytest.mark.parametrize("make_engine", [ReferenceEngine, Engine])
@@ -114,3 +154,11 @@ def test_words_of_an_instrument_in_a_call_rule_8_6(make_engine):
     engine = make_engine(orders_max=8, instruments_max=4, participants_max=8, sessions_max=4, accounts_max=8)
     engine.submit(np.frombuffer(b"".join([*SETUP, *PHASES]), dtype=np.uint8))
     assert engine.state_hash() == hash_of(IN_A_CALL)
+
+
+@pytest.mark.parametrize("make_engine", [ReferenceEngine, Engine])
+def test_hash_of_orders_with_terms(make_engine):
+    """Rule 8.4."""
+    engine = make_engine()
+    engine.submit(np.frombuffer(b"".join(SPECIAL), dtype=np.uint8))
+    assert engine.state_hash() == hash_of(SPECIAL_WORDS)

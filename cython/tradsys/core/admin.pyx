@@ -9,14 +9,13 @@ from tradsys.core.events cimport (
     Command, event_begin, number_command, unsolicited, write_rejected)
 from tradsys.core.inspect cimport hash_state
 from tradsys.core.ladder cimport ladder_init
-from tradsys.core.order cimport Order
+from tradsys.core.order cimport Order, slot_of
 from tradsys.core.phases cimport (
     auction_init, auction_timer, publish_nav, set_auction_rules, set_instrument_state, start_call)
 from tradsys.core.resting cimport cancel_resting, side_of_order
 from tradsys.core.state cimport (
-    GATE_DEFINED, GATE_PARTICIPANT, GATE_RISK, GATE_SESSION, GATE_TRADE, SPECIAL_RISK,
-    Account, Instrument, Participant, Session, events_left,
-    explicit_entitlement, next_report_seq)
+    SPECIAL_RISK, Account, Instrument, Participant, Session, derive_session, events_left, explicit_entitlement,
+    next_report_seq)
 from tradsys.core.validation cimport (
     all_zero, enabled_sender_reason, instrument_defined, known_sender_reason)
 from tradsys.wire.records cimport (
@@ -25,16 +24,16 @@ from tradsys.wire.records cimport (
     INSTRUMENT_STATE_CLOSED, ORDER_FLAGS_KEEP_ON_DISCONNECT, PERMISSION_OPERATE,
     PERMISSION_TRADE, REJECT_REASON_ALREADY_DEFINED, REJECT_REASON_BAD_DEFINITION, REJECT_REASON_BAD_FLAGS,
     REJECT_REASON_BAD_SIDE, REJECT_REASON_NONE, REJECT_REASON_NOT_ALLOWED, REJECT_REASON_NOT_LOGGED_ON,
-    REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_SESSION, RISK_SCOPE_ASSET_CLASS, RISK_SCOPE_VENUE,
-    SIDE_SELL, STP_MODE_CANCEL_BOTH, STP_MODE_NONE, TEMPLATE_AUCTION_TIMER, TEMPLATE_CHECKPOINT,
-    TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_CLOSE_SESSION, TEMPLATE_DEFINE_ACCOUNT, TEMPLATE_DEFINE_INSTRUMENT,
-    TEMPLATE_DEFINE_PARTICIPANT, TEMPLATE_DEFINE_SESSION, TEMPLATE_EXPIRE_DAY_ORDERS, TEMPLATE_INSTRUMENT_DEFINED,
+    REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_SESSION, RISK_SCOPE_ASSET_CLASS, SIDE_SELL, STP_MODE_NONE,
+    STP_MODE_TRANSFER, STP_SCOPE_TRADE_GROUP, TEMPLATE_AUCTION_TIMER, TEMPLATE_CHECKPOINT, TEMPLATE_CHECKPOINT_TAKEN,
+    TEMPLATE_CLOSE_SESSION, TEMPLATE_DEFINE_ACCOUNT, TEMPLATE_DEFINE_INSTRUMENT, TEMPLATE_DEFINE_PARTICIPANT,
+    TEMPLATE_DEFINE_SESSION, TEMPLATE_EXPIRE_DAY_ORDERS, TEMPLATE_EXPIRE_ORDERS, TEMPLATE_INSTRUMENT_DEFINED,
     TEMPLATE_MASS_CANCEL, TEMPLATE_MASS_CANCELED, TEMPLATE_OPEN_SESSION, TEMPLATE_PUBLISH_NAV, TEMPLATE_REFUSE_COMMAND,
     TEMPLATE_SET_ALLOCATION, TEMPLATE_SET_ALLOCATION_SHARE, TEMPLATE_SET_AUCTION_RULES, TEMPLATE_SET_ENTITLEMENT,
-    TEMPLATE_SET_INSTRUMENT_STATE, TEMPLATE_START_CALL, TIME_IN_FORCE_DAY, AuctionTimer, Checkpoint, CheckpointTaken,
-    CloseSession, CommandDone, DefineAccount, DefineInstrument, DefineParticipant, DefineSession, ExpireDayOrders,
-    InstrumentDefined, MassCancel, MassCanceled, MessageHeader, OpenSession, PublishNav, RefuseCommand, SetAllocation,
-    SetAllocationShare, SetAuctionRules, SetEntitlement, SetInstrumentState, StartCall)
+    TEMPLATE_SET_INSTRUMENT_STATE, TEMPLATE_START_CALL, TIME_IN_FORCE_DAY, TIME_IN_FORCE_GTD, AuctionTimer, Checkpoint,
+    CheckpointTaken, CloseSession, CommandDone, DefineAccount, DefineInstrument, DefineParticipant, DefineSession,
+    ExpireDayOrders, ExpireOrders, InstrumentDefined, MassCancel, MassCanceled, MessageHeader, OpenSession, PublishNav,
+    RefuseCommand, SetAllocation, SetAllocationShare, SetAuctionRules, SetEntitlement, SetInstrumentState, StartCall)
 
 cdef extern from * nogil:
     """
@@ -78,6 +77,8 @@ cdef int decide_admin(State* s, const uint8_t* record) except -1 nogil:
         return set_entitlement(s, <const SetEntitlement*> record)
     if template_id == TEMPLATE_EXPIRE_DAY_ORDERS:
         return expire_day_orders(s, <const ExpireDayOrders*> record)
+    if template_id == TEMPLATE_EXPIRE_ORDERS:
+        return expire_orders(s, <const ExpireOrders*> record)
     if template_id == TEMPLATE_SET_ALLOCATION:
         return set_allocation(s, <const SetAllocation*> record)
     if template_id == TEMPLATE_SET_ALLOCATION_SHARE:
@@ -115,6 +116,9 @@ cdef bint fits(const State* s, const OrderFilter* wanted, const Order* order) no
     if wanted.side and side_of_order(order) != wanted.side:
         return False
     if wanted.time_in_force and (order.traits >> 16 & 0xFF) != wanted.time_in_force:
+        return False
+    if (wanted.time_in_force == TIME_IN_FORCE_GTD
+            and s.terms[slot_of(order.order_id)].expire_ts_ns > wanted.expired_ts_ns):
         return False
     return not order.order_flags & wanted.but_flags
 
@@ -237,6 +241,16 @@ cdef uint8_t mass_cancel_reason(const State* s, const MassCancel* c) noexcept no
 
 cdef int expire_day_orders(State* s, const ExpireDayOrders* c) except -1 nogil:
     """Rule 6.4."""
+    return expire(s, c, TEMPLATE_EXPIRE_DAY_ORDERS, TIME_IN_FORCE_DAY)
+
+
+cdef int expire_orders(State* s, const ExpireOrders* c) except -1 nogil:
+    """Rule 9.19; the command has the layout of EXPIRE_DAY_ORDERS."""
+    return expire(s, <const ExpireDayOrders*> c, TEMPLATE_EXPIRE_ORDERS, TIME_IN_FORCE_GTD)
+
+
+cdef int expire(State* s, const ExpireDayOrders* c, uint16_t template_id, uint32_t time_in_force) except -1 nogil:
+    """Cancel the orders of a time in force that have expired."""
     cdef const Command* command = <const Command*> c
     cdef uint8_t reason = enabled_sender_reason(s, c.session_id)
     cdef OrderFilter wanted
@@ -246,10 +260,11 @@ cdef int expire_day_orders(State* s, const ExpireDayOrders* c) except -1 nogil:
     if reason == 0:
         reason = operator_reason(s, c.session_id, all_zero(c.pad, sizeof(c.pad)))
     if reason:
-        return refuse(s, command, TEMPLATE_EXPIRE_DAY_ORDERS, reason, c.instrument_id, c.client_ref)
+        return refuse(s, command, template_id, reason, c.instrument_id, c.client_ref)
     memset(&wanted, 0, sizeof(OrderFilter))
     wanted.instrument_id = c.instrument_id
-    wanted.time_in_force = TIME_IN_FORCE_DAY
+    wanted.time_in_force = time_in_force
+    wanted.expired_ts_ns = c.ts_ns
     if not room_to_cancel(s, &wanted):
         return 0
     number_command(s, command)
@@ -465,10 +480,12 @@ cdef int define_participant(State* s, const DefineParticipant* c) except -1 nogi
     cdef uint32_t i
     cdef uint8_t reason = enabled_sender_reason(s, c.session_id)
     if reason == 0:
-        reason = operator_reason(s, c.session_id, all_zero(c.pad, sizeof(c.pad)) and all_zero(c.pad2, sizeof(c.pad2)))
+        reason = operator_reason(s, c.session_id, c.pad == 0 and all_zero(c.pad2, sizeof(c.pad2))
+                                 and all_zero(c.pad3, sizeof(c.pad3)))
     if reason == 0 and (c.participant_id < 1 or c.participant_id >= s.participants_max
                         or c.permissions & ~(<uint32_t> KNOWN_PERMISSIONS) or c.enabled > 1
-                        or c.stp_mode < STP_MODE_NONE or c.stp_mode > STP_MODE_CANCEL_BOTH):
+                        or c.stp_mode < STP_MODE_NONE or c.stp_mode > STP_MODE_TRANSFER
+                        or c.stp_scope > STP_SCOPE_TRADE_GROUP):
         reason = REJECT_REASON_BAD_DEFINITION
     if reason:
         return refuse(s, command, TEMPLATE_DEFINE_PARTICIPANT, reason, 0, c.client_ref)
@@ -477,6 +494,7 @@ cdef int define_participant(State* s, const DefineParticipant* c) except -1 nogi
     participant.defined = 1
     participant.permissions = c.permissions
     participant.stp_mode = c.stp_mode
+    participant.stp_scope = c.stp_scope
     participant.enabled = c.enabled
     for i in range(1, s.sessions_max):
         if s.sessions[i].participant_id == c.participant_id:
@@ -485,23 +503,9 @@ cdef int define_participant(State* s, const DefineParticipant* c) except -1 nogi
     done.participant_id = c.participant_id
     done.permissions = c.permissions
     done.stp_mode = c.stp_mode
+    done.stp_scope = c.stp_scope
     done.enabled = c.enabled
     return 1
-
-
-cdef void derive_session(State* s, Session* session) noexcept nogil:
-    """Bring what a session repeats of its participant up to date."""
-    cdef const Participant* participant = &s.participants[session.participant_id]
-    session.stp_mode = participant.stp_mode
-    session.gate = GATE_DEFINED
-    if session.enabled:
-        session.gate |= GATE_SESSION
-    if participant.enabled:
-        session.gate |= GATE_PARTICIPANT
-    if participant.permissions & PERMISSION_TRADE and participant.explicit_count == 0:
-        session.gate |= GATE_TRADE
-    if s.risk.watch[session.participant_id] or s.risk.holders[<int> RISK_SCOPE_VENUE][0].is_killed:
-        session.gate |= GATE_RISK
 
 
 cdef int define_session(State* s, const DefineSession* c) except -1 nogil:

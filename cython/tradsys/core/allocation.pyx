@@ -9,7 +9,8 @@ from tradsys.core.hash cimport mix
 from tradsys.core.ladder cimport ladder_next_level, level_key
 from tradsys.core.order cimport SLOT_NONE
 from tradsys.core.resting cimport cancel_resting, side_of_order, unrest_order
-from tradsys.core.state cimport SHARES_MAX, SPECIAL_ALLOCATION, Instrument, events_left, give_slot, instrument_is_fifo
+from tradsys.core.state cimport (
+    SHARES_MAX, SPECIAL_ALLOCATION, SPECIAL_ORDERS, Instrument, events_left, give_slot, instrument_is_fifo)
 from tradsys.core.validation cimport all_zero, enabled_sender_reason, instrument_defined
 from tradsys.wire.records cimport (
     ALLOCATION_ROUNDING_DOWN, ALLOCATION_ROUNDING_NEAREST, CANCEL_REASON_SELF_TRADE, EVENT_FLAGS_UNSOLICITED,
@@ -205,7 +206,7 @@ cdef int set_allocation(State* s, const SetAllocation* c) except -1 nogil:
         reason = REJECT_REASON_UNKNOWN_INSTRUMENT
     if reason == 0:
         reason = operator_reason(s, c.session_id, all_zero(c.pad, sizeof(c.pad)))
-    if reason == 0 and not allocation_holds(c):
+    if reason == 0 and (not allocation_holds(c) or has_special_orders(s, c.instrument_id)):
         reason = REJECT_REASON_BAD_DEFINITION
     if reason:
         return refuse(s, command, TEMPLATE_SET_ALLOCATION, reason, c.instrument_id, c.client_ref)
@@ -227,6 +228,11 @@ cdef int set_allocation(State* s, const SetAllocation* c) except -1 nogil:
     return 1
 
 
+cdef inline bint has_special_orders(const State* s, uint32_t instrument_id) noexcept nogil:
+    """Whether hidden orders or icebergs rest on the book (9.23)."""
+    return s.instruments[instrument_id].special & SPECIAL_ORDERS != 0
+
+
 cdef bint allocation_holds(const SetAllocation* c) noexcept nogil:
     return (c.fifo_bp <= ALL_BP and c.top <= 1 and c.rounding >= ALLOCATION_ROUNDING_DOWN
             and c.rounding <= ALLOCATION_ROUNDING_NEAREST and c.pro_rata_min_lots >= 1 and c.top_min_lots >= 1
@@ -245,6 +251,8 @@ cdef int set_allocation_share(State* s, const SetAllocationShare* c) except -1 n
         reason = operator_reason(s, c.session_id, all_zero(c.pad, sizeof(c.pad)))
     if reason == 0:
         reason = share_reason(&s.allocations[c.instrument_id], c)
+    if reason == 0 and has_special_orders(s, c.instrument_id):
+        reason = REJECT_REASON_BAD_DEFINITION
     if reason:
         return refuse(s, command, TEMPLATE_SET_ALLOCATION_SHARE, reason, c.instrument_id, c.client_ref)
     if events_left(s) < 2:

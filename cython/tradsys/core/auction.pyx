@@ -14,8 +14,10 @@ from tradsys.core.prefetch cimport prefetch
 from tradsys.core.references cimport refs_home
 from tradsys.core.resting cimport cancel_resting, unrest_order
 from tradsys.core.state cimport Auction, Instrument, give_slot, next_report_seq
+from tradsys.core.terms cimport Terms
 from tradsys.wire.records cimport (
-    CANCEL_REASON_AUCTION_REMAINDER, EVENT_FLAGS_AUCTION, EVENT_FLAGS_UNSOLICITED, ORDER_TYPE_MARKET, SIDE_BUY,
+    CANCEL_REASON_AUCTION_REMAINDER, EVENT_FLAGS_AUCTION, EVENT_FLAGS_INCOMING_HIDDEN, EVENT_FLAGS_UNSOLICITED,
+    ORDER_FLAGS_COMPLEX, ORDER_FLAGS_HIDDEN, ORDER_TYPE_MARKET, SIDE_BUY,
     TEMPLATE_AUCTION_UNCROSSED, TEMPLATE_ORDER_EXECUTED, TIME_IN_FORCE_AT_CLOSE, TIME_IN_FORCE_AT_OPEN,
     TIME_IN_FORCE_GOOD_FOR_AUCTION, AuctionUncrossed, OrderExecuted)
 
@@ -222,6 +224,8 @@ cdef int match_all(State* s, const Command* c, Instrument* instrument, int64_t p
         sell.leaves_lots -= lots
         level_at(&s.levels, bids.best_level).qty_lots -= lots
         level_at(&s.levels, asks.best_level).qty_lots -= lots
+        show_less(s, buy)
+        show_less(s, sell)
         write_auction_match(s, c, sell, buy, price_ticks, lots)
         if sell.leaves_lots == 0:
             unrest_order(s, sell)
@@ -230,6 +234,14 @@ cdef int match_all(State* s, const Command* c, Instrument* instrument, int64_t p
             unrest_order(s, buy)
             give_slot(s, buy, slot_of(buy.order_id))
     return 0
+
+
+cdef inline void show_less(State* s, const Order* order) noexcept nogil:
+    """What an iceberg shows is at most what is left (9.26)."""
+    cdef Terms* terms
+    if order.order_flags & ORDER_FLAGS_COMPLEX:
+        terms = &s.terms[slot_of(order.order_id)]
+        terms.shown_lots = min(terms.shown_lots, order.leaves_lots)     # 0 stays 0: no iceberg
 
 
 cdef int cancel_in_priority(State* s, const Command* c, uint32_t instrument_id, uint32_t times, bint markets,
@@ -288,5 +300,8 @@ cdef inline void write_auction_match(State* s, const Command* c, const Order* se
     e.incoming_session_id = buy.session_id
     e.incoming_account_id = buy.account_id
     e.incoming_report_seq = next_report_seq(s, buy.session_id)
-    (<uint32_t*> &e.incoming_side)[0] = SIDE_BUY
+    e.incoming_side = SIDE_BUY
+    e.resting_hidden = sell.order_flags & ORDER_FLAGS_HIDDEN != 0
     e.event_flags = EVENT_FLAGS_AUCTION
+    if buy.order_flags & ORDER_FLAGS_HIDDEN:
+        e.event_flags |= EVENT_FLAGS_INCOMING_HIDDEN

@@ -7,10 +7,12 @@ from tradsys.core.allocation cimport forget_top_order, match_allocated, reachabl
 from tradsys.core.events cimport (
     Command, number_command, unsolicited, write_accepted, write_canceled, write_executed, write_reduced,
     write_rejected, write_replaced, write_rested)
+from tradsys.core.general cimport (
+    decide_general_order, decide_general_replace, needs_general_path, replace_needs_general_path)
 from tradsys.core.ladder cimport (
     CACHE_PAGES, PAGE_BITS, PAGE_LEVELS, Ladder, Level, Page, ladder_next_level, level_at, level_key)
 from tradsys.core.order cimport ORDERS_LIMIT, SLOT_BITS, SLOT_NONE, Order, slot_of
-from tradsys.core.phase_table cimport is_call, market_key, may_rest
+from tradsys.core.phase_table cimport is_call, market_key, may_rest, posts_only
 from tradsys.core.phases cimport interrupt, key_in_range, note_last_price, room_for_a_call
 from tradsys.core.prefetch cimport chosen, prefetch, prefetch_once
 from tradsys.core.references cimport (
@@ -22,19 +24,21 @@ from tradsys.core.risk_commands cimport decide_risk_command
 from tradsys.core.state cimport (
     GATE_OPEN, SPECIAL_ALLOCATION, SPECIAL_RISK, SPECIAL_RULES, Instrument, Session, events_left, give_slot,
     other_side_of, take_slot)
+from tradsys.core.terms cimport Terms
 from tradsys.core.validation cimport (
     cancel_order_reason, new_order_reason, reduce_order_reason, replace_order_reason)
 from tradsys.wire.records cimport (
     BLOCK_CANCEL_ORDER, CANCEL_REASON_BY_OWNER, CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER,
     CANCEL_REASON_NO_LIQUIDITY, CANCEL_REASON_PRICE_PROTECTION, CANCEL_REASON_PRICE_RANGE, CANCEL_REASON_SELF_TRADE,
     COMMAND_BLOCK_LENGTHS, COMMAND_TEMPLATES, EVENT_FLAGS_PRIORITY_KEPT, EVENT_FLAGS_RESTS, EVENT_FLAGS_UNSOLICITED,
-    INSTRUMENT_STATE_OPEN, INSTRUMENT_STATE_POST_ONLY, ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_FLAGS_POST_ONLY,
-    ORDER_TYPE_MARKET, REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BOOK_FULL, REJECT_REASON_DUPLICATE_CLIENT_REF,
+    INSTRUMENT_STATE_OPEN, ORDER_FLAGS_COMPLEX, ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_TYPE_MARKET,
+    REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BOOK_FULL, REJECT_REASON_DUPLICATE_CLIENT_REF,
     REJECT_REASON_POST_ONLY_WOULD_MATCH, REJECT_REASON_QTY_BELOW_FILLED, REJECT_REASON_UNKNOWN_ORDER, SCHEMA_ID,
     SCHEMA_VERSION, SIZE_CANCEL_ORDER, STP_MODE_CANCEL_BOTH, STP_MODE_CANCEL_NEWEST, STP_MODE_CANCEL_OLDEST,
-    STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_CANCEL_ORDER, TEMPLATE_NEW_ORDER, TEMPLATE_REDUCE_ORDER,
-    TEMPLATE_REPLACE_ORDER, TEMPLATE_SET_PRICE_BANDS, TEMPLATE_SET_RISK_LIMITS, TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTX,
-    TIME_IN_FORCE_IOC, CancelOrder, MessageHeader, NewOrder, ReduceOrder, ReplaceOrder)
+    STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_CANCEL_ORDER, TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER,
+    TEMPLATE_REDUCE_ORDER, TEMPLATE_REPLACE_ORDER, TEMPLATE_SET_PRICE_BANDS, TEMPLATE_SET_RISK_LIMITS,
+    TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTX, TIME_IN_FORCE_IOC, CancelOrder, MessageHeader, NewComplexOrder, NewOrder,
+    ReduceOrder, ReplaceOrder)
 
 cdef extern from * nogil:
     int __builtin_ctz(unsigned int)
@@ -51,7 +55,9 @@ cdef inline int decide_new_order(State* s, const NewOrder* c, uint32_t tag) exce
     cdef bint collects = False
     cdef bint is_plain = is_plain_limit(s, c)
     if __builtin_expect(not is_plain, 0):
-        reason = new_order_reason(s, c)
+        if needs_general_path(s, c):
+            return decide_general_order(s, c, NULL, tag)
+        reason = new_order_reason(s, c, NULL)
         if reason:
             return refuse_new_order(s, c, reason)
         collects = is_call(s.instruments[c.instrument_id].state)
@@ -116,11 +122,6 @@ cdef inline bint is_plain_limit(const State* s, const NewOrder* c) noexcept nogi
         odd |= <uint64_t> (c.qty_lots % instrument.qty_increment_lots)
         odd |= <uint64_t> (c.price_ticks % instrument.price_increment_ticks)
     return odd == 0
-
-
-cdef inline bint posts_only(const Instrument* instrument, uint32_t order_flags) noexcept nogil:
-    """Whether an order or a replace may not match."""
-    return order_flags & ORDER_FLAGS_POST_ONLY or instrument.state == INSTRUMENT_STATE_POST_ONLY
 
 
 cdef inline uint32_t stp_mode_of(const State* s, const NewOrder* c) noexcept nogil:
@@ -334,6 +335,7 @@ cdef int decide_reduce_order(State* s, const ReduceOrder* c) except -1 nogil:
     cdef const Command* command = <const Command*> c
     cdef uint8_t reason = reduce_order_reason(s, c)
     cdef Order* order = NULL
+    cdef Terms* terms
     if reason == 0:
         order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref,
                            refs_tag(&s.refs, c.session_id, c.orig_client_ref), c.order_id)
@@ -348,6 +350,9 @@ cdef int decide_reduce_order(State* s, const ReduceOrder* c) except -1 nogil:
     order.leaves_lots -= c.qty_lots
     order.qty_lots -= c.qty_lots
     level_at(&s.levels, order.level).qty_lots -= c.qty_lots
+    if __builtin_expect(order.order_flags & ORDER_FLAGS_COMPLEX, 0):
+        terms = &s.terms[slot_of(order.order_id)]
+        terms.shown_lots = min(terms.shown_lots, order.leaves_lots)     # 0 stays 0: no iceberg
     write_reduced(s, command, order, resting_price(s, order), c.qty_lots,
                   EVENT_FLAGS_RESTS | EVENT_FLAGS_PRIORITY_KEPT | unsolicited(command, order))
     return 1
@@ -367,10 +372,13 @@ cdef int decide_replace_order(State* s, const ReplaceOrder* c) except -1 nogil:
         order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref,
                            refs_tag(&s.refs, c.session_id, c.orig_client_ref), c.order_id)
         reason = replaced_order_reason(s, c, order)
+        if (order != NULL and (reason == 0 or reason == REJECT_REASON_POST_ONLY_WOULD_MATCH)
+                and replace_needs_general_path(s, order)):
+            return decide_general_replace(s, c, order)
     if reason == 0 and not room_to_replace(s, c, order):
         return 0
     if reason == 0:
-        reason = <uint8_t> replace_order_risk(s, c, order)
+        reason = <uint8_t> replace_order_risk(s, c, order, c.price_ticks)
     if reason:
         number_command(s, command)
         write_rejected(s, command, TEMPLATE_REPLACE_ORDER, reason, c.instrument_id, c.price_ticks, c.qty_lots, 0, 0,
@@ -580,7 +588,9 @@ cdef int decide_batch(State* s, const uint8_t* records, int64_t size_bytes, int6
                 break
             continue
         before = s.cursor
-        if TEMPLATE_SET_RISK_LIMITS <= (<const MessageHeader*> record).template_id <= TEMPLATE_SET_PRICE_BANDS:
+        if (<const MessageHeader*> record).template_id == TEMPLATE_NEW_COMPLEX_ORDER:
+            decided = decide_complex_order(s, <const NewComplexOrder*> record)
+        elif TEMPLATE_SET_RISK_LIMITS <= (<const MessageHeader*> record).template_id <= TEMPLATE_SET_PRICE_BANDS:
             decided = decide_risk_command(s, record)
         else:
             decided = decide_admin(s, record)
@@ -592,6 +602,11 @@ cdef int decide_batch(State* s, const uint8_t* records, int64_t size_bytes, int6
         record += (<const MessageHeader*> record).block_length + <int64_t> sizeof(MessageHeader)
     consumed[0] = record - records
     return code
+
+
+cdef int decide_complex_order(State* s, const NewComplexOrder* c) except -1 nogil:
+    """NEW_COMPLEX_ORDER begins as NEW_ORDER does (9.1)."""
+    return decide_general_order(s, <const NewOrder*> c, c, refs_tag(&s.refs, c.session_id, c.client_ref))
 
 
 cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_t* consumed) except -1 nogil:

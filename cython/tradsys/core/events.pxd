@@ -84,6 +84,7 @@ cdef inline void write_accepted(State* s, const Command* c, const Order* order, 
     (<uint32_t*> &e.side)[0] = order.traits
     e.order_flags = order.order_flags
     e.event_flags = <uint16_t> event_flags
+    e.expire_ts_ns = 0
     memset(e.pad, 0, sizeof(e.pad))
 
 
@@ -127,6 +128,7 @@ cdef inline void write_rested(State* s, const Command* c, const Order* order, in
     (<uint32_t*> &e.side)[0] = order.traits & 0xFFFFFF
     e.order_flags = order.order_flags
     e.event_flags = EVENT_FLAGS_RESTS
+    e.shown_lots = 0
     memset(e.pad2, 0, sizeof(e.pad2))
 
 

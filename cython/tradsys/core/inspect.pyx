@@ -3,7 +3,7 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memcmp, memcpy, memset
 
 from tradsys.core.allocation cimport check_allocations, hash_allocations
-from tradsys.core.hash cimport mix
+from tradsys.core.hash cimport hash_start, mix
 from tradsys.core.ladder cimport (
     Ladder, Node, Page, ladder_check, ladder_next_level, level_at, level_key, level_price)
 from tradsys.core.order cimport SLOT_BITS, SLOT_NONE, Order, slot_of
@@ -13,14 +13,17 @@ from tradsys.core.resting cimport key_market
 from tradsys.core.risk_image cimport check_risk, hash_risk, load_risk, risk_bytes, save_risk
 from tradsys.core.sections cimport load_sections, save_sections, sections_size
 from tradsys.core.state cimport (
-    GATE_DEFINED, Account, Instrument, Participant, Session, allowed_entitlement, explicit_entitlement)
+    GATE_DEFINED, GATE_RISK, SPECIAL_ORDERS, Account, Instrument, Participant, Session, allowed_entitlement, derive_session,
+    explicit_entitlement)
+from tradsys.core.terms cimport TERMS_BYTES, Terms, has_terms, is_iceberg
+from tradsys.wire.records cimport ORDER_FLAGS_COMPLEX, ORDER_FLAGS_HIDDEN
 
 
 # --------------------------------------------------------------------------------------------------- hash
 
 cdef uint64_t hash_state(State* s) noexcept nogil:
     """The hash of section 8: equal states have equal hashes, whatever their memory looks like. O(state)."""
-    cdef uint64_t h = <uint64_t> 0x9E3779B97F4A7C15
+    cdef uint64_t h = hash_start()
     cdef uint32_t slot = s.free_slot, i, side
     h = mix(h, s.last_seq)
     h = mix(h, s.last_event_seq)
@@ -35,7 +38,33 @@ cdef uint64_t hash_state(State* s) noexcept nogil:
             h = hash_instrument(s, h, i)
             for side in range(2):
                 h = hash_side(s, h, &s.instruments[i].sides[side])
-    return hash_risk(s, hash_allocations(s, h))
+    return hash_risk(s, hash_allocations(s, hash_terms(s, h)))
+
+
+cdef uint64_t hash_terms(const State* s, uint64_t h) noexcept nogil:
+    """Rule 8.4."""
+    cdef const uint64_t* words
+    cdef const Terms* terms
+    cdef uint32_t i, k
+    for i in range(1, s.participants_max):
+        if s.participants[i].stp_scope:
+            h = mix(h, i)
+            h = mix(h, s.participants[i].stp_scope)
+    for i in range(s.slots_used):
+        if not has_terms(&s.orders[i]):
+            continue
+        terms = &s.terms[i]
+        if terms.expire_ts_ns:
+            h = mix(h, s.orders[i].order_id)
+            h = mix(h, <uint64_t> terms.expire_ts_ns)
+        if s.orders[i].order_flags & ORDER_FLAGS_COMPLEX:
+            h = mix(h, s.orders[i].order_id)
+            words = <const uint64_t*> terms
+            for k in range(TERMS_BYTES // 8):
+                h = mix(h, words[k])
+            h = mix(h, <uint64_t> terms.shown_lots)
+            h = mix(h, terms.parts)
+    return h
 
 
 cdef uint64_t hash_people(const State* s, uint64_t h) noexcept nogil:
@@ -142,6 +171,7 @@ cdef int check_state(State* s) except -1:
     if pages != <int64_t> s.levels.page_count:
         raise AssertionError(f"{pages} pages belong to books, {s.levels.page_count} are counted")
     check_slots(s)
+    check_specials(s)
     check_references(s)
     check_sessions(s)
     check_allocations(s)
@@ -190,6 +220,36 @@ cdef int check_slots(State* s) except -1:
         slot = s.orders[slot].next_slot
     if live != s.live_orders or live + freed != s.slots_used:
         raise AssertionError(f"{live} slots live, {freed} free, {s.slots_used} used, {s.live_orders} orders counted")
+    return 0
+
+
+cdef int check_specials(State* s) except -1:
+    """Hidden orders stand last in their levels, which know the first; icebergs show a part; instruments count both."""
+    cdef uint32_t i, shown
+    cdef Order* order
+    cdef Order* before
+    counts = {}
+    for i in range(s.slots_used):
+        order = &s.orders[i]
+        if order.order_id == 0:
+            continue
+        before = &s.orders[order.prev_slot] if order.prev_slot != SLOT_NONE else NULL
+        shown = before == NULL or not before.order_flags & ORDER_FLAGS_HIDDEN
+        if order.order_flags & ORDER_FLAGS_HIDDEN:
+            if shown != (level_at(&s.levels, order.level).hidden == i + 1):
+                raise AssertionError(f"the level of hidden order {order.order_id} does not know its first hidden order")
+        elif not shown:
+            raise AssertionError(f"order {order.order_id} stands behind a hidden order")
+        if is_iceberg(order, &s.terms[i]):
+            if not 0 < s.terms[i].shown_lots <= order.leaves_lots:
+                raise AssertionError(f"order {order.order_id} shows {s.terms[i].shown_lots} of {order.leaves_lots} lots")
+        if order.order_flags & ORDER_FLAGS_HIDDEN or is_iceberg(order, &s.terms[i]):
+            counts[order.instrument_id] = counts.get(order.instrument_id, 0) + 1
+    for i in range(s.instruments_max):
+        if s.instruments[i].special_orders != counts.get(i, 0) or (
+                s.instruments[i].special & SPECIAL_ORDERS != 0) != (i in counts):
+            raise AssertionError(f"instrument {i} counts {s.instruments[i].special_orders} special orders, "
+                                 f"has {counts.get(i, 0)}")
     return 0
 
 
@@ -425,6 +485,7 @@ cdef int load_state(State* s, const uint8_t* source, int64_t size_bytes) except 
     ValueError
         When the bytes are no snapshot of this layout, do not fit, or do not have the hash they claim.
     """
+    cdef uint32_t gate
     cdef SnapshotHead head
     cdef SnapshotEntitlement entitlement
     cdef const uint8_t* p = source
@@ -455,6 +516,11 @@ cdef int load_state(State* s, const uint8_t* source, int64_t size_bytes) except 
     load_sections(s, p, head.sections_bytes)
     load_risk(s, p + head.sections_bytes, <int64_t> head.risk_words * 8)
     take_head(s, &head)
+    for i in range(1, s.sessions_max):
+        gate = s.sessions[i].gate
+        if gate:
+            derive_session(s, &s.sessions[i])
+            s.sessions[i].gate |= gate & GATE_RISK      # a switch that is off again leaves it
     for i in range(s.slots_used):
         if s.orders[i].order_id:
             refs_add(&s.refs, s.orders[i].ref_tag, <uint32_t> i)

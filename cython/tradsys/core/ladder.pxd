@@ -33,7 +33,8 @@ cdef struct Level:                      # 32 bytes; meaningless while its bit in
     int64_t qty_lots                    # sum of leaves_lots
     uint32_t order_count
     uint32_t mark                       # for the owner's use: publisher's list of touched levels; outlives the orders
-    uint32_t spare[2]
+    uint32_t hidden                     # slot + 1 of its first hidden order; 0: none. The hidden ones come last
+    uint32_t spare
 
 cdef struct Page:                       # 576 bytes
     int64_t page_key                    # key of its first level >> PAGE_BITS

@@ -7,7 +7,7 @@ from tradsys.wire.records cimport (
     INSTRUMENT_STATE_CANCEL_ONLY, INSTRUMENT_STATE_CLOSED, INSTRUMENT_STATE_CLOSING_AUCTION, INSTRUMENT_STATE_HALTED,
     INSTRUMENT_STATE_NAV_COLLECTION, INSTRUMENT_STATE_OPEN, INSTRUMENT_STATE_OPENING_AUCTION,
     INSTRUMENT_STATE_POST_ONLY, INSTRUMENT_STATE_PRE_OPEN, INSTRUMENT_STATE_TRADE_AT_CLOSE,
-    INSTRUMENT_STATE_VOLATILITY_AUCTION, TIME_IN_FORCE_FOK, TIME_IN_FORCE_IOC)
+    INSTRUMENT_STATE_VOLATILITY_AUCTION, ORDER_FLAGS_POST_ONLY, TIME_IN_FORCE_FOK, TIME_IN_FORCE_IOC)
 
 
 cdef inline bint is_shut(uint32_t state) noexcept nogil:
@@ -31,6 +31,11 @@ cdef inline bint is_uncrossed(uint32_t state) noexcept nogil:
     """Whether a called book is uncrossed before the state begins."""
     return (state == INSTRUMENT_STATE_OPEN or state == INSTRUMENT_STATE_POST_ONLY
             or state == INSTRUMENT_STATE_TRADE_AT_CLOSE)
+
+
+cdef inline bint posts_only(const Instrument* instrument, uint32_t order_flags) noexcept nogil:
+    """Whether an order or a replace may not match."""
+    return order_flags & ORDER_FLAGS_POST_ONLY or instrument.state == INSTRUMENT_STATE_POST_ONLY
 
 
 cdef inline bint may_rest(uint32_t time_in_force) noexcept nogil:

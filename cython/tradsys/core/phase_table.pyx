@@ -3,9 +3,9 @@ from libc.stdint cimport INT64_MAX
 from libc.string cimport memset
 
 from tradsys.wire.records cimport (
-    INSTRUMENT_STATE_OPEN, INSTRUMENT_STATE_POST_ONLY, INSTRUMENT_STATE_TRADE_AT_CLOSE, ORDER_FLAGS_POST_ONLY,
-    ORDER_TYPE_MARKET, REJECT_REASON_NONE, REJECT_REASON_WRONG_PHASE, TIME_IN_FORCE_AT_CLOSE, TIME_IN_FORCE_AT_OPEN,
-    TIME_IN_FORCE_DAY, TIME_IN_FORCE_GOOD_FOR_AUCTION, TIME_IN_FORCE_GTC, TIME_IN_FORCE_GTX)
+    ORDER_FLAGS_POST_ONLY, ORDER_TYPE_LIMIT, REJECT_REASON_NONE, REJECT_REASON_WRONG_PHASE, TIME_IN_FORCE_AT_CLOSE,
+    TIME_IN_FORCE_AT_OPEN, TIME_IN_FORCE_DAY, TIME_IN_FORCE_GOOD_FOR_AUCTION, TIME_IN_FORCE_GTC, TIME_IN_FORCE_GTD,
+    TIME_IN_FORCE_GTX)
 
 cdef enum:
     STATE_COUNT = 12
@@ -29,7 +29,7 @@ cdef uint32_t times_known                   # times in force that any state take
 cdef void fill_tables() noexcept:
     """Rules 11.1 and 11.2."""
     global times_known
-    cdef uint32_t lasting = 1 << TIME_IN_FORCE_DAY | 1 << TIME_IN_FORCE_GTC
+    cdef uint32_t lasting = 1 << TIME_IN_FORCE_DAY | 1 << TIME_IN_FORCE_GTC | 1 << TIME_IN_FORCE_GTD
     cdef uint32_t at_once = 1 << TIME_IN_FORCE_IOC | 1 << TIME_IN_FORCE_FOK
     cdef uint32_t anything = ((1 << STATE_COUNT) - 2) & ~(1 << AT_CLOSE)
     cdef uint32_t stops = 1 << CLOSED | 1 << HALTED | 1 << CANCEL_ONLY
@@ -68,7 +68,7 @@ cdef uint8_t phase_reason(const Instrument* instrument, uint32_t order_type, uin
     """WRONG_PHASE or nothing (11.3)."""
     if not times_taken[instrument.state] >> time_in_force & 1:
         return REJECT_REASON_WRONG_PHASE
-    if instrument.state == POSTING and order_type == ORDER_TYPE_MARKET:
+    if instrument.state == POSTING and order_type != ORDER_TYPE_LIMIT:
         return REJECT_REASON_WRONG_PHASE
     if is_call(instrument.state) and order_flags & ORDER_FLAGS_POST_ONLY:
         return REJECT_REASON_WRONG_PHASE

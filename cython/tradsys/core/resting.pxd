@@ -2,12 +2,17 @@
 from libc.stdint cimport INT64_MIN, int64_t, uint32_t
 
 from tradsys.core.allocation cimport note_top_order
+from tradsys.core.entry cimport leave_specials
 from tradsys.core.events cimport Command, write_canceled
 from tradsys.core.ladder cimport Ladder, ladder_append, ladder_remove, level_price
 from tradsys.core.order cimport Order, slot_of
 from tradsys.core.references cimport refs_remove
 from tradsys.core.state cimport SPECIAL_ALLOCATION, Instrument, State, give_slot, side_of
+from tradsys.core.terms cimport SPECIAL_FLAGS
 from tradsys.wire.records cimport EVENT_FLAGS_RESTS, ORDER_TYPE_MARKET
+
+cdef extern from * nogil:
+    long __builtin_expect(long, long)
 
 
 cdef inline int64_t key_market() noexcept nogil:
@@ -17,7 +22,6 @@ cdef inline int64_t key_market() noexcept nogil:
 
 cdef inline bint is_market(const Order* order) noexcept nogil:
     return (order.traits >> 8 & 0xFF) == ORDER_TYPE_MARKET
-
 
 cdef inline uint32_t side_of_order(const Order* order) noexcept nogil:
     """1: buy, 2: sell."""
@@ -51,6 +55,8 @@ cdef inline int unrest_order(State* s, Order* order) except -1 nogil:
     cdef Instrument* instrument = &s.instruments[order.instrument_id]
     s.live_orders -= 1
     s.sessions[order.session_id].live_orders -= 1
+    if __builtin_expect(order.order_flags & SPECIAL_FLAGS, 0):
+        leave_specials(s, instrument, order)
     refs_remove(&s.refs, order.ref_tag, slot_of(order.order_id))
     return ladder_remove(&s.levels, side_of(instrument, side_of_order(order)), s.orders, order)
 

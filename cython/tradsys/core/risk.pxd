@@ -6,9 +6,17 @@ from tradsys.core.risk_state cimport Holder, Position, wide
 from tradsys.core.state cimport State
 from tradsys.wire.records cimport NewOrder, ReplaceOrder
 
+cdef struct Priced:                     # what the book has made of a new order's price (9.25)
+    int64_t price_ticks                 # its limit, if it has one
+    int64_t told_price_ticks            # as OrderAccepted tells it
+    int64_t limit_key                   # how far it may match
+    int64_t amount_ticks_lots           # of a market order by notional, else 0
+    bint has_limit
+
 # What section 14 has against an order that passes everything else: a RejectReason or 0. An order that passes is counted.
 cdef int new_order_risk(State* s, const NewOrder* c, int64_t limit_key) except -1 nogil
-cdef int replace_order_risk(State* s, const ReplaceOrder* c, const Order* order) except -1 nogil
+cdef int priced_order_risk(State* s, const Order* draft, const Priced* priced, int64_t ts_ns) except -1 nogil
+cdef int replace_order_risk(State* s, const ReplaceOrder* c, const Order* order, int64_t price_ticks) except -1 nogil
 
 # Key of the worst price a market order may match at (13.3); `limit_key` where the instrument says nothing.
 cdef int64_t market_limit_key(State* s, uint32_t instrument_id, uint32_t side, int64_t limit_key) noexcept nogil

@@ -10,12 +10,13 @@ from tradsys.core.phase_table cimport is_call
 from tradsys.core.resting cimport key_market, resting_price, side_of_order
 from tradsys.core.state cimport GATE_RISK, SPECIAL_RISK, Instrument, Session, other_side_of
 from tradsys.wire.records cimport (
-    REJECT_REASON_NO_REFERENCE_PRICE,
     MessageHeader, ORDER_TYPE_MARKET, OrderAccepted, OrderCanceled, OrderExecuted, OrderReplaced, REJECT_REASON_KILLED,
-    REJECT_REASON_POSITIONS_FULL, RISK_SCOPE_ACCOUNT, RISK_SCOPE_ASSET_CLASS, RISK_SCOPE_GROUP, RISK_SCOPE_HOUSE,
-    RISK_SCOPE_INSTRUMENT, RISK_SCOPE_PARTICIPANT, RISK_SCOPE_SESSION, RISK_SCOPE_VENUE, SIDE_BUY,
-    STP_MODE_CANCEL_OLDEST, STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_ORDER_ACCEPTED,
-    TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REPLACED)
+    REJECT_REASON_NO_REFERENCE_PRICE, REJECT_REASON_POSITIONS_FULL, RISK_SCOPE_ACCOUNT, RISK_SCOPE_ASSET_CLASS,
+    RISK_SCOPE_GROUP, RISK_SCOPE_HOUSE, RISK_SCOPE_INSTRUMENT, RISK_SCOPE_PARTICIPANT, RISK_SCOPE_SESSION,
+    RISK_SCOPE_VENUE, SIDE_BUY, STP_MODE_CANCEL_OLDEST, STP_MODE_DECREMENT_AND_CANCEL, STP_MODE_NONE,
+    STP_MODE_PARTICIPANT_DEFAULT, STP_MODE_TRANSFER, STP_SCOPE_TRADE_GROUP, TEMPLATE_ORDER_ACCEPTED,
+    TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REPLACED,
+    TEMPLATE_ORDER_RESTED, TEMPLATE_ORDER_TRANSFERRED)
 
 cdef extern from * nogil:
     """
@@ -81,8 +82,10 @@ cdef struct Asked:                      # an order as section 14 looks at it
     uint32_t is_market
     uint32_t is_new
     int64_t qty_lots                    # the order's, of a replace its new leaves
-    int64_t given_qty_lots              # as the command says
-    int64_t price_ticks
+    int64_t told_qty_lots               # its total, as its events say it
+    int64_t price_ticks                 # its limit, if it has one
+    int64_t told_price_ticks            # as its events say it until it rests
+    int64_t amount_ticks_lots           # what a market order by notional costs at most; 0: it is none
     int64_t limit_key
     int64_t released_lots               # leaves of the order replaced
     int64_t released_price_ticks
@@ -152,10 +155,14 @@ cdef int load_evaluate(State* s) except -1:
 
 # --------------------------------------------------------------------------------------------------- may it be accepted
 
+cdef inline bint is_asked(const State* s, uint32_t session_id, uint32_t instrument_id) noexcept nogil:
+    return s.sessions[session_id].gate & GATE_RISK or s.instruments[instrument_id].special & SPECIAL_RISK
+
+
 cdef int new_order_risk(State* s, const NewOrder* c, int64_t limit_key) except -1 nogil:
     cdef Asked asked
     cdef const Session* session = &s.sessions[c.session_id]
-    if not session.gate & GATE_RISK and not s.instruments[c.instrument_id].special & SPECIAL_RISK:
+    if not is_asked(s, c.session_id, c.instrument_id):
         return 0
     memset(&asked, 0, sizeof(Asked))
     asked.session_id = c.session_id
@@ -166,26 +173,46 @@ cdef int new_order_risk(State* s, const NewOrder* c, int64_t limit_key) except -
     asked.stp_mode = session.stp_mode if c.stp_mode == STP_MODE_PARTICIPANT_DEFAULT else c.stp_mode
     asked.is_market = c.order_type == ORDER_TYPE_MARKET
     asked.is_new = 1
-    asked.qty_lots = asked.given_qty_lots = c.qty_lots
-    asked.price_ticks = c.price_ticks
+    asked.qty_lots = asked.told_qty_lots = c.qty_lots
+    asked.price_ticks = asked.told_price_ticks = c.price_ticks
     asked.limit_key = limit_key
     return order_risk(s, &asked, c.session_id, c.ts_ns)
 
 
-cdef int replace_order_risk(State* s, const ReplaceOrder* c, const Order* order) except -1 nogil:
+cdef int priced_order_risk(State* s, const Order* draft, const Priced* priced, int64_t ts_ns) except -1 nogil:
     cdef Asked asked
-    cdef const Session* owner = &s.sessions[order.session_id]
-    if not owner.gate & GATE_RISK and not s.instruments[c.instrument_id].special & SPECIAL_RISK:
+    if not is_asked(s, draft.session_id, draft.instrument_id):
+        return 0
+    memset(&asked, 0, sizeof(Asked))
+    asked.session_id = draft.session_id
+    asked.participant_id = s.sessions[draft.session_id].participant_id
+    asked.account_id = draft.account_id
+    asked.instrument_id = draft.instrument_id
+    asked.side = side_of_order(draft)
+    asked.stp_mode = draft.traits >> 24
+    asked.is_market = not priced.has_limit
+    asked.is_new = 1
+    asked.qty_lots = asked.told_qty_lots = draft.qty_lots
+    asked.price_ticks = priced.price_ticks
+    asked.told_price_ticks = priced.told_price_ticks
+    asked.amount_ticks_lots = priced.amount_ticks_lots
+    asked.limit_key = priced.limit_key
+    return order_risk(s, &asked, draft.session_id, ts_ns)
+
+
+cdef int replace_order_risk(State* s, const ReplaceOrder* c, const Order* order, int64_t price_ticks) except -1 nogil:
+    cdef Asked asked
+    if not is_asked(s, order.session_id, c.instrument_id):
         return 0
     memset(&asked, 0, sizeof(Asked))
     asked.session_id = order.session_id
-    asked.participant_id = owner.participant_id
+    asked.participant_id = s.sessions[order.session_id].participant_id
     asked.account_id = order.account_id
     asked.instrument_id = c.instrument_id
     asked.side = side_of_order(order)
     asked.qty_lots = c.qty_lots - (order.qty_lots - order.leaves_lots)
-    asked.given_qty_lots = c.qty_lots
-    asked.price_ticks = c.price_ticks
+    asked.told_qty_lots = c.qty_lots
+    asked.price_ticks = asked.told_price_ticks = price_ticks
     asked.released_lots = order.leaves_lots
     asked.released_price_ticks = resting_price(s, order)
     return order_risk(s, &asked, c.session_id, c.ts_ns)
@@ -290,6 +317,8 @@ cdef void fill_order(State* s, const Asked* asked, int64_t ts_ns, Check* check) 
     elif not check.is_buy and has_best and best > value_price:
         value_price = best
     check.order_value = tradsys_value_of(value_price, asked.qty_lots)
+    if asked.amount_ticks_lots:
+        check.order_value = tradsys_cut(asked.amount_ticks_lots)
     check.ts_ns = 0 if ts_ns < 0 else min(ts_ns, <int64_t> TS_MAX)
     check.has_reference = bands.has_last
     check.reference_price_ticks = bands.last_price_ticks
@@ -320,16 +349,30 @@ cdef bint sweep_price(State* s, const Asked* asked, Ladder* other, int64_t* pric
                 return found
             resting = &s.orders[slot]
             slot = resting.next_slot
-            if asked.stp_mode != STP_MODE_NONE and (
-                    s.sessions[resting.session_id].participant_id == asked.participant_id):
+            if not is_met(s, asked, resting):
                 if asked.stp_mode == STP_MODE_CANCEL_OLDEST:
                     continue
-                return found
-            price_ticks[0] = level_key(&s.levels, level) ^ other.key_mask
-            found = True
-            lots += resting.leaves_lots
+                if asked.stp_mode <= STP_MODE_DECREMENT_AND_CANCEL:
+                    return found
+            else:
+                price_ticks[0] = level_key(&s.levels, level) ^ other.key_mask
+                found = True
+            lots += resting.leaves_lots     # of one's own by a decrement
         level = ladder_next_level(&s.levels, level)
     return found
+
+
+cdef inline bint is_met(const State* s, const Asked* asked, const Order* resting) noexcept nogil:
+    """Whether the order would match a resting one, or have lots of it transferred: 4.8, 9.17, 9.21."""
+    cdef uint32_t theirs
+    cdef uint32_t group_id = s.risk.groups[asked.participant_id]
+    if asked.stp_mode == STP_MODE_NONE:
+        return True
+    theirs = s.sessions[resting.session_id].participant_id
+    if theirs == asked.participant_id:
+        return False
+    return (asked.stp_mode == STP_MODE_TRANSFER or group_id == 0 or s.risk.groups[theirs] != group_id
+            or s.participants[asked.participant_id].stp_scope != STP_SCOPE_TRADE_GROUP)
 
 
 @cython.overflowcheck(False)
@@ -366,8 +409,8 @@ cdef int64_t ask(State* s, Check* check, const Holder* holder, const Asked* aske
     check.repeated_ts_ns = holder.last_ts_ns
     check.is_repeated = (asked.is_new and holder.last_side == asked.side
                          and holder.last_instrument_id == asked.instrument_id
-                         and holder.last_price_ticks == asked.price_ticks
-                         and holder.last_qty_lots == asked.given_qty_lots)
+                         and holder.last_price_ticks == asked.told_price_ticks
+                         and holder.last_qty_lots == asked.told_qty_lots)
     answer = s.risk.evaluate(check)
     if answer < ACCEPT:
         with gil:
@@ -410,8 +453,8 @@ cdef inline void take(Holder* holder, const Asked* asked, int64_t ts_ns) noexcep
     if holder.limits.duplicate_window_ns and asked.is_new:
         holder.last_instrument_id = asked.instrument_id
         holder.last_side = asked.side
-        holder.last_price_ticks = asked.price_ticks
-        holder.last_qty_lots = asked.given_qty_lots
+        holder.last_price_ticks = asked.told_price_ticks
+        holder.last_qty_lots = asked.told_qty_lots
         holder.last_ts_ns = ts_ns
 
 
@@ -456,8 +499,11 @@ cdef int follow_events(State* s, const uint8_t* event) except -1 nogil:
         e = <const OrderReplaced*> event
         event += EVENT_BYTES
         if template_id == TEMPLATE_ORDER_EXECUTED:
+            note_band_price(s, <const OrderExecuted*> e)
             follow_match(s, <const OrderExecuted*> e)
-        elif template_id < TEMPLATE_ORDER_ACCEPTED or template_id > TEMPLATE_ORDER_REPLACED:
+        elif template_id == TEMPLATE_ORDER_TRANSFERRED:         # laid out as a match, and no price of the market
+            follow_match(s, <const OrderExecuted*> e)
+        elif template_id < TEMPLATE_ORDER_ACCEPTED or template_id > TEMPLATE_ORDER_RESTED:
             continue
         elif not s.risk.watch[e.participant_id] & WATCHED:      # at the same place in all of them
             continue
@@ -471,18 +517,28 @@ cdef int follow_events(State* s, const uint8_t* event) except -1 nogil:
         elif template_id == TEMPLATE_ORDER_REDUCED:
             change_open(s, e.participant_id, e.account_id, e.instrument_id, e.side, e.order_id, -e.qty_lots)
         elif template_id == TEMPLATE_ORDER_REPLACED:
-            change_open(s, e.participant_id, e.account_id, e.instrument_id, e.side, e.order_id, -e.leaves_before_lots)
-            s.risk.prices[slot_of(e.order_id)] = tradsys_magnitude(e.price_ticks)
-            change_open(s, e.participant_id, e.account_id, e.instrument_id, e.side, e.order_id, e.leaves_lots)
+            reprice_open(s, e, e.leaves_before_lots)
+        elif template_id == TEMPLATE_ORDER_RESTED:              # a market order as a limit order (9.9, 9.10)
+            if s.risk.prices[slot_of(e.order_id)] != tradsys_magnitude(e.price_ticks):
+                reprice_open(s, e, e.leaves_lots)
     return 0
 
 
+cdef inline int reprice_open(State* s, const OrderReplaced* e, int64_t leaves_before_lots) except -1 nogil:
+    """Count what is open of an order at another price; OrderRested has all this at the same places."""
+    change_open(s, e.participant_id, e.account_id, e.instrument_id, e.side, e.order_id, -leaves_before_lots)
+    s.risk.prices[slot_of(e.order_id)] = tradsys_magnitude(e.price_ticks)
+    return change_open(s, e.participant_id, e.account_id, e.instrument_id, e.side, e.order_id, e.leaves_lots)
+
+
+cdef inline void note_band_price(State* s, const OrderExecuted* match) noexcept nogil:
+    s.risk.bands[match.instrument_id].last_price_ticks = match.price_ticks
+    s.risk.bands[match.instrument_id].has_last = 1
+
+
 cdef int follow_match(State* s, const OrderExecuted* match) except -1 nogil:
-    cdef Bands* bands = &s.risk.bands[match.instrument_id]
     cdef uint32_t resting_id = s.sessions[match.resting_session_id].participant_id
     cdef uint32_t incoming_id = s.sessions[match.incoming_session_id].participant_id
-    bands.last_price_ticks = match.price_ticks
-    bands.has_last = 1
     if s.risk.watch[resting_id] & WATCHED:
         change_open(s, resting_id, match.resting_account_id, match.instrument_id, 3 - match.incoming_side,
                     match.resting_order_id, -match.qty_lots)

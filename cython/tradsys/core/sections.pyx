@@ -5,10 +5,16 @@ from libc.string cimport memcpy
 
 from tradsys.core.phases cimport auction_init, auction_is_bare
 from tradsys.core.state cimport SPECIAL_ALLOCATION, Allocation, Auction, instrument_is_fifo
+from tradsys.core.terms cimport Terms, has_terms
 
 cdef enum SectionTag:
+    SECTION_TERMS = 2
     SECTION_AUCTION = 3
     SECTION_ALLOCATION = 4
+
+cdef struct SlotTerms:                  # 136 bytes
+    uint64_t slot
+    Terms terms
 
 cdef struct SectionHead:                # 16 bytes
     uint32_t tag
@@ -31,12 +37,12 @@ cdef uint8_t* begin_section(uint8_t* target, uint32_t tag, uint64_t record_count
 
 cdef uint64_t sections_size(State* s) noexcept nogil:
     """Bytes save_sections() writes now."""
-    return (section_size(auction_count(s), sizeof(Auction))
+    return (section_size(terms_count(s), sizeof(SlotTerms)) + section_size(auction_count(s), sizeof(Auction))
             + section_size(allocation_count(s), sizeof(Allocation)))
 
 
 cdef uint8_t* save_sections(State* s, uint8_t* target) noexcept nogil:
-    return save_allocations(s, save_auctions(s, target))
+    return save_allocations(s, save_auctions(s, save_terms(s, target)))
 
 
 cdef int load_sections(State* s, const uint8_t* source, uint64_t size_bytes) except -1:
@@ -75,16 +81,53 @@ cdef int load_sections(State* s, const uint8_t* source, uint64_t size_bytes) exc
 
 cdef uint64_t known_record_bytes(uint32_t tag) noexcept nogil:
     """Size of a section's records, 0 for a section not known."""
+    if tag == SECTION_TERMS:
+        return sizeof(SlotTerms)
     if tag == SECTION_AUCTION:
         return sizeof(Auction)
     return sizeof(Allocation) if tag == SECTION_ALLOCATION else 0
 
 
 cdef int load_record(State* s, uint32_t tag, const uint8_t* record) except -1:
+    if tag == SECTION_TERMS:
+        load_terms(s, <const SlotTerms*> record)
     if tag == SECTION_AUCTION:
         load_auction(s, record)
     if tag == SECTION_ALLOCATION:
         load_allocation(s, record)
+    return 0
+
+
+# --------------------------------------------------------------------------------------------------- terms
+
+cdef uint64_t terms_count(const State* s) noexcept nogil:
+    cdef uint64_t count = 0
+    cdef uint32_t i
+    for i in range(s.slots_used):
+        count += has_terms(&s.orders[i])
+    return count
+
+
+cdef uint8_t* save_terms(State* s, uint8_t* target) noexcept nogil:
+    cdef uint64_t count = terms_count(s)
+    cdef SlotTerms record
+    cdef uint32_t i
+    if count == 0:
+        return target
+    target = begin_section(target, SECTION_TERMS, count, sizeof(SlotTerms))
+    for i in range(s.slots_used):
+        if has_terms(&s.orders[i]):
+            record.slot = i
+            record.terms = s.terms[i]
+            memcpy(target, &record, sizeof(SlotTerms))
+            target += sizeof(SlotTerms)
+    return target
+
+
+cdef int load_terms(State* s, const SlotTerms* record) except -1:
+    if record.slot >= s.orders_max:
+        raise ValueError(f"terms of the snapshot name slot {record.slot}, the engine has {s.orders_max}")
+    s.terms[record.slot] = record.terms
     return 0
 
 

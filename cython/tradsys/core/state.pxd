@@ -6,6 +6,7 @@ from tradsys.core.order cimport SLOT_NONE, Order
 from tradsys.core.prefetch cimport prefetch
 from tradsys.core.references cimport References
 from tradsys.core.risk_state cimport Risk
+from tradsys.core.terms cimport Terms
 
 cdef enum:
     # Bits of Session.gate; with all of them set its orders need no closer look at sender and entitlement.
@@ -13,15 +14,16 @@ cdef enum:
     GATE_SESSION = 2                    # the session is enabled
     GATE_PARTICIPANT = 4                # its participant is enabled
     GATE_TRADE = 8                      # TRADE in its permissions, and no explicit entitlement
-    GATE_OPEN = 15
     GATE_RISK = 16                      # limits or a kill switch may stand against its orders
-    # Bits of Instrument.special: why its orders need a closer look
-    SPECIAL_RISK = 0x100                # limits, a kill switch or price bands of it or its asset class
+    GATE_STP = 32                       # self-trade prevention by participant that cancels, unless an order says otherwise
+    GATE_OPEN = GATE_DEFINED | GATE_SESSION | GATE_PARTICIPANT | GATE_TRADE | GATE_STP
 
 cdef enum:
     # Bits of Instrument.special
     SPECIAL_ALLOCATION = 1              # its levels are not matched in order of arrival alone
+    SPECIAL_ORDERS = 2                  # hidden orders or icebergs rest on its book: orders take the general path
     SPECIAL_RULES = 16                  # SET_AUCTION_RULES was sent: price ranges, last price (section 11)
+    SPECIAL_RISK = 0x100                # limits, a kill switch or price bands of it or its asset class
 
 cdef enum:
     SHARES_MAX = 8                      # participants with a share of an instrument's matches
@@ -78,8 +80,8 @@ cdef struct Participant:                # 16 bytes
     uint8_t defined
     uint8_t enabled
     uint8_t stp_mode
-    uint8_t spare
-    uint32_t spare2
+    uint8_t stp_scope                   # StpScope
+    uint32_t spare
 
 cdef struct Account:                    # 8 bytes
     uint32_t participant_id             # 0: not defined
@@ -108,7 +110,8 @@ cdef struct Instrument:                 # 832 bytes: limits, definition, both si
     uint64_t symbol[2]                  # characters as little-endian words
     uint64_t currency
     uint64_t explicit_count             # participants with an explicit entitlement
-    uint64_t spare2[8]
+    uint64_t special_orders             # hidden orders and icebergs on the book
+    uint64_t spare2[7]
     Ladder sides[2]                     # bids, asks
 
 cdef struct State:
@@ -122,6 +125,7 @@ cdef struct State:
     uint32_t slots_used                 # slots ever used: slots_used and above are untouched
     uint32_t free_slot                  # freed last; SLOT_NONE: none
     uint32_t live_orders                # orders on the books
+    Terms* terms                        # of the order in the slot of the same number, if it is COMPLEX or GTD
     References refs
     LevelPool levels
     # definitions, indexed by id; entry 0 is never defined
@@ -147,6 +151,7 @@ cdef struct State:
 cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64_t participants_max,
                     int64_t sessions_max, int64_t accounts_max, int64_t positions_max, uint64_t refs_key) except -1
 cdef void state_give(State* s) noexcept nogil
+cdef void derive_session(State* s, Session* session) noexcept nogil    # brings what it repeats of its participant up to date
 
 
 cdef inline bint instrument_is_fifo(const Allocation* allocation) noexcept nogil:

@@ -5,6 +5,8 @@ from tradsys.core.ladder cimport ladder_init, level_pool_give, level_pool_take
 from tradsys.core.memory cimport arena_give, arena_take
 from tradsys.core.references cimport refs_give, refs_take
 from tradsys.core.risk_state cimport risk_give, risk_take
+from tradsys.wire.records cimport (
+    PERMISSION_TRADE, RISK_SCOPE_VENUE, STP_MODE_CANCEL_BOTH, STP_SCOPE_PARTICIPANT)
 
 assert sizeof(Session) == 32, "Session must be half a cache line"
 assert sizeof(Participant) == 16, "Participant must be 16 bytes"
@@ -36,6 +38,7 @@ cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64
     s.auctions = <Auction*> arena_take(instruments_max * sizeof(Auction))
     s.entitled_set = <uint64_t*> arena_take(participants_max * s.entitled_words * sizeof(uint64_t))
     s.entitled_value = <uint64_t*> arena_take(participants_max * s.entitled_words * sizeof(uint64_t))
+    s.terms = <Terms*> arena_take(orders_max * sizeof(Terms))
     level_pool_take(&s.levels, orders_max)
     refs_take(&s.refs, orders_max, refs_key)
     risk_take(&s.risk, orders_max, instruments_max, participants_max, sessions_max, accounts_max, positions_max)
@@ -49,6 +52,7 @@ cdef void state_give(State* s) noexcept nogil:
     """Return all memory."""
     cdef int64_t rows = <int64_t> s.participants_max * s.entitled_words * sizeof(uint64_t)
     arena_give(s.orders, <int64_t> s.orders_max * sizeof(Order))
+    arena_give(s.terms, <int64_t> s.orders_max * sizeof(Terms))
     arena_give(s.sessions, <int64_t> s.sessions_max * sizeof(Session))
     arena_give(s.participants, <int64_t> s.participants_max * sizeof(Participant))
     arena_give(s.accounts, <int64_t> s.accounts_max * sizeof(Account))
@@ -62,3 +66,20 @@ cdef void state_give(State* s) noexcept nogil:
     refs_give(&s.refs)
     risk_give(&s.risk, s.orders_max)
     memset(s, 0, sizeof(State))
+
+
+cdef void derive_session(State* s, Session* session) noexcept nogil:
+    """Bring what a session repeats of its participant up to date."""
+    cdef const Participant* participant = &s.participants[session.participant_id]
+    session.stp_mode = participant.stp_mode
+    session.gate = GATE_DEFINED
+    if session.enabled:
+        session.gate |= GATE_SESSION
+    if participant.enabled:
+        session.gate |= GATE_PARTICIPANT
+    if participant.permissions & PERMISSION_TRADE and participant.explicit_count == 0:
+        session.gate |= GATE_TRADE
+    if participant.stp_mode <= STP_MODE_CANCEL_BOTH and participant.stp_scope == STP_SCOPE_PARTICIPANT:
+        session.gate |= GATE_STP
+    if s.risk.watch[session.participant_id] or s.risk.holders[<int> RISK_SCOPE_VENUE][0].is_killed:
+        session.gate |= GATE_RISK

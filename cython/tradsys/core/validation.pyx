@@ -7,17 +7,18 @@ from tradsys.core.state cimport (
     GATE_DEFINED, GATE_PARTICIPANT, GATE_SESSION, Account, Instrument, allowed_entitlement,
     explicit_entitlement)
 from tradsys.wire.records cimport (
-    ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_LIMIT, ORDER_TYPE_MARKET,
+    INSTRUMENT_STATE_OPEN, ORDER_FLAGS_ALL_OR_NONE, ORDER_FLAGS_HIDDEN, ORDER_FLAGS_KEEP_ON_DISCONNECT,
+    ORDER_FLAGS_POST_ONLY, ORDER_TYPE_LIMIT, ORDER_TYPE_MARKET, ORDER_TYPE_MARKET_TO_LIMIT,
     PERMISSION_TRADE, REJECT_REASON_BAD_FLAGS, REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BAD_PRICE,
     REJECT_REASON_BAD_PRICE_INCREMENT, REJECT_REASON_BAD_QUANTITY, REJECT_REASON_BAD_QUANTITY_INCREMENT,
     REJECT_REASON_BAD_SIDE, REJECT_REASON_BAD_STP_MODE, REJECT_REASON_BAD_TIME_IN_FORCE,
     REJECT_REASON_INSTRUMENT_NOT_OPEN, REJECT_REASON_NONE, REJECT_REASON_NOT_CLOSING_PRICE, REJECT_REASON_NOT_ENTITLED,
     REJECT_REASON_PARTICIPANT_DISABLED, REJECT_REASON_SESSION_DISABLED, REJECT_REASON_UNKNOWN_ACCOUNT,
-    REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_SESSION, SIDE_BUY, SIDE_SELL, STP_MODE_CANCEL_BOTH,
-    TIME_IN_FORCE_DAY)
+    REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_SESSION, REJECT_REASON_WRONG_PHASE, SIDE_BUY, SIDE_SELL,
+    STP_MODE_TRANSFER, TIME_IN_FORCE_DAY, TIME_IN_FORCE_GTD, TIME_IN_FORCE_IOC)
 
 
-cdef uint8_t new_order_reason(const State* s, const NewOrder* c) noexcept nogil:
+cdef uint8_t new_order_reason(const State* s, const NewOrder* c, const NewComplexOrder* complex_) noexcept nogil:
     """Rule 3.2 up to the price increment."""
     cdef uint8_t reason = trading_sender_reason(s, c.session_id, c.instrument_id)
     if reason:
@@ -29,28 +30,52 @@ cdef uint8_t new_order_reason(const State* s, const NewOrder* c) noexcept nogil:
         return REJECT_REASON_INSTRUMENT_NOT_OPEN
     if c.side != SIDE_BUY and c.side != SIDE_SELL:
         return REJECT_REASON_BAD_SIDE
-    if c.order_type != ORDER_TYPE_LIMIT and c.order_type != ORDER_TYPE_MARKET:
+    if c.order_type < ORDER_TYPE_LIMIT or c.order_type > ORDER_TYPE_MARKET_TO_LIMIT:
         return REJECT_REASON_BAD_ORDER_TYPE
     if not time_in_force_known(c.time_in_force):
         return REJECT_REASON_BAD_TIME_IN_FORCE
-    if c.stp_mode > STP_MODE_CANCEL_BOTH:
+    if c.stp_mode > STP_MODE_TRANSFER:
         return REJECT_REASON_BAD_STP_MODE
-    if c.order_flags > (ORDER_FLAGS_POST_ONLY | ORDER_FLAGS_KEEP_ON_DISCONNECT):
+    if order_flags_are_bad(c) or not all_zero(c.pad, sizeof(c.pad)):
         return REJECT_REASON_BAD_FLAGS
-    if c.order_flags & ORDER_FLAGS_POST_ONLY and (c.order_type == ORDER_TYPE_MARKET
-                                                  or not may_rest(c.time_in_force)):
-        return REJECT_REASON_BAD_FLAGS
-    if c.expire_ts_ns != 0 or not all_zero(c.pad, sizeof(c.pad)):
+    if complex_ != NULL and not all_zero(complex_.pad2, sizeof(complex_.pad2)):
         return REJECT_REASON_BAD_FLAGS
     reason = phase_reason(instrument, c.order_type, c.time_in_force, c.order_flags)
+    if reason == 0 and instrument.state != INSTRUMENT_STATE_OPEN and needs_an_open_book(c, complex_):
+        reason = REJECT_REASON_WRONG_PHASE
     if reason:
         return reason
-    reason = quantity_reason(instrument, c.qty_lots)
+    if complex_ != NULL and c.order_type == ORDER_TYPE_MARKET and complex_.amount_ticks_lots:
+        reason = REJECT_REASON_BAD_QUANTITY if c.qty_lots else REJECT_REASON_NONE
+    else:
+        reason = quantity_reason(instrument, c.qty_lots)
     if reason:
         return reason
-    if c.order_type == ORDER_TYPE_MARKET:
+    if c.order_type != ORDER_TYPE_LIMIT:
         return REJECT_REASON_BAD_PRICE if c.price_ticks != 0 else REJECT_REASON_NONE
     return limit_reason(s, c.instrument_id, c.price_ticks)
+
+
+cdef inline bint needs_an_open_book(const NewOrder* c, const NewComplexOrder* complex_) noexcept nogil:
+    """Rule 9.24: kinds of orders that only continuous trading takes."""
+    if c.order_type == ORDER_TYPE_MARKET_TO_LIMIT:
+        return True
+    return complex_ != NULL and (complex_.min_qty_lots | complex_.protection_ticks | complex_.amount_ticks_lots
+                                 | complex_.post_only_mode) != 0
+
+
+cdef bint order_flags_are_bad(const NewOrder* c) noexcept nogil:
+    """Rule 3.3, without padding."""
+    cdef uint32_t flags = c.order_flags
+    cdef bint passing = not may_rest(c.time_in_force)
+    if flags & ~(<uint32_t> (ORDER_FLAGS_POST_ONLY | ORDER_FLAGS_KEEP_ON_DISCONNECT | ORDER_FLAGS_HIDDEN
+                             | ORDER_FLAGS_ALL_OR_NONE)):
+        return True
+    if flags & (ORDER_FLAGS_POST_ONLY | ORDER_FLAGS_HIDDEN) and (c.order_type != ORDER_TYPE_LIMIT or passing):
+        return True
+    if flags & ORDER_FLAGS_ALL_OR_NONE and c.time_in_force != TIME_IN_FORCE_IOC:
+        return True
+    return c.expire_ts_ns != 0 and c.time_in_force != TIME_IN_FORCE_GTD
 
 
 cdef uint8_t replace_order_reason(const State* s, const ReplaceOrder* c) noexcept nogil:

@@ -15,7 +15,7 @@ from tradsys.limits import PRICE_TICKS_MAX, QTY_LOTS_MAX
 from tradsys.sim import adversary_risk, commands
 from tradsys.sim.draw import Draw
 from tradsys.sim.reference_records import COMMANDS, Layout, is_padding
-from tradsys.wire.enums import AssetClass, InstrumentState, Permission, RejectReason, Template
+from tradsys.wire.enums import AssetClass, InstrumentState, Permission, RejectReason, StpScope, Template
 from tradsys.wire.records import DTYPES
 
 CAPACITIES = {
@@ -51,12 +51,13 @@ _UNSIGNED = (
     (1 << 32) - 1,
     (1 << 64) - 1,
 )
-_OPERATOR_TEMPLATES = (*range(20, 32), 36, 37, *range(40, 46))
+_OPERATOR_TEMPLATES = (*range(20, 32), 36, 37, *range(40, 46), int(Template.EXPIRE_ORDERS))
 _PHASES = tuple(InstrumentState)
 _CALLS = (InstrumentState.OPENING_AUCTION, InstrumentState.VOLATILITY_AUCTION, InstrumentState.CLOSING_AUCTION)
-# How often each template is sent, of 222.
+# How often each template is sent.
 _WEIGHTS = (
-    (Template.NEW_ORDER, 86),
+    (Template.NEW_ORDER, 60),
+    (Template.NEW_COMPLEX_ORDER, 34),
     (Template.CANCEL_ORDER, 24),
     (Template.REDUCE_ORDER, 16),
     (Template.REPLACE_ORDER, 40),
@@ -71,6 +72,7 @@ _WEIGHTS = (
     (Template.DEFINE_ACCOUNT, 2),
     (Template.SET_ENTITLEMENT, 2),
     (Template.EXPIRE_DAY_ORDERS, 1),
+    (Template.EXPIRE_ORDERS, 2),
     (Template.CHECKPOINT, 2),
     (Template.SET_ALLOCATION, 2),
     (Template.SET_ALLOCATION_SHARE, 2),
@@ -103,10 +105,13 @@ class Adversary:
 
     def __init__(self, seed: int) -> None:
         self.draw = Draw(seed)
+        # Half of the worlds share out the busiest instrument; there orders of section 9 are refused.
+        self.shared_out = (1, 1, 1, 2, 3, 4, 5) if seed % 2 else (2, 3, 4, 5, 6)
         self.sent = 0  # commands so far, set-up included
         self.known_orders: list[LiveOrder] = []  # orders seen, live ones and ended ones
         self.makers = {
             Template.NEW_ORDER: self._new_order,
+            Template.NEW_COMPLEX_ORDER: self._new_complex_order,
             Template.CANCEL_ORDER: self._cancel_order,
             Template.REDUCE_ORDER: self._reduce_order,
             Template.REPLACE_ORDER: self._replace_order,
@@ -121,6 +126,7 @@ class Adversary:
             Template.DEFINE_ACCOUNT: self._define_account,
             Template.SET_ENTITLEMENT: self._set_entitlement,
             Template.EXPIRE_DAY_ORDERS: self._expire_day_orders,
+            Template.EXPIRE_ORDERS: self._expire_day_orders,
             Template.CHECKPOINT: self._checkpoint,
             Template.SET_ALLOCATION: self._set_allocation,
             Template.SET_ALLOCATION_SHARE: self._set_allocation_share,
@@ -236,13 +242,15 @@ class Adversary:
 
     def _new_order(self) -> dict[str, int | bytes]:
         draw, instrument_id = self.draw, self._instrument()
-        order_type = 2 if draw.chance(10) else 1
-        time_in_force = draw.pick((1, 1, 1, 1, 2, 2, 3, 4))
+        order_type = draw.pick((1, 1, 1, 1, 1, 1, 1, 1, 2, 3))
+        time_in_force = draw.pick((1, 1, 1, 1, 2, 2, 3, 4, 5))
         if draw.chance(6):
-            time_in_force = 5 + draw.below(5)
-        flags = draw.pick((0, 0, 0, 0, 0, 1, 2, 3))
-        if (order_type == 2 or time_in_force > 2) and not draw.chance(10):
-            flags &= 2
+            time_in_force = 6 + draw.below(4)
+        flags = draw.pick((0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 4, 8))
+        if not draw.chance(10):
+            flags &= 2 if order_type != 1 or time_in_force in (3, 4) else ~8
+            if time_in_force == 3 and draw.chance(3):
+                flags |= 8
         return {
             "client_ref": self._ref(),
             "price_ticks": self._price(instrument_id) if order_type == 1 or draw.chance(10) else 0,
@@ -252,9 +260,35 @@ class Adversary:
             "side": 1 + draw.below(2),
             "order_type": order_type,
             "time_in_force": time_in_force,
-            "stp_mode": draw.below(5),
+            "stp_mode": draw.below(8),
             "order_flags": flags,
+            "expire_ts_ns": self.sent * 1000 + draw.between(-2000, 20_000) if time_in_force == 5 else 0,
         }
+
+    def _new_complex_order(self) -> dict[str, int | bytes]:
+        """A new order with terms that fit its kind, as a rule."""
+        fields, draw = self._new_order(), self.draw
+        instrument_id, step = fields["instrument_id"], 3 if fields["instrument_id"] == 2 else 1
+        kind = draw.below(8)
+        if fields["order_type"] == 2:
+            kind = 6 + draw.below(2)
+        elif kind > 5:
+            fields["order_type"], fields["price_ticks"] = 2, 0
+        if kind < 3 and int(fields["order_flags"]) & 4 == 0:
+            if int(fields["time_in_force"]) in (3, 4):
+                fields["time_in_force"] = 1
+            fields["display_lots"] = step * (1 + draw.below(3))
+            fields["display_spread_lots"] = step * draw.below(int(fields["display_lots"]) // step)
+        elif kind == 3:
+            fields["min_qty_lots"] = self._quantity(int(instrument_id))
+        elif kind == 4 and int(fields["order_flags"]) & 1:
+            fields["post_only_mode"] = mode = draw.below(3)
+            fields["post_only_ticks"] = 5 * (1 + draw.below(3)) if mode == 2 else 0
+        elif kind == 6:
+            fields["protection_ticks"] = 5 * draw.below(3)
+        elif kind == 7:
+            fields["qty_lots"], fields["amount_ticks_lots"] = 0, draw.below(60)
+        return fields
 
     def _target(self) -> dict[str, int | bytes]:
         """Target of a cancel, reduce or replace; three in four mean an order that was live."""
@@ -359,7 +393,10 @@ class Adversary:
     def _participant(self, participant_id: int) -> bytes:
         permissions = (Permission.TRADE, Permission.TRADE, Permission.TRADE, 0, 3)[participant_id - 1]
         return commands.define_participant(
-            participant_id, permissions=permissions, stp_mode=participant_id % 4 + 1
+            participant_id,
+            permissions=permissions,
+            stp_mode=participant_id % 4 + 1,
+            stp_scope=StpScope(participant_id == 3),
         )
 
     def _define_participant(self) -> dict[str, int | bytes]:
@@ -370,7 +407,8 @@ class Adversary:
             "client_ref": self._ref(),
             "participant_id": participant_id,
             "permissions": draw.below(4) if draw.chance(10) else usual,
-            "stp_mode": 1 + draw.below(4),
+            "stp_mode": 1 + draw.below(7 if draw.chance(4) else 4),
+            "stp_scope": draw.pick((0, 0, 0, 1, 1)) if not draw.chance(30) else 2,
             "enabled": 0 if draw.chance(20) else 1,
         }
 
@@ -451,7 +489,7 @@ class Adversary:
         draw = self.draw
         return {
             "client_ref": self._ref(),
-            "instrument_id": draw.pick((1, 1, 1, 2, 3, 4, 5)),
+            "instrument_id": draw.pick(self.shared_out),
             "fifo_bp": draw.pick((0, 0, 4000, 9999, 10_000, 10_000, 10_001)),
             "top": draw.pick((0, 1)),
             "rounding": draw.pick((1, 1, 1, 2, 2, 2, 3)),
@@ -465,6 +503,6 @@ class Adversary:
         return {
             "client_ref": self._ref(),
             "participant_id": draw.pick((*PARTICIPANTS, 7)),
-            "instrument_id": draw.pick((1, 1, 1, 2, 3, 4, 6)),
+            "instrument_id": draw.pick(self.shared_out),
             "share_bp": draw.pick((0, 1, 2500, 2500, 6000, 10_000, 10_001)),
         }

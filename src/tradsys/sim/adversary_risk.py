@@ -11,7 +11,7 @@ Fields = dict[str, int | bytes]
 NONE_LOW, NONE_HIGH = -(1 << 63), (1 << 63) - 1
 WEIGHTS = (
     (Template.SET_RISK_LIMITS, 9),
-    (Template.SET_TRADE_GROUP, 1),
+    (Template.SET_TRADE_GROUP, 2),
     (Template.KILL_SWITCH, 3),
     (Template.SET_RESTRICTION, 2),
     (Template.START_RISK_DAY, 1),

@@ -12,7 +12,16 @@ from typing import Any
 
 from tradsys.sim.reference_book import MARKET_BUY, MARKET_SELL
 from tradsys.sim.reference_records import read_events
-from tradsys.wire.enums import EventFlags, InstrumentState, OrderType, Side, StpMode, Template
+from tradsys.wire.enums import (
+    CancelReason,
+    EventFlags,
+    InstrumentState,
+    OrderFlags,
+    OrderType,
+    Side,
+    StpMode,
+    Template,
+)
 
 RESTS, PRIORITY_KEPT, UNSOLICITED = (
     int(EventFlags.RESTS),
@@ -20,7 +29,9 @@ RESTS, PRIORITY_KEPT, UNSOLICITED = (
     int(EventFlags.UNSOLICITED),
 )
 BUY, SELL = int(Side.BUY), int(Side.SELL)
-AUCTION = int(EventFlags.AUCTION)
+HIDDEN = int(OrderFlags.HIDDEN)
+SELF_TRADE = int(CancelReason.SELF_TRADE)
+AUCTION, INCOMING_HIDDEN = int(EventFlags.AUCTION), int(EventFlags.INCOMING_HIDDEN)
 CALLS = (
     *(InstrumentState.PRE_OPEN, InstrumentState.OPENING_AUCTION, InstrumentState.VOLATILITY_AUCTION),
     *(InstrumentState.CLOSING_AUCTION, InstrumentState.NAV_COLLECTION),
@@ -37,6 +48,7 @@ class SeenOrder:
 
     __slots__ = (
         "filled",
+        "hidden",
         "instrument_id",
         "leaves",
         "order_id",
@@ -44,6 +56,7 @@ class SeenOrder:
         "participant_id",
         "price",
         "rests",
+        "shown",
         "side",
         "stp_mode",
         "total",
@@ -60,6 +73,8 @@ class SeenOrder:
         self.total = event.qty_lots
         self.leaves = event.leaves_lots
         self.filled = 0
+        self.hidden = bool(event.order_flags & HIDDEN)
+        self.shown = 0  # lots of an iceberg that stand at its place
         self.rests = False
 
     @property
@@ -92,6 +107,7 @@ class EventChecker:
         self.cash: dict[tuple[int, int], int] = defaultdict(int)  # (participant, instrument) -> ticks x lots
         self.entered_lots = 0  # quantity of accepted orders, replaces counted by what they add or take off
         self.traded_lots = 0
+        self.transferred_lots = 0
         self.canceled_lots = 0
         self.reduced_lots = 0
         self._shared_out: set[int] = (
@@ -105,6 +121,9 @@ class EventChecker:
         self._readers = {
             Template.ORDER_ACCEPTED: self._accepted,
             Template.ORDER_EXECUTED: self._executed,
+            Template.ORDER_TRANSFERRED: self._transferred,
+            Template.ORDER_REFILLED: self._refilled,
+            Template.ORDER_TERMS_SET: self._terms_set,
             Template.ORDER_CANCELED: self._canceled,
             Template.ORDER_REDUCED: self._reduced,
             Template.ORDER_REPLACED: self._replaced,
@@ -138,7 +157,7 @@ class EventChecker:
                 sums[instrument_id] += amount
             self._demand(not any(sums.values()), f"positions or cash do not sum to zero: {dict(sums)}")
         left = sum(order.leaves for order in self.orders.values())
-        gone = 2 * self.traded_lots + self.canceled_lots + self.reduced_lots
+        gone = 2 * (self.traded_lots + self.transferred_lots) + self.canceled_lots + self.reduced_lots
         self._demand(
             self.entered_lots == left + gone,
             f"{self.entered_lots} lots entered, {left} left, {gone} traded or taken",
@@ -168,14 +187,12 @@ class EventChecker:
             )
             self._end_command()
             self.last_cause = event.cause_seq
-        if template == Template.ORDER_EXECUTED:
+        if template in (Template.ORDER_EXECUTED, Template.ORDER_TRANSFERRED):
             self._report(event.resting_session_id, event.resting_report_seq)
             self._report(event.incoming_session_id, event.incoming_report_seq)
-        elif template == Template.ORDER_RESTED:
-            self._demand(event.report_seq == 0, "OrderRested is reported")
-        elif template == Template.ALLOCATION_SET:
-            self._demand(event.report_seq == 0, "AllocationSet is reported")
-        elif template != Template.INSTRUMENT_DEFINED:
+        elif template in (Template.ORDER_RESTED, Template.ORDER_REFILLED, Template.ALLOCATION_SET):
+            self._demand(event.report_seq == 0, "what concerns the book only is reported")
+        elif template not in (Template.INSTRUMENT_DEFINED, Template.ORDER_TERMS_SET):
             self._report(event.session_id, event.report_seq)
 
     def _report(self, session_id: int, report_seq: int) -> None:
@@ -217,6 +234,29 @@ class EventChecker:
             self._shared_out.add(event.instrument_id)
 
     def _executed(self, event: Any) -> None:
+        resting, incoming = self._matched(event)
+        own = resting.participant_id == incoming.participant_id and not event.event_flags & AUCTION
+        self._demand(not own or incoming.stp_mode == StpMode.NONE, "a self-trade that is not allowed")
+        qty = event.qty_lots
+        self.traded_lots += qty
+        for order in (resting, incoming):
+            signed = qty if order.side == BUY else -qty
+            self.positions[order.participant_id, order.instrument_id] += signed
+            self.cash[order.participant_id, order.instrument_id] -= signed * event.price_ticks
+            if order.leaves == 0:
+                self._end(order)
+
+    def _transferred(self, event: Any) -> None:
+        resting, incoming = self._matched(event)
+        self._demand(resting.participant_id != incoming.participant_id, "a transfer inside a participant")
+        self._demand(incoming.stp_mode == StpMode.TRANSFER, "a transfer that was not asked for")
+        self.transferred_lots += event.qty_lots
+        for order in (resting, incoming):
+            if order.leaves == 0:
+                self._end(order)
+
+    def _matched(self, event: Any) -> tuple[SeenOrder, SeenOrder]:
+        """The parties of a match or transfer, with its lots taken off."""
         resting, incoming = self._order(event.resting_order_id), self._order(event.incoming_order_id)
         qty = event.qty_lots
         self._demand(qty > 0, f"match of {qty} lots")
@@ -228,22 +268,38 @@ class EventChecker:
         else:
             self._demand(self._is_first(resting), "the resting order is not the first of the best level")
         self._demand(self._is_within(incoming, event.price_ticks), "the incoming order's limit is broken")
+        self._demand(event.resting_hidden == resting.hidden, "resting_hidden of the match")
         if event.event_flags & AUCTION:
             self._check_auction_match(event, resting, incoming)
         else:
             self._demand(not incoming.rests, "the incoming order rests")
             self._demand(event.price_ticks == resting.price, "the price is not the resting order's")
-            own = resting.participant_id == incoming.participant_id
-            self._demand(not own or incoming.stp_mode == StpMode.NONE, "a self-trade that is not allowed")
         self._fill(resting, qty, event.resting_leaves_lots)
         self._fill(incoming, qty, event.incoming_leaves_lots)
-        self.traded_lots += qty
-        for order in (resting, incoming):
-            signed = qty if order.side == BUY else -qty
-            self.positions[order.participant_id, order.instrument_id] += signed
-            self.cash[order.participant_id, order.instrument_id] -= signed * event.price_ticks
-            if order.leaves == 0:
-                self._end(order)
+        if event.event_flags & AUCTION:  # from what is not shown first
+            for order in (resting, incoming):
+                order.shown = min(order.shown, order.leaves)
+        else:
+            self._unshow(resting, qty)
+        return resting, incoming
+
+    def _unshow(self, order: SeenOrder, qty: int) -> None:
+        """Take lots off the shown part of an iceberg."""
+        self._demand(order.shown == 0 or qty <= order.shown, f"{qty} lots matched of {order.shown} shown")
+        if order.shown:
+            order.shown -= qty
+
+    def _terms_set(self, event: Any) -> None:
+        order = self._order(event.order_id)
+        self._demand(not order.rests, "terms of an order that rests already")
+
+    def _refilled(self, event: Any) -> None:
+        order = self._order(event.order_id)
+        self._demand(order.rests and order.shown == 0, "a part is shown before the last one is gone")
+        self._demand(0 < event.shown_lots <= event.leaves_lots == order.leaves, "the part shown next")
+        order.shown = event.shown_lots
+        self._take(order)
+        self._rest(order)
 
     def _check_auction_match(self, event: Any, sell: SeenOrder, buy: SeenOrder) -> None:
         self._demand(self._auction is not None, "a match of an auction that has not uncrossed")
@@ -251,6 +307,8 @@ class EventChecker:
         self._demand(self._is_first(buy), "the buy is not the first of the best level")
         self._demand(self._is_within(sell, event.price_ticks), "the seller's limit is broken")
         self._demand(event.price_ticks == self._auction.price_ticks, "the price is not the auction's")
+        told = bool(event.event_flags & INCOMING_HIDDEN)
+        self._demand(told == buy.hidden, "INCOMING_HIDDEN of an auction's match")
         self._auction_left -= event.qty_lots
 
     def _uncrossed(self, event: Any) -> None:
@@ -293,6 +351,10 @@ class EventChecker:
         self._demand(0 < event.qty_lots < order.leaves, f"{event.qty_lots} of {order.leaves} lots taken off")
         order.leaves -= event.qty_lots
         order.total -= event.qty_lots
+        if event.cancel_reason == SELF_TRADE:
+            self._unshow(order, event.qty_lots)
+        else:
+            order.shown = min(order.shown, order.leaves)
         self.reduced_lots += event.qty_lots
         self._demand(event.leaves_lots == order.leaves, f"leaves {event.leaves_lots}, not {order.leaves}")
 
@@ -308,6 +370,7 @@ class EventChecker:
         if not keeps:
             self._take(order)
         order.total, order.leaves, order.price = event.qty_lots, event.leaves_lots, event.price_ticks
+        order.shown = min(order.shown, order.leaves) if keeps else 0
         if not keeps and event.event_flags & RESTS:
             self._rest(order)
 
@@ -315,7 +378,12 @@ class EventChecker:
         order = self._order(event.order_id)
         self._demand(not order.rests, "an order rests twice")
         self._demand(event.leaves_lots == order.leaves, "leaves of what rests")
-        self._demand(event.price_ticks == order.price, "price of what rests")
+        if order.order_type == OrderType.LIMIT:
+            self._demand(event.price_ticks == order.price, "price of what rests")
+        if event.order_type != OrderType.LIMIT:  # without a limit in a call only
+            self._demand(event.order_type == order.order_type == OrderType.MARKET, "type of what rests")
+            self._demand(self.states[event.instrument_id] in CALLS, "a market order rests outside of a call")
+        order.order_type, order.price, order.shown = event.order_type, event.price_ticks, event.shown_lots
         self._rest(order)
 
     # ---------------------------------------------------------------- books
@@ -335,7 +403,11 @@ class EventChecker:
 
     def _rest(self, order: SeenOrder) -> None:
         order.rests = True
-        self.books[order.instrument_id, order.side].setdefault(order.book_price, {})[order.order_id] = order
+        level = self.books[order.instrument_id, order.side].setdefault(order.book_price, {})
+        level[order.order_id] = order
+        if not order.hidden:  # stands before the hidden ones
+            for hidden in [each for each in level.values() if each.hidden]:
+                level[hidden.order_id] = level.pop(hidden.order_id)
         self._touched.add(order.instrument_id)
 
     def _take(self, order: SeenOrder) -> None:
@@ -358,6 +430,6 @@ class EventChecker:
 
     @staticmethod
     def _is_within(order: SeenOrder, price: int) -> bool:
-        if order.order_type == OrderType.MARKET:
+        if order.order_type != OrderType.LIMIT:
             return True
         return price <= order.price if order.side == BUY else price >= order.price

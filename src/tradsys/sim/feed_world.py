@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from tradsys.marketdata.recovery import RecoveryDoor
 from tradsys.sim.checkers import CheckFailed
 from tradsys.sim.draw import Draw
 from tradsys.sim.faults import PERFECT, FaultyWire, WireFaults
-from tradsys.sim.reference_book import BUY, SELL
+from tradsys.sim.reference_book import BUY, SELL, Order
 from tradsys.sim.venue_world import Tally, VenueWorld
 from tradsys.wire.enums import Channel
 
@@ -243,7 +244,7 @@ class FeedWorld(VenueWorld):
             for side in (BUY, SELL):
                 rows = reader.levels.depth(instrument_id, side, 1 << 20)
                 found = [tuple(int(row[name]) for name in LEVEL_NAMES) for row in rows]
-                expected = self.reference.depth(instrument_id, side)
+                expected = _shown_levels(self.reference.resting(instrument_id, side))
                 if found != expected:
                     raise CheckFailed(f"L2 of instrument {instrument_id} is {found[:4]}, not {expected[:4]}")
             state = (
@@ -312,7 +313,7 @@ class FeedWorld(VenueWorld):
 
     def _reference_book(self, instrument_id: int) -> Book:
         sides = (self.reference.resting(instrument_id, side) for side in (BUY, SELL))
-        return tuple((order.order_id, order.leaves) for side in sides for order in side)
+        return tuple((o.order_id, o.available) for side in sides for o in side if not o.is_hidden)
 
     def _remember(self) -> None:
         """The books as published so far; only where all that was decided has been published."""
@@ -324,6 +325,16 @@ class FeedWorld(VenueWorld):
             if len(self.point_order) > KEPT_POINTS:
                 del self.points[self.point_order.popleft()]
         self.points[key] = {i: self._reference_book(i) for i in self.reference.instruments}
+
+
+def _shown_levels(orders: Iterable[Order]) -> list[tuple[int, int, int]]:
+    """Levels the public sees of a side's orders: price [ticks], lots, orders (rule 9.8)."""
+    levels: dict[int, tuple[int, int, int]] = {}
+    for order in orders:
+        if not order.is_hidden:
+            _, lots, count = levels.get(order.price, (order.price, 0, 0))
+            levels[order.price] = (order.price, lots + order.available, count + 1)
+    return list(levels.values())
 
 
 def _book_of(books: BookSet, instrument_id: int) -> Book:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tradsys.sim import reference_events as events
-from tradsys.sim.reference_book import SELL, STP_CANCEL_OLDEST, STP_NONE, BookSide, Order
+from tradsys.sim.reference_book import SELL, BookSide, Order
 from tradsys.wire.enums import AllocationRounding, CancelReason, RejectReason, StpMode
 
 if TYPE_CHECKING:
     from tradsys.sim.reference_engine import ReferenceEngine, Session
 
+STP_NONE, STP_CANCEL_OLDEST = int(StpMode.NONE), int(StpMode.CANCEL_OLDEST)
 ALL_BP = 10_000
 SHARES_MAX = 8
 
@@ -63,7 +64,7 @@ class Allocations:
             and min(command.pro_rata_min_lots, command.top_min_lots) >= 1
             and command.top_max_lots >= 0
         )
-        if not reason and not holds:
+        if not reason and (not holds or self._has_special_orders(command.instrument_id)):
             reason = RejectReason.BAD_DEFINITION
         if reason:
             engine._reject_command(command, reason)
@@ -97,7 +98,8 @@ class Allocations:
             shares = {**before.shares, command.participant_id: command.share_bp}
             shares = {participant: share for participant, share in shares.items() if share}
             too_many = command.share_bp and len(shares) > SHARES_MAX
-            if too_many or sum(shares.values()) > ALL_BP:
+            special = self._has_special_orders(command.instrument_id)
+            if too_many or special or sum(shares.values()) > ALL_BP:
                 reason = RejectReason.BAD_DEFINITION
         if reason:
             engine._reject_command(command, reason)
@@ -105,6 +107,11 @@ class Allocations:
         self.of[command.instrument_id] = replace(before, shares=shares)
         engine._command_done(command)
         self._tell(command.instrument_id, command.participant_id, command.share_bp)
+
+    def _has_special_orders(self, instrument_id: int) -> bool:
+        """Whether hidden orders or icebergs rest on the book (9.23)."""
+        book = self.engine.books[instrument_id]
+        return any(order.is_hidden or order.shown for side in (1, 2) for order in book.sides[side].orders())
 
     def _tell(self, instrument_id: int, participant_id: int, share_bp: int) -> None:
         engine, now = self.engine, self.of[instrument_id]

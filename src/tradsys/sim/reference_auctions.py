@@ -34,25 +34,26 @@ VOLATILITY, CLOSING = int(InstrumentState.VOLATILITY_AUCTION), int(InstrumentSta
 AT_CLOSE_STATE, NAV = int(InstrumentState.TRADE_AT_CLOSE), int(InstrumentState.NAV_COLLECTION)
 CANCEL_ONLY, POST_ONLY_STATE = int(InstrumentState.CANCEL_ONLY), int(InstrumentState.POST_ONLY)
 LIMIT, MARKET = int(OrderType.LIMIT), int(OrderType.MARKET)
-DAY, GTC, IOC, FOK = (int(TimeInForce[name]) for name in ("DAY", "GTC", "IOC", "FOK"))
+DAY, GTC, IOC, FOK, GTD = (int(TimeInForce[name]) for name in ("DAY", "GTC", "IOC", "FOK", "GTD"))
 AT_OPEN, AT_CLOSE = int(TimeInForce.AT_OPEN), int(TimeInForce.AT_CLOSE)
 FOR_AUCTION, GTX = int(TimeInForce.GOOD_FOR_AUCTION), int(TimeInForce.GTX)
 POST_ONLY = int(OrderFlags.POST_ONLY)
 RESTS, AUCTION = int(EventFlags.RESTS), int(EventFlags.AUCTION)
+INCOMING_HIDDEN = int(EventFlags.INCOMING_HIDDEN)
 NOT_REFUSED = int(RejectReason.NONE)
 
 SHUT = (CLOSED, HALTED, CANCEL_ONLY)
 AUCTIONS = (OPENING, VOLATILITY, CLOSING)
 CALLS = (PRE_OPEN, *AUCTIONS, NAV)
 TIMES_IN_FORCE = {  # 11.1
-    OPEN: (DAY, GTC, IOC, FOK, GTX),
-    POST_ONLY_STATE: (DAY, GTC, GTX),
-    PRE_OPEN: (DAY, GTC, AT_OPEN, FOR_AUCTION),
-    OPENING: (DAY, GTC, AT_OPEN, FOR_AUCTION),
-    VOLATILITY: (DAY, GTC, FOR_AUCTION),
-    CLOSING: (DAY, GTC, AT_CLOSE, FOR_AUCTION),
-    AT_CLOSE_STATE: (DAY, GTC, IOC, FOK),
-    NAV: (DAY, GTC),
+    OPEN: (DAY, GTC, GTD, IOC, FOK, GTX),
+    POST_ONLY_STATE: (DAY, GTC, GTD, GTX),
+    PRE_OPEN: (DAY, GTC, GTD, AT_OPEN, FOR_AUCTION),
+    OPENING: (DAY, GTC, GTD, AT_OPEN, FOR_AUCTION),
+    VOLATILITY: (DAY, GTC, GTD, FOR_AUCTION),
+    CLOSING: (DAY, GTC, GTD, AT_CLOSE, FOR_AUCTION),
+    AT_CLOSE_STATE: (DAY, GTC, GTD, IOC, FOK),
+    NAV: (DAY, GTC, GTD),
 }
 _ANY = tuple(state for state in range(CLOSED, POST_ONLY_STATE + 1) if state != AT_CLOSE_STATE)
 _RUNNING = (CLOSED, OPEN, HALTED, VOLATILITY, CLOSING, CANCEL_ONLY, POST_ONLY_STATE)
@@ -147,7 +148,8 @@ class Auctions(Definitions):
     risk: ReferenceRisk
     _cancel_resting: Callable[..., None]
     _end: Callable[[Order], None]
-    _make_order: Callable[..., Order]
+    _draft: Callable[..., Order]
+    _admit: Callable[[Order], None]
     _accepted: Callable[[Order, int], None]
     _has_room_for_an_order: Callable[[], bool]
     orders: dict[int, Order]
@@ -168,7 +170,7 @@ class Auctions(Definitions):
         """WRONG_PHASE of a new order (11.3); the state takes orders."""
         if time_in_force not in TIMES_IN_FORCE[instrument.state]:
             return RejectReason.WRONG_PHASE
-        if instrument.state == POST_ONLY_STATE and order_type == MARKET:
+        if instrument.state == POST_ONLY_STATE and order_type != LIMIT:
             return RejectReason.WRONG_PHASE
         return RejectReason.WRONG_PHASE if instrument.state in CALLS and flags & POST_ONLY else NOT_REFUSED
 
@@ -359,8 +361,10 @@ class Auctions(Definitions):
             time_in_force=DAY,
             stp_mode=0,
             order_flags=0,
+            expire_ts_ns=0,
         )
-        order = self._make_order(wanted, issuer)
+        order = self._draft(wanted, issuer)
+        self._admit(order)
         self._accepted(order, RESTS)
         own = self.books[instrument.instrument_id].own(order)
         own.add(order)
@@ -516,10 +520,12 @@ class Auctions(Definitions):
                 buy.account_id,
                 buy_report,
                 BUY,
-                AUCTION,
+                int(sell.is_hidden),
+                AUCTION | (INCOMING_HIDDEN if buy.is_hidden else 0),
             )
         )
         for order in (sell, buy):
+            order.shown = min(order.shown, order.leaves)  # 9.26
             if order.leaves == 0:
                 self.books[order.instrument_id].own(order).remove(order)
                 self._end(order)

@@ -9,7 +9,15 @@ from typing import Any
 from tradsys.limits import PRICE_TICKS_MAX, QTY_LOTS_MAX
 from tradsys.sim import reference_events as events
 from tradsys.sim.reference_book import Order, ReferenceBook
-from tradsys.wire.enums import AssetClass, CloseReason, InstrumentState, Permission, RejectReason, StpMode
+from tradsys.wire.enums import (
+    AssetClass,
+    CloseReason,
+    InstrumentState,
+    Permission,
+    RejectReason,
+    StpMode,
+    StpScope,
+)
 
 NOT_REFUSED = int(RejectReason.NONE)
 NO_PRICE = -(1 << 63)  # "there is none" among prices
@@ -25,6 +33,7 @@ class Participant:
     permissions: int
     stp_mode: int
     enabled: int
+    stp_scope: int = 0
 
 
 @dataclass(eq=False)
@@ -283,7 +292,8 @@ class Definitions:
         if not reason and (
             not 1 <= command.participant_id < self.participants_max
             or command.permissions & ~PERMISSIONS
-            or not StpMode.NONE <= command.stp_mode <= StpMode.CANCEL_BOTH
+            or not StpMode.NONE <= command.stp_mode <= StpMode.TRANSFER
+            or command.stp_scope > StpScope.TRADE_GROUP
             or command.enabled > 1
         ):
             reason = RejectReason.BAD_DEFINITION
@@ -293,11 +303,16 @@ class Definitions:
         participant = self.participants.get(command.participant_id)
         if participant is None:
             self.participants[command.participant_id] = Participant(
-                command.participant_id, command.permissions, command.stp_mode, command.enabled
+                command.participant_id,
+                command.permissions,
+                command.stp_mode,
+                command.enabled,
+                command.stp_scope,
             )
         else:
             participant.permissions = command.permissions
             participant.stp_mode = command.stp_mode
+            participant.stp_scope = command.stp_scope
             participant.enabled = command.enabled
         self._command_done(command)
 
@@ -454,6 +469,7 @@ class Definitions:
                 given("close_reason"),
                 given("cancel_on_disconnect"),
                 given("reset_client_seq"),
+                given("stp_scope"),
             )
         )
 

@@ -14,49 +14,39 @@ import numpy as np
 
 from tradsys.limits import POSITIONS_DEFAULT
 from tradsys.sim import reference_events as events
+from tradsys.sim import reference_orders as orders
 from tradsys.sim.reference_allocation import Allocations
-from tradsys.sim.reference_auctions import CALLS, GTX, SHUT, TIMES_IN_FORCE, Auctions
-from tradsys.sim.reference_book import BUY, SELL, STP_NONE, Order, ReferenceBook
+from tradsys.sim.reference_auctions import CALLS, DAY, GTD, LIMIT, MARKET, POST_ONLY, RESTS, SHUT
+from tradsys.sim.reference_book import BUY, SELL, Order
 from tradsys.sim.reference_definitions import Account, Instrument, Participant, Session
 from tradsys.sim.reference_hash import state_hash
+from tradsys.sim.reference_matching import (
+    COMPLEX,
+    HIDDEN,
+    KEEP_ON_DISCONNECT,
+    NOT_REFUSED,
+    PRIORITY_KEPT,
+    UNSOLICITED,
+    Matching,
+)
 from tradsys.sim.reference_records import COMMANDS, as_bytes, split
 from tradsys.sim.reference_risk import ReferenceRisk
 from tradsys.sim.reference_risk_commands import RiskCommands
-from tradsys.wire.enums import (
-    CancelReason,
-    EventFlags,
-    InstrumentState,
-    OrderFlags,
-    OrderType,
-    Permission,
-    RejectReason,
-    StpMode,
-    Template,
-    TimeInForce,
-)
+from tradsys.wire.enums import CancelReason, RejectReason, StpMode, Template
 from tradsys.wire.records import EVENT_COMMON
 
-# Enum members as plain integers: attribute look-ups on enums are what the reference would spend its time on.
-LIMIT, MARKET = int(OrderType.LIMIT), int(OrderType.MARKET)
-DAY, IOC, FOK = int(TimeInForce.DAY), int(TimeInForce.IOC), int(TimeInForce.FOK)
-OPEN, TRADE_AT_CLOSE = int(InstrumentState.OPEN), int(InstrumentState.TRADE_AT_CLOSE)
-TRADE = int(Permission.TRADE)
-POST_ONLY, KEEP_ON_DISCONNECT = int(OrderFlags.POST_ONLY), int(OrderFlags.KEEP_ON_DISCONNECT)
-RESTS, PRIORITY_KEPT = int(EventFlags.RESTS), int(EventFlags.PRIORITY_KEPT)
-UNSOLICITED = int(EventFlags.UNSOLICITED)
 NEW_ORDER, CANCEL_ORDER, REDUCE_ORDER = (
     int(Template.NEW_ORDER),
     int(Template.CANCEL_ORDER),
     int(Template.REDUCE_ORDER),
 )
 REPLACE_ORDER, MASS_CANCEL = int(Template.REPLACE_ORDER), int(Template.MASS_CANCEL)
-KNOWN_TIMES_IN_FORCE = frozenset().union(*TIMES_IN_FORCE.values())
-NOT_REFUSED = int(RejectReason.NONE)
+FLAGS_KEPT = KEEP_ON_DISCONNECT | COMPLEX | HIDDEN  # by a replace
 
 __all__ = ["Account", "Instrument", "Participant", "ReferenceEngine", "Session"]
 
 
-class ReferenceEngine(Auctions, RiskCommands):
+class ReferenceEngine(Matching, RiskCommands):
     """Decides commands by the rule book, one at a time.
 
     Parameters
@@ -84,18 +74,12 @@ class ReferenceEngine(Auctions, RiskCommands):
         accounts_max: int = 4096,
         positions_max: int = POSITIONS_DEFAULT,
     ) -> None:
-        super().__init__(instruments_max, participants_max, sessions_max, accounts_max)
-        self.orders_max = orders_max
-        self.orders: dict[int, Order] = {}  # order id -> live order
-        self.books: dict[int, ReferenceBook] = {}  # instrument id -> book
-        self.order_serial = 0  # orders accepted so far
-        self.slots_used = 0  # slots ever used
-        self.slots_freed: list[int] = []  # the last one is taken next (1.5)
-        self.slots_in_use: set[int] = set()
+        super().__init__(orders_max, instruments_max, participants_max, sessions_max, accounts_max)
         self.allocations = Allocations(self)
         self.risk = ReferenceRisk(self, positions_max)
         self._by_template = {
             NEW_ORDER: self._new_order,
+            int(Template.NEW_COMPLEX_ORDER): self._new_order,
             CANCEL_ORDER: self._cancel_order,
             REDUCE_ORDER: self._reduce_order,
             REPLACE_ORDER: self._replace_order,
@@ -110,6 +94,7 @@ class ReferenceEngine(Auctions, RiskCommands):
             int(Template.DEFINE_ACCOUNT): self._define_account,
             int(Template.SET_ENTITLEMENT): self._set_entitlement,
             int(Template.EXPIRE_DAY_ORDERS): self._expire_day_orders,
+            int(Template.EXPIRE_ORDERS): self._expire_orders,
             int(Template.CHECKPOINT): self._checkpoint,
             int(Template.SET_ALLOCATION): self.allocations.set_allocation,
             int(Template.SET_ALLOCATION_SHARE): self.allocations.set_share,
@@ -194,43 +179,6 @@ class ReferenceEngine(Auctions, RiskCommands):
 
     # ---------------------------------------------------------------- order commands
 
-    def _new_order(self, command: Any) -> None:
-        reason = self._new_order_refusal(command)
-        if reason != NOT_REFUSED:
-            self._reject_order(command, reason)
-            return
-        order = self._make_order(command)
-        other = self.books[order.instrument_id].other(order.side)
-        instrument = self.instruments[order.instrument_id]
-        limit: int | None = order.price
-        if order.order_type == MARKET:
-            in_call = instrument.state in CALLS
-            limit = None if in_call else self.risk.market_limit(order.instrument_id, order.side)
-        if instrument.state == TRADE_AT_CLOSE:  # 11.12
-            closing = instrument.auction.closing_price
-            if order.order_type == MARKET and limit is not None:
-                closing = min(closing, limit) if order.side == BUY else max(closing, limit)
-            limit = closing
-        collects = instrument.state in CALLS  # 11.4
-        can_match = not collects and other.is_reached_by(limit)
-        may_rest = collects or (order.order_type == LIMIT and order.time_in_force not in (IOC, FOK))
-        rests = may_rest and not can_match
-        self._accepted(order, RESTS if rests else 0)
-        if order.time_in_force == FOK:  # 4.5
-            in_range, reach = self._limit_in_range(instrument, order.side, limit, other.best())
-            if not in_range:
-                within_reach = 0
-            elif self.allocations.is_fifo(order.instrument_id):
-                within_reach = other.reachable(reach, order.leaves, order.session, order.stp_mode)
-            else:
-                within_reach = self.allocations.reachable(
-                    other, reach, order.leaves, order.session, order.stp_mode
-                )
-            if within_reach < order.leaves:
-                self._cancel_incoming(order, CancelReason.FOK_UNFILLABLE)
-                return
-        self._enter(order, limit, rests, may_rest)
-
     def _cancel_order(self, command: Any) -> None:
         order = self._reached(command)
         if not self._sender_is_known():
@@ -259,19 +207,9 @@ class ReferenceEngine(Auctions, RiskCommands):
             return
         order.leaves -= command.qty_lots
         order.total -= command.qty_lots
-        client_seq, client_ref = (0, 0) if unsolicited else (self._client_seq, self._client_ref)
-        self._emit(
-            events.write_reduced(
-                *self._order_head(
-                    order, command.qty_lots, order.leaves, self._report(order.session), client_seq
-                ),
-                order.side,
-                order.order_type,
-                order.time_in_force,
-                order.flags,
-                RESTS | PRIORITY_KEPT | (UNSOLICITED if unsolicited else 0),
-                client_ref,
-            )
+        order.shown = min(order.shown, order.leaves)  # 9.4
+        self._reduced(
+            order, command.qty_lots, NOT_REFUSED, RESTS | PRIORITY_KEPT | (UNSOLICITED if unsolicited else 0)
         )
 
     def _replace_order(self, command: Any) -> None:
@@ -283,14 +221,17 @@ class ReferenceEngine(Auctions, RiskCommands):
         assert order is not None
         before = (order.client_ref, order.price, order.leaves)
         book = self.books[order.instrument_id]
-        keeps_place = command.price_ticks == order.price and command.qty_lots <= order.total  # 5.3
+        price = self._replaced_price(command, order)
+        assert price is not None
+        keeps_place = price == order.price and command.qty_lots <= order.total  # 5.3
         if not keeps_place:
             book.own(order).remove(order)
             self.allocations.note_left(order)
         order.leaves = command.qty_lots - order.filled
         order.total = command.qty_lots
-        order.price = command.price_ticks
-        order.flags = (order.flags & KEEP_ON_DISCONNECT) | command.order_flags  # 5.4
+        order.price = price
+        order.shown = min(order.shown, order.leaves) if keeps_place else 0  # 9.4
+        order.flags = (order.flags & FLAGS_KEPT) | command.order_flags  # 5.4, 9.4
         del order.session.live[order.client_ref]
         order.client_ref = command.client_ref
         order.session.live[order.client_ref] = order
@@ -298,7 +239,7 @@ class ReferenceEngine(Auctions, RiskCommands):
         rests = keeps_place or collects or not book.other(order.side).is_reached_by(order.price)
         unsolicited = order.session is not self._sender
         flags = (
-            (RESTS if rests else 0)
+            (RESTS if keeps_place or (rests and not order.flags & COMPLEX) else 0)
             | (PRIORITY_KEPT if keeps_place else 0)
             | (UNSOLICITED if unsolicited else 0)
         )
@@ -316,7 +257,15 @@ class ReferenceEngine(Auctions, RiskCommands):
             )
         )
         if not keeps_place:
-            self._enter(order, order.price, rests, may_rest=True)
+            self._enter(order, order.price, order.price, rests, may_rest=True)
+
+    def _replaced_price(self, command: Any, order: Order) -> int | None:
+        """Price a replace gives an order, None where it may not match but would (4.6, 9.12)."""
+        instrument = self.instruments[order.instrument_id]
+        price: int = command.price_ticks
+        if not self._posts_only(instrument, command.order_flags) or instrument.state in CALLS:
+            return price
+        return orders.post_only_price(order, price, self.books[order.instrument_id].other(order.side), instrument)
 
     def _mass_cancel(self, command: Any) -> None:
         sender, wanted = self._sender, command.target_participant_id
@@ -358,67 +307,6 @@ class ReferenceEngine(Auctions, RiskCommands):
 
     # ---------------------------------------------------------------- refusals
 
-    def _new_order_refusal(self, command: Any) -> int:
-        """First check of a new order that fails (3.2)."""
-        sender = self._sender
-        reason = self._trading_refusal(command.instrument_id)
-        if reason:
-            return reason
-        assert sender is not None
-        instrument = self.instruments[command.instrument_id]
-        if command.account_id != 0:
-            account = self.accounts.get(command.account_id)
-            if account is None or account.participant is not sender.participant or not account.enabled:
-                return RejectReason.UNKNOWN_ACCOUNT
-        if instrument.state in SHUT:
-            return RejectReason.INSTRUMENT_NOT_OPEN
-        if command.side not in (BUY, SELL):
-            return RejectReason.BAD_SIDE
-        if command.order_type not in (LIMIT, MARKET):
-            return RejectReason.BAD_ORDER_TYPE
-        if command.time_in_force not in KNOWN_TIMES_IN_FORCE:
-            return RejectReason.BAD_TIME_IN_FORCE
-        if command.stp_mode > StpMode.CANCEL_BOTH:
-            return RejectReason.BAD_STP_MODE
-        if self._has_bad_order_flags(command):
-            return RejectReason.BAD_FLAGS
-        reason = self._phase_refusal(
-            instrument, command.order_type, command.time_in_force, command.order_flags
-        ) or instrument.quantity_refusal(command.qty_lots)
-        if reason:
-            return reason
-        if command.order_type == MARKET:
-            if command.price_ticks != 0:
-                return RejectReason.BAD_PRICE
-        else:
-            reason = instrument.price_refusal(command.price_ticks)
-            if reason:
-                return reason
-            if self._misses_the_close(instrument, command.price_ticks):
-                return RejectReason.NOT_CLOSING_PRICE
-        if command.client_ref in sender.live:
-            return RejectReason.DUPLICATE_CLIENT_REF
-        other = self.books[command.instrument_id].other(command.side)
-        if self._posts_only(instrument, command.order_flags) and other.is_reached_by(command.price_ticks):
-            return RejectReason.POST_ONLY_WOULD_MATCH
-        if not self._has_room_for_an_order():
-            return RejectReason.BOOK_FULL
-        return self.risk.refuse_new(command)
-
-    def _has_room_for_an_order(self) -> bool:
-        """Whether a slot is free (1.7)."""
-        return bool(self.slots_freed) or self.slots_used < self.orders_max
-
-    def _has_bad_order_flags(self, command: Any) -> bool:
-        """Rule 3.3."""
-        if command.order_flags & ~(POST_ONLY | KEEP_ON_DISCONNECT):
-            return True
-        if command.order_flags & POST_ONLY and (
-            command.order_type == MARKET or command.time_in_force in (IOC, FOK)
-        ):
-            return True
-        return self._padding_set or command.expire_ts_ns != 0
-
     def _replace_refusal(self, command: Any, order: Order | None) -> int:
         """First check of a replace that fails (3.5)."""
         reason = self._trading_refusal(command.instrument_id)
@@ -449,10 +337,16 @@ class ReferenceEngine(Auctions, RiskCommands):
             return RejectReason.BAD_ORDER_TYPE
         if command.qty_lots <= order.filled:
             return RejectReason.QTY_BELOW_FILLED
-        other = self.books[order.instrument_id].other(order.side)
-        if self._posts_only(instrument, command.order_flags) and other.is_reached_by(command.price_ticks):
+        if not self.allocations.is_fifo(order.instrument_id) and (
+            order.flags & (COMPLEX | HIDDEN)
+            or order.stp_mode > StpMode.CANCEL_BOTH
+            or orders.prevents_specially(order.session.participant)
+        ):
+            return RejectReason.NOT_WITH_ALLOCATION  # 9.23
+        price = self._replaced_price(command, order)
+        if price is None:
             return RejectReason.POST_ONLY_WOULD_MATCH
-        return self.risk.refuse_replace(command, order)
+        return self.risk.refuse_replace(command, order, price)
 
     def _reduce_refusal(self, command: Any, order: Order | None) -> int:
         """First check of a reduce that fails (3.6)."""
@@ -470,27 +364,6 @@ class ReferenceEngine(Auctions, RiskCommands):
             return RejectReason.BAD_QUANTITY_INCREMENT
         return RejectReason.UNKNOWN_ORDER if order is None else NOT_REFUSED
 
-    def _trading_refusal(self, instrument_id: int) -> int:
-        """Session, participant, instrument and entitlement of a new order or a replace."""
-        reason = self._standing_refusal()
-        if reason:
-            return reason
-        instrument = self.instruments.get(instrument_id)
-        if instrument is None:
-            return RejectReason.UNKNOWN_INSTRUMENT
-        assert self._sender is not None
-        participant = self._sender.participant
-        allowed = instrument.entitlements.get(participant.participant_id)  # 2.3
-        if allowed is None:
-            allowed = int(bool(participant.permissions & TRADE))
-        return NOT_REFUSED if allowed else RejectReason.NOT_ENTITLED
-
-    def _standing_refusal(self) -> int:
-        """Session and participant of an order command; the venue itself has no orders (2.1, 2.2)."""
-        if self._sender is None:
-            return RejectReason.UNKNOWN_SESSION
-        return self._disabled_refusal()
-
     def _reached(self, command: Any) -> Order | None:
         """The live order a cancel, reduce or replace means, if the sender reaches it (2.6)."""
         sender = self._sender
@@ -506,152 +379,6 @@ class ReferenceEngine(Auctions, RiskCommands):
         else:
             order = None if sender is None else sender.live.get(command.orig_client_ref)
         return order if order is not None and order.instrument_id == command.instrument_id else None
-
-    # ---------------------------------------------------------------- matching
-
-    def _make_order(self, command: Any, owner: Session | None = None) -> Order:
-        """Give an accepted order its id and slot (1.5) and its reference; it is the sender's unless `owner` is given."""
-        session = owner or self._sender
-        assert session is not None
-        if self.slots_freed:
-            slot = self.slots_freed.pop()
-        else:
-            slot = self.slots_used
-            self.slots_used += 1
-        self.slots_in_use.add(slot)
-        self.order_serial += 1
-        order = Order()
-        order.order_id = self.order_serial << 24 | slot
-        order.client_ref = command.client_ref
-        order.price = command.price_ticks
-        order.total = order.leaves = command.qty_lots
-        order.session = session
-        order.account_id = command.account_id
-        order.instrument_id = command.instrument_id
-        order.side = command.side
-        order.order_type = command.order_type
-        order.time_in_force = command.time_in_force
-        order.stp_mode = command.stp_mode or order.session.participant.stp_mode
-        order.flags = command.order_flags
-        order.session.live[order.client_ref] = order
-        return order
-
-    def _enter(self, order: Order, limit: int | None, rests: bool, may_rest: bool) -> None:
-        """Match an order that has been accepted or replaced, then rest it or cancel what is left (4.3, 4.4)."""
-        if not rests:
-            instrument = self.instruments[order.instrument_id]
-            other = self.books[order.instrument_id].other(order.side)
-            in_range, reach = self._limit_in_range(instrument, order.side, limit, other.best())
-            if in_range and self._match(order, reach):
-                return
-            stopped_at = other.best()
-            if stopped_at is not None and other.is_reached_by(limit):  # 11.15: the range ended it, not the limit
-                self._interrupt(instrument, stopped_at)
-                if order.time_in_force in (IOC, GTX):
-                    self._cancel_incoming(order, CancelReason.PRICE_RANGE)
-                    return
-            elif not may_rest:
-                if order.time_in_force == IOC:
-                    self._cancel_incoming(order, CancelReason.IOC_REMAINDER)
-                elif self.books[order.instrument_id].other(order.side).best() is not None:  # 13.3
-                    self._cancel_incoming(order, CancelReason.PRICE_PROTECTION)
-                else:
-                    self._cancel_incoming(order, CancelReason.NO_LIQUIDITY)
-                return
-            client_seq = self._client_seq if order.session is self._sender else 0
-            self._emit(
-                events.write_rested(
-                    *self._order_head(order, order.total, order.leaves, 0, client_seq),
-                    order.side,
-                    order.order_type,
-                    order.time_in_force,
-                    order.flags,
-                    RESTS,
-                )
-            )
-        own = self.books[order.instrument_id].own(order)
-        own.add(order)
-        self.orders[order.order_id] = order
-        self.allocations.note_rested(order, own)
-
-    def _match(self, order: Order, limit: int | None) -> bool:
-        """Match an order against the other side; whether it has ended (4.1, 4.2, 4.8)."""
-        if not self.allocations.is_fifo(order.instrument_id):
-            return self.allocations.match(order, limit)
-        other = self.books[order.instrument_id].other(order.side)
-        while other.is_reached_by(limit):
-            resting = other.first()
-            if resting.session.participant is order.session.participant and order.stp_mode != STP_NONE:
-                if order.stp_mode in (StpMode.CANCEL_OLDEST, StpMode.CANCEL_BOTH):
-                    self._cancel_resting(resting, CancelReason.SELF_TRADE, unsolicited=True)
-                if order.stp_mode in (StpMode.CANCEL_NEWEST, StpMode.CANCEL_BOTH):
-                    self._cancel_incoming(order, CancelReason.SELF_TRADE)
-                    return True
-                continue
-            self._execute(order, resting, min(order.leaves, resting.leaves))
-            if resting.leaves == 0:
-                other.remove(resting)
-                self._end(resting)
-            if order.leaves == 0:
-                self._end(order)
-                return True
-        return False
-
-    def _execute(self, order: Order, resting: Order, qty: int) -> None:
-        """One match of `qty` lots, at the resting order's price."""
-        order.leaves -= qty
-        resting.leaves -= qty
-        resting_report = self._report(resting.session)  # 1.3: the resting party's comes first
-        incoming_report = self._report(order.session)
-        self._emit(
-            events.write_executed(
-                *self._event_head(),
-                resting.order_id,
-                resting.client_ref,
-                resting.price,
-                qty,
-                resting.leaves,
-                order.instrument_id,
-                resting.session.session_id,
-                resting.account_id,
-                resting_report,
-                order.order_id,
-                order.client_ref,
-                order.leaves,
-                order.session.session_id,
-                order.account_id,
-                incoming_report,
-                order.side,
-                0,
-            )
-        )
-        auction = self.instruments[order.instrument_id].auction
-        if auction.ruled:  # 11.13
-            auction.last_price = resting.price
-
-    def _cancel_resting(self, order: Order, reason: int, *, unsolicited: bool) -> None:
-        """Cancel an order on the book."""
-        self.books[order.instrument_id].own(order).remove(order)
-        self._canceled(order, reason, RESTS | (UNSOLICITED if unsolicited else 0))
-        self._end(order)
-
-    def _cancel_incoming(self, order: Order, reason: int) -> None:
-        """Cancel what is left of an order that is not on the book."""
-        self._canceled(order, reason, 0 if order.session is self._sender else UNSOLICITED)
-        self._end(order)
-
-    def _cancel_many(self, orders: list[Order], reason: int, *, always_unsolicited: bool) -> None:
-        """Cancel orders in ascending slot (6.1, 6.2, 6.4)."""
-        for order in sorted(orders, key=lambda order: order.slot):
-            unsolicited = always_unsolicited or order.session is not self._sender
-            self._cancel_resting(order, reason, unsolicited=unsolicited)
-
-    def _end(self, order: Order) -> None:
-        """Free the slot and the reference of an order that has ended (1.6, 3.7)."""
-        self.orders.pop(order.order_id, None)
-        del order.session.live[order.client_ref]
-        self.slots_in_use.remove(order.slot)
-        self.slots_freed.append(order.slot)
 
     # ---------------------------------------------------------------- session and timer commands with orders
 
@@ -701,56 +428,21 @@ class ReferenceEngine(Auctions, RiskCommands):
         self._cancel_many(found, CancelReason.EXPIRED, always_unsolicited=True)
         self._mass_canceled(len(found), CancelReason.EXPIRED, command.instrument_id, 0, 0)
 
-    # ---------------------------------------------------------------- events of orders
-
-    def _accepted(self, order: Order, flags: int) -> None:
-        client_seq = self._client_seq if order.session is self._sender else 0
-        self._emit(
-            events.write_accepted(
-                *self._order_head(order, order.total, order.leaves, self._report(order.session), client_seq),
-                order.side,
-                order.order_type,
-                order.time_in_force,
-                order.stp_mode,
-                order.flags,
-                flags,
-            )
-        )
-
-    def _order_head(
-        self, order: Order, qty_lots: int, leaves_lots: int, report_seq: int, client_seq: int
-    ) -> tuple[int, ...]:
-        """Fields that all events of one order begin with."""
-        return (
-            *self._event_head(),
-            order.order_id,
-            order.client_ref,
-            order.price,
-            qty_lots,
-            leaves_lots,
-            order.instrument_id,
-            order.session.session_id,
-            order.account_id,
-            report_seq,
-            order.session.participant.participant_id,
-            client_seq,
-        )
-
-    def _canceled(self, order: Order, reason: int, flags: int) -> None:
-        lots, order.leaves = order.leaves, 0
-        client_seq, client_ref = (0, 0) if flags & UNSOLICITED else (self._client_seq, self._client_ref)
-        self._emit(
-            events.write_canceled(
-                *self._order_head(order, lots, 0, self._report(order.session), client_seq),
-                reason,
-                order.side,
-                order.order_type,
-                order.time_in_force,
-                order.flags,
-                flags,
-                client_ref,
-            )
-        )
+    def _expire_orders(self, command: Any) -> None:
+        unknown = command.instrument_id != 0 and command.instrument_id not in self.instruments
+        reason = self._operator_refusal(RejectReason.UNKNOWN_INSTRUMENT if unknown else NOT_REFUSED)
+        if reason:
+            self._reject_command(command, reason)
+            return
+        found = [
+            order
+            for order in self.orders.values()
+            if order.time_in_force == GTD
+            and order.expire_ts_ns <= self._ts_ns
+            and command.instrument_id in (0, order.instrument_id)
+        ]
+        self._cancel_many(found, CancelReason.EXPIRED, always_unsolicited=True)
+        self._mass_canceled(len(found), CancelReason.EXPIRED, command.instrument_id, 0, 0)
 
     def _mass_canceled(
         self, count: int, reason: int, instrument_id: int, participant_id: int, side: int
@@ -768,30 +460,5 @@ class ReferenceEngine(Auctions, RiskCommands):
                 self._client_seq,
                 reason,
                 side,
-            )
-        )
-
-    def _reject_order(self, command: Any, reason: int, template: int | None = None) -> None:
-        """Refuse an order command; the event repeats what the client gave (3.9)."""
-        sender = self._sender
-        report_seq = self._report(sender)
-        self._emit(
-            events.write_rejected(
-                *self._event_head(),
-                getattr(command, "order_id", 0),
-                command.client_ref,
-                getattr(command, "price_ticks", 0),
-                getattr(command, "qty_lots", 0),
-                0,
-                command.instrument_id,
-                command.session_id,
-                getattr(command, "account_id", 0),
-                report_seq,
-                0 if sender is None else sender.participant.participant_id,
-                command.client_seq,
-                reason,
-                getattr(command, "side", 0),
-                self._template if template is None else template,
-                getattr(command, "orig_client_ref", 0),
             )
         )

@@ -12,35 +12,42 @@ _ORDER_HEAD = (
 
 write_accepted = Layout(
     Template.ORDER_ACCEPTED,
-    _ORDER_HEAD + "side order_type time_in_force stp_mode order_flags event_flags",
+    _ORDER_HEAD + "side order_type time_in_force stp_mode order_flags event_flags expire_ts_ns",
+).writer()
+write_terms_set = Layout(
+    Template.ORDER_TERMS_SET,
+    "seq ts_ns cause_seq order_id trigger_price_ticks trail_offset display_lots display_spread_lots min_qty_lots "
+    "peg_offset_ticks protection_ticks amount_ticks_lots group_id post_only_ticks trigger_source trail_unit peg_type "
+    "post_only_mode group_role",
 ).writer()
 write_rejected = Layout(
     Template.ORDER_REJECTED,
     _ORDER_HEAD + "reject_reason side refused_template orig_client_ref",
 ).writer()
-write_executed = Layout(
-    Template.ORDER_EXECUTED,
+_MATCH = (
     "seq ts_ns cause_seq resting_order_id resting_client_ref price_ticks qty_lots resting_leaves_lots instrument_id "
     "resting_session_id resting_account_id resting_report_seq incoming_order_id incoming_client_ref "
-    "incoming_leaves_lots incoming_session_id incoming_account_id incoming_report_seq incoming_side event_flags",
-).writer()
+    "incoming_leaves_lots incoming_session_id incoming_account_id incoming_report_seq incoming_side resting_hidden "
+    "event_flags"
+)
+write_executed = Layout(Template.ORDER_EXECUTED, _MATCH).writer()
+write_transferred = Layout(Template.ORDER_TRANSFERRED, _MATCH).writer()
 write_canceled = Layout(
     Template.ORDER_CANCELED,
     _ORDER_HEAD + "cancel_reason side order_type time_in_force order_flags event_flags request_client_ref",
 ).writer()
 write_reduced = Layout(
     Template.ORDER_REDUCED,
-    _ORDER_HEAD + "side order_type time_in_force order_flags event_flags request_client_ref",
+    _ORDER_HEAD + "side order_type time_in_force cancel_reason order_flags event_flags request_client_ref",
 ).writer()
 write_replaced = Layout(
     Template.ORDER_REPLACED,
     _ORDER_HEAD + "side order_type time_in_force stp_mode order_flags event_flags orig_client_ref "
     "price_before_ticks leaves_before_lots",
 ).writer()
-write_rested = Layout(
-    Template.ORDER_RESTED,
-    _ORDER_HEAD + "side order_type time_in_force order_flags event_flags",
-).writer()
+_ON_BOOK = _ORDER_HEAD + "side order_type time_in_force order_flags event_flags shown_lots"
+write_rested = Layout(Template.ORDER_RESTED, _ON_BOOK).writer()
+write_refilled = Layout(Template.ORDER_REFILLED, _ON_BOOK).writer()
 write_mass_canceled = Layout(
     Template.MASS_CANCELED,
     "seq ts_ns cause_seq order_count client_ref instrument_id session_id report_seq participant_id client_seq "
@@ -55,7 +62,7 @@ write_command_done = Layout(
     Template.COMMAND_DONE,
     "seq ts_ns cause_seq permissions account_id client_ref defined_session_id participant_id name instrument_id "
     "session_id done_template report_seq client_seq state state_before stp_mode enabled allowed close_reason "
-    "cancel_on_disconnect reset_client_seq",
+    "cancel_on_disconnect reset_client_seq stp_scope",
 ).writer()
 write_command_rejected = Layout(
     Template.COMMAND_REJECTED,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from tradsys.sim.reference_book import BUY, SELL, Order
+from tradsys.wire.enums import OrderFlags
 
 if TYPE_CHECKING:
     from tradsys.sim.reference_definitions import Instrument
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 START = 0x9E3779B97F4A7C15
 FACTOR = 0xBF58476D1CE4E5B9
 MASK = (1 << 64) - 1
+COMPLEX = int(OrderFlags.COMPLEX)
 
 
 def state_hash(engine: ReferenceEngine) -> int:
@@ -47,8 +49,24 @@ def _words(engine: ReferenceEngine) -> Iterator[int]:
         for side in (BUY, SELL):
             for order in book.sides[side].orders():
                 yield from _order_words(order)
+    yield from _words_of_special_orders(engine)  # 8.4
     yield from engine.allocations.words()  # 8.7
     yield from engine.risk.words()  # 8.8
+
+
+def _words_of_special_orders(engine: ReferenceEngine) -> Iterator[int]:
+    """Scopes of self-trade prevention, expiry times and terms (8.4)."""
+    for participant_id, participant in sorted(engine.participants.items()):
+        if participant.stp_scope:
+            yield from (participant_id, participant.stp_scope)
+    for order in sorted(engine.orders.values(), key=lambda order: order.slot):
+        if order.expire_ts_ns:
+            yield from (order.order_id, order.expire_ts_ns)
+        if order.flags & COMPLEX:
+            yield order.order_id
+            yield from order.terms[:10]
+            yield int.from_bytes(bytes(order.terms[10:]), "little")
+            yield from (order.shown, order.parts)
 
 
 def _instrument_words(instrument: Instrument) -> Iterator[int]:

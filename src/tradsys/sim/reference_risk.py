@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tradsys.core.pretrade import ACCEPT, KNOWN_LIMITS, MILLION, SCALED_MAX, VALUE_MAX, evaluate
 from tradsys.sim.reference_auctions import CALLS
-from tradsys.sim.reference_book import BUY, STP_CANCEL_OLDEST, STP_NONE, Order
+from tradsys.sim.reference_book import BUY, Order
+from tradsys.sim.reference_orders import is_own, is_transfer
 from tradsys.sim.reference_records import read_events
-from tradsys.wire.enums import OrderType, RejectReason, Restriction, RiskFlags, RiskScope, Template
+from tradsys.wire.enums import RejectReason, Restriction, RiskFlags, RiskScope, StpMode, Template
 
 if TYPE_CHECKING:
     from tradsys.sim.reference_engine import ReferenceEngine
 
-MARKET = int(OrderType.MARKET)
+STP_NONE, STP_CANCEL_OLDEST = int(StpMode.NONE), int(StpMode.CANCEL_OLDEST)
+_PRICED = (Template.ORDER_ACCEPTED, Template.ORDER_REPLACED, Template.ORDER_RESTED)
 NO_LOW, NO_HIGH = -(1 << 63), (1 << 63) - 1
 LIMIT_NAMES = [
     "risk_flags",
@@ -108,6 +110,20 @@ class Bands:
     collar: int = 0
 
 
+class Asked(NamedTuple):
+    """An order as section 14 looks at it."""
+
+    order: Order  # of a replace the one replaced
+    qty: int  # lots, of a replace the new leaves
+    price: int | None  # ticks; None of a market order
+    limit: int | None  # worst price it may match at, ticks; None for any
+    is_new: bool
+
+    def looks(self) -> tuple[int, int, int, int]:
+        """What two orders have in common that look the same (14.10)."""
+        return (self.order.instrument_id, self.order.side, self.order.price, self.order.total)
+
+
 class ReferenceRisk:
     """Everything sections 13 and 14 add to the state.
 
@@ -145,16 +161,15 @@ class ReferenceRisk:
 
     # ---------------------------------------------------------------- may this order be accepted
 
-    def refusal(self, command: Any, order: Order | None) -> int:
-        """What section 14 has against a new order (`order` is None) or the replace of one."""
+    def _refusal(self, asked_for: Asked) -> int:
+        """What section 14 has against an order or a replace."""
         engine = self.engine
-        sender = engine._sender
+        sender, order = engine._sender, asked_for.order
         assert sender is not None
-        owner = sender if order is None else order.session
+        owner = order.session
         participant_id = owner.participant.participant_id
-        account_id = command.account_id if order is None else order.account_id
-        instrument = engine.instruments[command.instrument_id]
-        keys = self.levels(participant_id, account_id)
+        instrument = engine.instruments[order.instrument_id]
+        keys = self.levels(participant_id, order.account_id)
         sessions = [(SESSION, owner.session_id), (SESSION, sender.session_id)]
         if self.is_killed([*keys, (INSTRUMENT, instrument.instrument_id), *sessions, (VENUE, 0)]):
             return RejectReason.KILLED
@@ -164,14 +179,15 @@ class ReferenceRisk:
         asked = asked + [key for key in general if key in self.holders]
         if not asked and instrument.instrument_id not in self.banded:
             return RejectReason.NONE
-        if order is None and command.order_type == MARKET and instrument.state in CALLS:  # 13.3
+        if asked_for.price is None and instrument.state in CALLS:  # 13.3
             return RejectReason.NO_REFERENCE_PRICE
-        check = self._order_part(command, order, owner)
+        self._instrument_id = order.instrument_id
+        check = self._order_part(asked_for)
         approvals = 0
         for key in keys:
             approvals |= self.holders[key].limits["approvals"] if key in self.holders else 0
         check.is_approved = approvals >> instrument.asset_class & 1
-        reasons = [self._ask(check, key, keys, watched) for key in asked]
+        reasons = [self._ask(check, key, keys, asked_for) for key in asked]
         if not asked:
             reasons.append(evaluate(SimpleNamespace(**vars(check), **vars(self._limits_part(None)))))
         found = min((reason for reason in reasons if reason != ACCEPT), default=0)
@@ -183,7 +199,7 @@ class ReferenceRisk:
                 self.position(key, instrument.instrument_id)
         if not found:
             for key in asked:
-                self._take(self.holder(key), command, check, order is None)
+                self._take(self.holder(key), asked_for, check)
         return found
 
     def position(self, key: Key, instrument_id: int) -> Position:
@@ -191,31 +207,27 @@ class ReferenceRisk:
         self.holder(key)
         return self.positions.setdefault((*key, instrument_id), Position())
 
-    def _order_part(self, command: Any, order: Order | None, owner: Any) -> SimpleNamespace:
+    def _order_part(self, asked: Asked) -> SimpleNamespace:
         """Fields of the check that are of the order and its instrument."""
-        engine = self.engine
-        side = command.side if order is None else order.side
-        other = engine.books[command.instrument_id].other(side)
-        qty = command.qty_lots if order is None else command.qty_lots - order.filled
-        is_market = order is None and command.order_type == MARKET
-        price: int | None = command.price_ticks
-        value_price = price
-        if is_market:
-            limit = self.market_limit(command.instrument_id, side)
-            mode = command.stp_mode or owner.participant.stp_mode
-            price = self._sweep_price(other, limit, qty, owner, mode)
+        engine, order = self.engine, asked.order
+        side, other = order.side, engine.books[order.instrument_id].other(order.side)
+        price = value_price = asked.price
+        best_limit = other.best_limit()
+        if asked.price is None:
+            price = self._sweep_price(other, asked)
             value_price = price if side == BUY else (None if price is None else other.best())
-        elif side != BUY and other.best_limit() is not None:
-            value_price = max(command.price_ticks, other.best_limit())
-        bands = self.bands.get(command.instrument_id, Bands())
-        low, high = self.band(command.instrument_id)
+        elif side != BUY and best_limit is not None:
+            value_price = max(asked.price, best_limit)
+        value = order.terms.amount_ticks_lots or abs(value_price or 0) * asked.qty  # 9.25
+        bands = self.bands.get(order.instrument_id, Bands())
+        low, high = self.band(order.instrument_id)
         self._side, self._released = side, (0, 0)
-        if order is not None:
+        if not asked.is_new:
             self._released = (order.leaves, abs(order.price) * order.leaves)
         return SimpleNamespace(
-            qty_lots=qty,
+            qty_lots=asked.qty,
             price_ticks=price or 0,
-            order_value=min(abs(value_price or 0) * qty, VALUE_MAX),
+            order_value=min(value, VALUE_MAX),
             is_buy=int(side == BUY),
             has_price=int(price is not None),
             ts_ns=min(max(engine._ts_ns, 0), SCALED_MAX),
@@ -225,18 +237,19 @@ class ReferenceRisk:
             price_high_ticks=high,
         )
 
-    @staticmethod
-    def _sweep_price(other: Any, limit: int | None, qty: int, owner: Any, stp_mode: int) -> int | None:
+    def _sweep_price(self, other: Any, asked: Asked) -> int | None:
         """Worst price a market order of so many lots would match at, or None."""
-        price, lots = None, 0
+        price, lots, mode = None, 0, asked.order.stp_mode
         for order in other.orders():
-            if lots >= qty or not other._within(order.price, limit):
+            if lots >= asked.qty or not other._within(order.price, asked.limit):
                 break
-            if stp_mode != STP_NONE and order.session.participant is owner.participant:
-                if stp_mode == STP_CANCEL_OLDEST:
+            if mode != STP_NONE and is_own(asked.order, order, self.groups) and not is_transfer(asked.order, order):
+                if mode == STP_CANCEL_OLDEST:
                     continue
-                break
-            price = order.price
+                if mode not in (StpMode.DECREMENT, StpMode.TRANSFER):
+                    break
+            else:
+                price = order.price
             lots += order.leaves
         return price
 
@@ -261,12 +274,12 @@ class ReferenceRisk:
             repeated_ts_ns=last[4] if last else 0,
         )
 
-    def _ask(self, order_part: SimpleNamespace, key: Key, keys: list[Key], watched: bool) -> int:
+    def _ask(self, order_part: SimpleNamespace, key: Key, keys: list[Key], asked: Asked) -> int:
         """Ask the one function about one holder."""
         check = SimpleNamespace(**vars(order_part), **vars(self._limits_part(key)))
-        if check.repeated_ts_ns is not None and self._command_key is not None:
+        if asked.is_new:
             last = self.holders[key].last_order if key in self.holders else None
-            check.is_repeated = int(last is not None and last[:4] == self._command_key)
+            check.is_repeated = int(last is not None and last[:4] == asked.looks())
         if key[0] <= GROUP:
             self._held_part(check, key, keys[0])
         return evaluate(check)
@@ -294,7 +307,7 @@ class ReferenceRisk:
         check.account_worst_value = cut(base.worst)
 
     @staticmethod
-    def _take(holder: Holder, command: Any, check: SimpleNamespace, is_new: bool) -> None:
+    def _take(holder: Holder, asked: Asked, check: SimpleNamespace) -> None:
         """Count an order that is accepted in its holder's bucket, and remember it (14.9, 14.10)."""
         limits = holder.limits
         if limits["rate_count"]:
@@ -302,9 +315,8 @@ class ReferenceRisk:
             filled = min(holder.bucket + max(check.ts_ns - holder.bucket_ts, 0), window)
             holder.bucket = filled - holder.rate_cost()
             holder.bucket_ts = check.ts_ns
-        if limits["duplicate_window_ns"] and is_new:
-            what = (command.instrument_id, command.side, command.price_ticks, command.qty_lots)
-            holder.last_order = (*what, check.ts_ns)
+        if limits["duplicate_window_ns"] and asked.is_new:
+            holder.last_order = (*asked.looks(), check.ts_ns)
 
     def has_room_for(self, participant_id: int, account_id: int, instrument_id: int) -> bool:
         """Make the records an order that nobody asks about will need, if there is room for them (14.13)."""
@@ -318,19 +330,23 @@ class ReferenceRisk:
             self.position(key, instrument_id)
         return True
 
-    def refuse_new(self, command: Any) -> int:
-        """Checks of a new order that stand behind BOOK_FULL."""
-        self._instrument_id = command.instrument_id
-        self._command_key: tuple[int, int, int, int] | None = (
-            *(command.instrument_id, command.side, command.price_ticks, command.qty_lots),
-        )
-        return self.refusal(command, None)
+    def refuse_new(self, order: Order, price: int | None, limit: int | None) -> int:
+        """Checks of a new order that stand behind BOOK_FULL.
 
-    def refuse_replace(self, command: Any, order: Order) -> int:
-        """Checks of a replace that stand behind POST_ONLY_WOULD_MATCH."""
-        self._instrument_id = command.instrument_id
-        self._command_key = None
-        return self.refusal(command, order)
+        Parameters
+        ----------
+        order
+            The order, with the quantity and price the book has given it; it has no id yet.
+        price
+            Where it would rest [ticks]; None of a market order.
+        limit
+            Worst price it may match at [ticks]; None for any.
+        """
+        return self._refusal(Asked(order, order.leaves, price, limit, is_new=True))
+
+    def refuse_replace(self, command: Any, order: Order, price: int) -> int:
+        """Checks of a replace that stand behind POST_ONLY_WOULD_MATCH; `price` is the one it gives the order."""
+        return self._refusal(Asked(order, command.qty_lots - order.filled, price, price, is_new=False))
 
     # ---------------------------------------------------------------- price bands (section 13)
 
@@ -346,6 +362,10 @@ class ReferenceRisk:
                 distance = base * bands.dynamic_ppm // MILLION
                 low, high = max(low, bands.last - distance), min(high, bands.last + distance)
         return low, high
+
+    def collar(self, instrument_id: int) -> int:
+        """How far beyond the best price a market order may match [ticks]; 0: no collar."""
+        return self.bands[instrument_id].collar if instrument_id in self.bands else 0
 
     def market_limit(self, instrument_id: int, side: int) -> int | None:
         """Worst price a market order may match at [ticks], or None (13.3)."""
@@ -371,20 +391,21 @@ class ReferenceRisk:
         if not self.is_used:
             return
         for template, e in read_events(b"".join(events)):
-            if template == Template.ORDER_EXECUTED:
-                self.bands.setdefault(e.instrument_id, Bands()).last = e.price_ticks
+            if template in (Template.ORDER_EXECUTED, Template.ORDER_TRANSFERRED):
+                if template == Template.ORDER_EXECUTED:
+                    self.bands.setdefault(e.instrument_id, Bands()).last = e.price_ticks
                 for party, side in (("resting", 3 - e.incoming_side), ("incoming", e.incoming_side)):
                     session_id = getattr(e, f"{party}_session_id")
                     if self._is_watched(session_id):
                         order_id = getattr(e, f"{party}_order_id")
                         account_id = getattr(e, f"{party}_account_id")
                         self._change(session_id, account_id, e.instrument_id, side, order_id, -e.qty_lots, e)
-            elif template in (Template.ORDER_ACCEPTED, Template.ORDER_REPLACED) and self._is_watched(
-                e.session_id
-            ):
+            elif template in _PRICED and self._is_watched(e.session_id):
                 where = (e.session_id, e.account_id, e.instrument_id, e.side, e.order_id)
                 if template == Template.ORDER_REPLACED:
                     self._change(*where, -e.leaves_before_lots)
+                elif template == Template.ORDER_RESTED:  # a market order as a limit order (9.9, 9.10)
+                    self._change(*where, -e.leaves_lots)
                 self.prices[e.order_id] = abs(e.price_ticks)
                 self._change(*where, e.leaves_lots)
             elif template in (Template.ORDER_CANCELED, Template.ORDER_REDUCED) and self._is_watched(

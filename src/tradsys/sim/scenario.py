@@ -68,8 +68,11 @@ _KINDS = {
     "uncrossed": Template.AUCTION_UNCROSSED,
     "extended": Template.CALL_EXTENDED,
     "risk": Template.RISK_CHANGED,
+    "terms": Template.ORDER_TERMS_SET,
+    "refilled": Template.ORDER_REFILLED,
+    "transferred": Template.ORDER_TRANSFERRED,
 }
-# Positional arguments of each event line; `@` and `left` are words for the reader.
+# Positional arguments of each event line; `@`, `left` and `shows` are words for the reader.
 _ARGUMENTS = {
     "accepted": ("client_ref", "qty_lots", "@", "price_ticks"),
     "rejected": ("client_ref", "reject_reason"),
@@ -92,6 +95,12 @@ _ARGUMENTS = {
     "uncrossed": ("qty_lots", "@", "price_ticks", "left", "surplus_side", "surplus_lots"),
     "extended": ("extension_count", "@", "price_ticks"),
     "risk": ("done_template",),
+    "terms": (),
+    "refilled": ("client_ref", "left", "leaves_lots", "shows", "shown_lots", "@", "price_ticks"),
+    "transferred": (
+        *("resting_client_ref", "incoming_client_ref", "qty_lots", "@", "price_ticks"),
+        *("left", "resting_leaves_lots", "incoming_leaves_lots"),
+    ),
 }
 _FIELD_ENUMS: dict[str, Any] = {
     "side": enums.Side,
@@ -116,6 +125,8 @@ _FIELD_ENUMS: dict[str, Any] = {
     "scope": enums.RiskScope,
     "restriction": enums.Restriction,
     "risk_flags": enums.RiskFlags,
+    "post_only_mode": enums.PostOnlyMode,
+    "stp_scope": enums.StpScope,
 }
 
 
@@ -269,16 +280,21 @@ class Runner:
             made = made[:at] + bytes([raw]) + made[at + 1 :]
         return made
 
+    def _verb_complex(self, words: list[str], fields: dict[str, Any]) -> int:
+        """`complex REF SIDE QTY @ PRICE` as `new`; terms by their names."""
+        self._verb_new(words, fields)
+        return Template.NEW_COMPLEX_ORDER
+
     def _verb_new(self, words: list[str], fields: dict[str, Any]) -> int:
-        """`new REF SIDE QTY @ PRICE`, or `market` for the price, then names of TIF, STP mode and flags."""
+        """`new REF SIDE QTY @ PRICE`, or `market` or `mtl`, then names of TIF, STP mode and flags."""
         ref, side, qty, price, *options = words
-        market = price == "market"
+        kinds = {"market": OrderType.MARKET, "mtl": OrderType.MARKET_TO_LIMIT}
         fields |= {
             "client_ref": reference_of(ref),
             "side": Side[side.upper()],
             "qty_lots": int(qty),
-            "price_ticks": 0 if market else int(price),
-            "order_type": OrderType.MARKET if market else OrderType.LIMIT,
+            "price_ticks": 0 if price in kinds else int(price),
+            "order_type": kinds.get(price, OrderType.LIMIT),
             "time_in_force": TimeInForce.DAY,
             "instrument_id": INSTRUMENTS["X"],
         }
@@ -374,7 +390,7 @@ class Runner:
                 flags |= self._value("event_flags", word)
             else:
                 name = arguments.pop(0)
-                if name in ("@", "left"):
+                if name in ("@", "left", "shows"):
                     if word != name:
                         return f"expected the word {name}"
                 else:

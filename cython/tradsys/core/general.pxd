@@ -1,0 +1,32 @@
+"""The general path: orders and instruments that the plain path of decide.pyx does not serve (section 9 of the rule book)."""
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+
+from tradsys.core.order cimport Order
+from tradsys.core.state cimport GATE_STP, SPECIAL_ORDERS, Instrument, State
+from tradsys.core.terms cimport SPECIAL_FLAGS
+from tradsys.wire.records cimport (
+    NewComplexOrder, NewOrder, ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_MARKET, ReplaceOrder,
+    STP_MODE_CANCEL_BOTH, TIME_IN_FORCE_GTD)
+
+# 1: decided, 0: its events might not fit the buffer. `complex_` is the record `c` when it has terms, else NULL.
+cdef int decide_general_order(State* s, const NewOrder* c, const NewComplexOrder* complex_, uint32_t tag) except -1 nogil
+# A replace that has passed the checks of rule 3.5 up to QTY_BELOW_FILLED.
+cdef int decide_general_replace(State* s, const ReplaceOrder* c, Order* order) except -1 nogil
+
+
+cdef inline bint needs_general_path(const State* s, const NewOrder* c) noexcept nogil:
+    """Whether a new order that is not plain is more than the plain path knows, apart from what refuses it."""
+    if c.order_type > ORDER_TYPE_MARKET or c.time_in_force == TIME_IN_FORCE_GTD or c.stp_mode > STP_MODE_CANCEL_BOTH:
+        return True
+    if c.order_flags > (ORDER_FLAGS_POST_ONLY | ORDER_FLAGS_KEEP_ON_DISCONNECT):
+        return True
+    if c.session_id < s.sessions_max and not s.sessions[c.session_id].gate & GATE_STP:
+        return True
+    return c.instrument_id < s.instruments_max and s.instruments[c.instrument_id].special & SPECIAL_ORDERS != 0
+
+
+cdef inline bint replace_needs_general_path(const State* s, const Order* order) noexcept nogil:
+    """Whether the replace of an order is more than the plain path knows."""
+    return (order.order_flags & SPECIAL_FLAGS or order.traits >> 24 > STP_MODE_CANCEL_BOTH
+            or not s.sessions[order.session_id].gate & GATE_STP
+            or s.instruments[order.instrument_id].special & SPECIAL_ORDERS != 0)

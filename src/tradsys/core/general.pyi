@@ -1,0 +1,1 @@
+"""The general path of orders. No Python face: cimport ``tradsys.core.general``."""

@@ -1,0 +1,1 @@
+"""Terms of special orders. No Python face: cimport ``tradsys.core.terms``."""
