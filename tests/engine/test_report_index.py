@@ -140,8 +140,8 @@ def test_refuses_shapes_and_images_that_do_not_fit():
 
 def test_layout_of_events_is_what_the_index_reads():
     for template, dtype in DTYPES.items():
-        if not 64 <= template < 128 or template == Template.INSTRUMENT_DEFINED:
+        if not 64 <= template < 128 or template in (Template.INSTRUMENT_DEFINED, Template.ORDER_TERMS_SET):
             continue
-        name = "resting_" if template == Template.ORDER_EXECUTED else ""
+        name = "resting_" if template in (Template.ORDER_EXECUTED, Template.ORDER_TRANSFERRED) else ""
         assert dtype.fields[name + "session_id"][1] == 76
         assert dtype.fields[name + "report_seq"][1] == 84

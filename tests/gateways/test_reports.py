@@ -53,7 +53,7 @@ def told(made, session_id):
         (
             Template.ORDER_REDUCED,
             ReportType.REDUCED,
-            (*ORDER, "side", "order_type", "time_in_force", "order_flags", "event_flags"),
+            (*ORDER, "side", "order_type", "time_in_force", "order_flags", "event_flags", "cancel_reason"),
             {"orig_client_ref": "request_client_ref"},
         ),
         (

@@ -9,6 +9,8 @@ from tradsys.wire.records cimport (
     OrderExecuted,
     TEMPLATE_INSTRUMENT_DEFINED,
     TEMPLATE_ORDER_EXECUTED,
+    TEMPLATE_ORDER_TERMS_SET,
+    TEMPLATE_ORDER_TRANSFERRED,
 )
 
 cdef extern from "<pthread.h>" nogil:
@@ -22,16 +24,26 @@ ENTRY = np.dtype(
 )
 
 
+cdef inline bint is_nobodys(uint32_t template_id) noexcept nogil:
+    """Whether an event has other things where the others have session_id and report_seq."""
+    return template_id == TEMPLATE_INSTRUMENT_DEFINED or template_id == TEMPLATE_ORDER_TERMS_SET
+
+
+cdef inline bint is_of_two(uint32_t template_id) noexcept nogil:
+    """Whether an event is a report to two sessions."""
+    return template_id == TEMPLATE_ORDER_EXECUTED or template_id == TEMPLATE_ORDER_TRANSFERRED
+
+
 cdef uint32_t report_of(const uint8_t* event, uint32_t session_id, uint32_t first, uint32_t last) noexcept nogil:
-    # session_id and report_seq lie at the same place in every event but InstrumentDefined, which is nobody's report
+    # session_id and report_seq lie at the same place in every event that can be somebody's report
     cdef const OrderAccepted* told = <const OrderAccepted*>event
     cdef const OrderExecuted* match = <const OrderExecuted*>event
     cdef uint32_t found = 0
-    if told.template_id == TEMPLATE_INSTRUMENT_DEFINED:
+    if is_nobodys(told.template_id):
         return 0
     if told.session_id == session_id and first <= told.report_seq <= last:
         found = told.report_seq
-    if told.template_id == TEMPLATE_ORDER_EXECUTED and match.incoming_session_id == session_id:
+    if is_of_two(told.template_id) and match.incoming_session_id == session_id:
         if first <= match.incoming_report_seq <= last:
             found = match.incoming_report_seq  # of a match with itself the session's later report
     return found
@@ -84,11 +96,11 @@ cdef class ReportIndex:
         pthread_mutex_lock(&self.mutex)
         for k in range(count):
             told = <const OrderAccepted*>(events + 128 * k)
-            if told.template_id == TEMPLATE_INSTRUMENT_DEFINED:
+            if is_nobodys(told.template_id):
                 continue
             if told.report_seq != 0:
                 self.note(told.session_id, told.report_seq, told.seq)
-            if told.template_id == TEMPLATE_ORDER_EXECUTED:
+            if is_of_two(told.template_id):
                 match = <const OrderExecuted*>told
                 if match.incoming_report_seq != 0:
                     self.note(match.incoming_session_id, match.incoming_report_seq, match.seq)

@@ -42,7 +42,7 @@ from tradsys.wire.enums import RejectReason
 
 cdef enum:
     EVENT_BYTES = 128
-    RECORD_BYTES_MAX = 160      # largest command
+    RECORD_BYTES_MAX = 168      # largest command
     SWEEP_NS = 10_000_000       # heartbeats are looked at this often
     STALL_NS = 50_000_000       # a longer break between two turns does not count as anybody's silence
     RETRY_NS = 1_000_000        # after a full queue

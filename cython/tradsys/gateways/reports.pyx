@@ -9,13 +9,13 @@ from tradsys.wire import records as wire_records
 from tradsys.wire.records cimport (
     BLOCK_EXECUTION_REPORT, EVENT_FLAGS_AUCTION, LIQUIDITY_ADDED, LIQUIDITY_NONE, LIQUIDITY_REMOVED,
     REPORT_TYPE_ACCEPTED, REPORT_TYPE_CANCELED, REPORT_TYPE_COMMAND_DONE, REPORT_TYPE_EXECUTED,
-    REPORT_TYPE_MASS_CANCELED, REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED, SIDE_BUY, SIDE_SELL,
-    TEMPLATE_CHECKPOINT, TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED,
-    TEMPLATE_EXECUTION_REPORT, TEMPLATE_MASS_CANCELED, TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED,
-    TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED,
-    TEMPLATE_RISK_CHANGED, CheckpointTaken, CommandDone, CommandRejected, ExecutionReport, MassCanceled, MessageHeader,
-    OrderAccepted, OrderCanceled, OrderExecuted, OrderReduced, OrderRejected, OrderReplaced, RiskChanged,
-)
+    REPORT_TYPE_MASS_CANCELED, REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED, REPORT_TYPE_TRANSFERRED,
+    SIDE_BUY, SIDE_SELL, TEMPLATE_CHECKPOINT, TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_COMMAND_DONE,
+    TEMPLATE_COMMAND_REJECTED, TEMPLATE_EXECUTION_REPORT, TEMPLATE_MASS_CANCELED, TEMPLATE_ORDER_ACCEPTED,
+    TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED,
+    TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_RISK_CHANGED, CheckpointTaken, CommandDone,
+    CommandRejected, ExecutionReport, MassCanceled, MessageHeader, OrderAccepted, OrderCanceled, OrderExecuted,
+    OrderReduced, OrderRejected, OrderReplaced, RiskChanged)
 
 cdef enum:
     EVENT_BYTES = 128
@@ -24,7 +24,7 @@ cdef enum:
 cdef int recipients(const uint8_t* event, Recipient* out) noexcept nogil:
     cdef int template_id = (<const MessageHeader*> event).template_id
     cdef int count = 0
-    if template_id == TEMPLATE_ORDER_EXECUTED:
+    if template_id == TEMPLATE_ORDER_EXECUTED or template_id == TEMPLATE_ORDER_TRANSFERRED:
         if (<const OrderExecuted*> event).resting_report_seq != 0:
             out[0].session_id = (<const OrderExecuted*> event).resting_session_id
             out[0].report_seq = (<const OrderExecuted*> event).resting_report_seq
@@ -61,6 +61,9 @@ cdef int render(const uint8_t* event, int party, int resent, ExecutionReport* ou
         _order_accepted(<const OrderAccepted*> event, out)
     elif template_id == TEMPLATE_ORDER_EXECUTED:
         _order_executed(<const OrderExecuted*> event, party, out)
+    elif template_id == TEMPLATE_ORDER_TRANSFERRED:
+        _order_executed(<const OrderExecuted*> event, party, out)
+        out.report_type = REPORT_TYPE_TRANSFERRED
     elif template_id == TEMPLATE_ORDER_CANCELED:
         _order_canceled(<const OrderCanceled*> event, out)
     elif template_id == TEMPLATE_ORDER_REJECTED:
@@ -156,6 +159,7 @@ cdef inline void _order_reduced(const OrderReduced* event, ExecutionReport* out)
     _order_fields(<const OrderAccepted*> event, out)
     out.report_type = REPORT_TYPE_REDUCED
     out.orig_client_ref = event.request_client_ref
+    out.cancel_reason = event.cancel_reason
     out.side = event.side
     out.order_type = event.order_type
     out.time_in_force = event.time_in_force

@@ -12,7 +12,9 @@ from tradsys.wire.records cimport (
     MdOrderAdd,
     MdStatistics,
     MdTop,
+    OrderCanceled,
     OrderExecuted,
+    OrderReduced,
     OrderReplaced,
     SnapshotBegin,
 )
@@ -63,9 +65,14 @@ cdef class Publisher:
     cdef int end_turn(self) except -1 nogil
     cdef void fill_head(self, SnapshotBegin* head, uint32_t instrument_id, uint64_t request_id) noexcept nogil
     cdef int _publish_one(self, const uint8_t* event) except -1 nogil
+    cdef int _canceled(self, const OrderCanceled* event) except -1 nogil
+    cdef int _reduced(self, const OrderReduced* event) except -1 nogil
+    cdef int _transferred(self, const OrderExecuted* event) except -1 nogil
+    cdef int64_t _shown(self, uint64_t order_id, uint32_t order_flags, int64_t leaves_lots) noexcept nogil
     cdef int _replaced(self, const OrderReplaced* event) except -1 nogil
     cdef int _executed(self, const OrderExecuted* event) except -1 nogil
-    cdef int _executed_in_auction(self, const OrderExecuted* event, uint64_t order_id, uint32_t side) except -1 nogil
+    cdef int _executed_in_auction(self, const OrderExecuted* event, uint64_t order_id, uint32_t side,
+                                  int64_t leaves_lots) except -1 nogil
     cdef int _auction(self, const AuctionIndicative* event) except -1 nogil
     cdef int _defined(self, const InstrumentDefined* event) except -1 nogil
     cdef int _state(self, uint32_t instrument_id, int64_t ts_ns, uint8_t state,

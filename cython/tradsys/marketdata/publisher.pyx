@@ -18,6 +18,7 @@ from tradsys.core.book_view cimport (
     look_queue,
 )
 from tradsys.core.engine cimport Engine
+from tradsys.core.entry cimport available_lots
 from tradsys.core.ladder cimport (
     LEVEL_NONE,
     PAGE_BITS,
@@ -36,82 +37,22 @@ from tradsys.core.state cimport Instrument
 from tradsys.engine.sequencer cimport Sequencer
 from tradsys.marketdata.channel cimport Channel, Lines, claim
 from tradsys.wire.records cimport (
-    AUCTION_NEWS_EXTENDED,
-    AUCTION_NEWS_INDICATIVE,
-    AUCTION_NEWS_UNCROSSED,
-    BLOCK_MD_AUCTION,
-    BLOCK_MD_INSTRUMENT,
-    BLOCK_MD_LEVEL,
-    BLOCK_MD_ORDER_ADD,
-    BLOCK_MD_STATISTICS,
-    BLOCK_MD_STATUS,
-    BLOCK_MD_TOP,
-    BLOCK_MD_TRADE,
-    CHANNEL_L1,
-    CHANNEL_L2,
-    CHANNEL_L3,
-    CHANNEL_SNAPSHOT,
-    CHANNEL_STATUS,
-    CHANNEL_TRADES,
-    EVENT_FLAGS_AUCTION,
-    EVENT_FLAGS_PRIORITY_KEPT,
-    EVENT_FLAGS_RESTS,
-    ORDER_TYPE_MARKET,
-    SCHEMA_ID,
-    SCHEMA_VERSION,
-    SIDE_BUY,
-    SIZE_MD_AUCTION,
-    SIZE_MD_INSTRUMENT,
-    SIZE_MD_LEVEL,
-    SIZE_MD_ORDER_ADD,
-    SIZE_MD_STATISTICS,
-    SIZE_MD_STATUS,
-    SIZE_MD_TOP,
-    SIZE_MD_TRADE,
-    SIZE_ORDER_ACCEPTED,
-    TEMPLATE_AUCTION_INDICATIVE,
-    TEMPLATE_AUCTION_UNCROSSED,
-    TEMPLATE_CALL_EXTENDED,
-    TEMPLATE_COMMAND_DONE,
-    TEMPLATE_INSTRUMENT_DEFINED,
-    TEMPLATE_MD_AUCTION,
-    TEMPLATE_MD_INSTRUMENT,
-    TEMPLATE_MD_LEVEL,
-    TEMPLATE_MD_ORDER_ADD,
-    TEMPLATE_MD_ORDER_DELETE,
-    TEMPLATE_MD_ORDER_EXECUTE,
-    TEMPLATE_MD_ORDER_REDUCE,
-    TEMPLATE_MD_STATISTICS,
-    TEMPLATE_MD_STATUS,
-    TEMPLATE_MD_TOP,
-    TEMPLATE_MD_TRADE,
-    TEMPLATE_ORDER_ACCEPTED,
-    TEMPLATE_ORDER_CANCELED,
-    TEMPLATE_ORDER_EXECUTED,
-    TEMPLATE_ORDER_REDUCED,
-    TEMPLATE_ORDER_REPLACED,
-    TEMPLATE_ORDER_RESTED,
-    TEMPLATE_PHASE_CHANGED,
-    TEMPLATE_SET_INSTRUMENT_STATE,
-    TEMPLATE_START_CALL,
-    AuctionIndicative,
-    CallExtended,
-    CommandDone,
-    InstrumentDefined,
-    MdAuction,
-    MdInstrument,
-    MdLevel,
-    MdOrderAdd,
-    MdStatistics,
-    MdStatus,
-    MdTop,
-    MdTrade,
-    OrderAccepted,
-    OrderCanceled,
-    OrderExecuted,
-    OrderReplaced,
-    PhaseChanged,
-    SnapshotBegin,
+    AUCTION_NEWS_EXTENDED, AUCTION_NEWS_INDICATIVE, AUCTION_NEWS_UNCROSSED, BLOCK_MD_AUCTION, BLOCK_MD_INSTRUMENT,
+    BLOCK_MD_LEVEL, BLOCK_MD_ORDER_ADD, BLOCK_MD_STATISTICS, BLOCK_MD_STATUS, BLOCK_MD_TOP, BLOCK_MD_TRADE,
+    CHANNEL_L1, CHANNEL_L2, CHANNEL_L3, CHANNEL_SNAPSHOT, CHANNEL_STATUS, CHANNEL_TRADES, EVENT_FLAGS_AUCTION,
+    EVENT_FLAGS_INCOMING_HIDDEN, EVENT_FLAGS_PRIORITY_KEPT, EVENT_FLAGS_RESTS, ORDER_TYPE_MARKET, SCHEMA_ID,
+    SCHEMA_VERSION, SIDE_BUY, SIZE_MD_AUCTION, SIZE_MD_INSTRUMENT, SIZE_MD_LEVEL, SIZE_MD_ORDER_ADD,
+    SIZE_MD_STATISTICS, SIZE_MD_STATUS, SIZE_MD_TOP, SIZE_MD_TRADE, SIZE_ORDER_ACCEPTED,
+    TEMPLATE_AUCTION_INDICATIVE, TEMPLATE_AUCTION_UNCROSSED, TEMPLATE_CALL_EXTENDED, TEMPLATE_COMMAND_DONE,
+    TEMPLATE_INSTRUMENT_DEFINED, TEMPLATE_MD_AUCTION, TEMPLATE_MD_INSTRUMENT, TEMPLATE_MD_LEVEL,
+    TEMPLATE_MD_ORDER_ADD, TEMPLATE_MD_ORDER_DELETE, TEMPLATE_MD_ORDER_EXECUTE, TEMPLATE_MD_ORDER_REDUCE,
+    TEMPLATE_MD_STATISTICS, TEMPLATE_MD_STATUS, TEMPLATE_MD_TOP, TEMPLATE_MD_TRADE, TEMPLATE_ORDER_ACCEPTED,
+    TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REFILLED,
+    TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_RESTED, TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_PHASE_CHANGED,
+    TEMPLATE_SET_INSTRUMENT_STATE, TEMPLATE_START_CALL, AuctionIndicative, CallExtended, CommandDone,
+    InstrumentDefined, MdAuction, MdInstrument, MdLevel, MdOrderAdd, MdStatistics, MdStatus, MdTop, MdTrade,
+    OrderAccepted, OrderCanceled, ORDER_FLAGS_COMPLEX, ORDER_FLAGS_HIDDEN, OrderExecuted, OrderReduced,
+    OrderReplaced, OrderRested, PhaseChanged, SnapshotBegin
 )
 
 cdef enum:
@@ -300,29 +241,30 @@ cdef class Publisher:
         cdef const OrderAccepted* accepted = <const OrderAccepted*>event   # the prefix they have in common
         cdef const CommandDone* done
         cdef uint16_t template_id = accepted.template_id
+        cdef int64_t shown_lots
         assert accepted.seq == self.event_seq + 1 or self.event_seq == 0
         if template_id == TEMPLATE_ORDER_ACCEPTED or template_id == TEMPLATE_ORDER_RESTED:
-            if accepted.event_flags & EVENT_FLAGS_RESTS:
+            if accepted.event_flags & EVENT_FLAGS_RESTS and not accepted.order_flags & ORDER_FLAGS_HIDDEN:
+                shown_lots = 0
+                if template_id == TEMPLATE_ORDER_RESTED:
+                    shown_lots = (<const OrderRested*>event).shown_lots
                 self._l3(TEMPLATE_MD_ORDER_ADD, accepted.order_id,
-                         book_price(accepted.price_ticks, accepted.order_type, accepted.side), accepted.leaves_lots,
-                         accepted.ts_ns,
+                         book_price(accepted.price_ticks, accepted.order_type, accepted.side),
+                         shown_lots if shown_lots else accepted.leaves_lots, accepted.ts_ns,
                          accepted.instrument_id, accepted.side)
         elif template_id == TEMPLATE_ORDER_CANCELED:
-            if (<const OrderCanceled*>event).event_flags & EVENT_FLAGS_RESTS:
-                self._l3(TEMPLATE_MD_ORDER_DELETE, accepted.order_id,
-                         book_price(accepted.price_ticks, (<const OrderCanceled*>event).order_type,
-                                    (<const OrderCanceled*>event).side), accepted.qty_lots,
-                         accepted.ts_ns,
-                         accepted.instrument_id, (<const OrderCanceled*>event).side)
+            self._canceled(<const OrderCanceled*>event)
         elif template_id == TEMPLATE_ORDER_EXECUTED:
             self._executed(<const OrderExecuted*>event)
         elif template_id == TEMPLATE_ORDER_REPLACED:
             self._replaced(<const OrderReplaced*>event)
         elif template_id == TEMPLATE_ORDER_REDUCED:
-            self._l3(TEMPLATE_MD_ORDER_REDUCE, accepted.order_id,
-                     book_price(accepted.price_ticks, accepted.order_type, accepted.side), accepted.qty_lots,
-                     accepted.ts_ns,
-                     accepted.instrument_id, accepted.side)
+            self._reduced(<const OrderReduced*>event)
+        elif template_id == TEMPLATE_ORDER_REFILLED:
+            self._l3(TEMPLATE_MD_ORDER_ADD, accepted.order_id, accepted.price_ticks,
+                     (<const OrderRested*>event).shown_lots, accepted.ts_ns, accepted.instrument_id, accepted.side)
+        elif template_id == TEMPLATE_ORDER_TRANSFERRED:
+            self._transferred(<const OrderExecuted*>event)
         elif template_id == TEMPLATE_INSTRUMENT_DEFINED:
             self._defined(<const InstrumentDefined*>event)
         elif template_id == TEMPLATE_COMMAND_DONE:
@@ -339,15 +281,57 @@ cdef class Publisher:
         self.event_ts_ns = accepted.ts_ns
         return 0
 
+    cdef int _canceled(self, const OrderCanceled* event) except -1 nogil:
+        if event.event_flags & EVENT_FLAGS_RESTS and not event.order_flags & ORDER_FLAGS_HIDDEN:
+            self._l3(TEMPLATE_MD_ORDER_DELETE, event.order_id,
+                     book_price(event.price_ticks, event.order_type, event.side),
+                     self._shown(event.order_id, event.order_flags, event.qty_lots), event.ts_ns, event.instrument_id,
+                     event.side)
+        return 0
+
+    cdef int _reduced(self, const OrderReduced* event) except -1 nogil:
+        """Self-trade prevention takes from what an iceberg shows, its owner from what it does not show first (9.4)."""
+        cdef int64_t shown = self._shown(event.order_id, event.order_flags, event.leaves_lots + event.qty_lots)
+        cdef int64_t less = event.qty_lots
+        if not event.event_flags & EVENT_FLAGS_RESTS or event.order_flags & ORDER_FLAGS_HIDDEN:
+            return 0
+        if not event.cancel_reason:
+            less = shown - min(shown, event.leaves_lots)
+        if less:
+            self._l3(TEMPLATE_MD_ORDER_DELETE if less == shown else TEMPLATE_MD_ORDER_REDUCE, event.order_id,
+                     book_price(event.price_ticks, event.order_type, event.side), less, event.ts_ns,
+                     event.instrument_id, event.side)
+        return 0
+
+    cdef int _transferred(self, const OrderExecuted* event) except -1 nogil:
+        """Lots that pass inside a trade group leave the book and are no trade (9.17)."""
+        cdef int64_t shown
+        if event.resting_hidden:
+            return 0
+        shown = self._shown(event.resting_order_id, ORDER_FLAGS_COMPLEX, event.qty_lots + event.resting_leaves_lots)
+        self._l3(TEMPLATE_MD_ORDER_DELETE if event.qty_lots == shown else TEMPLATE_MD_ORDER_REDUCE,
+                 event.resting_order_id, event.price_ticks, event.qty_lots, event.ts_ns, event.instrument_id,
+                 3 - event.incoming_side)
+        return 0
+
+    cdef int64_t _shown(self, uint64_t order_id, uint32_t order_flags, int64_t leaves_lots) noexcept nogil:
+        """Lots the public sees of an order on the book: of an iceberg what the shadow book has, else what is left."""
+        cdef uint32_t slot = slot_of(order_id)
+        if not order_flags & ORDER_FLAGS_COMPLEX or slot >= self.books.orders_max:
+            return leaves_lots
+        return self.books.orders[slot].leaves_lots if self.books.orders[slot].order_id == order_id else leaves_lots
+
     cdef int _replaced(self, const OrderReplaced* event) except -1 nogil:
-        cdef int64_t less = event.leaves_before_lots - event.leaves_lots
+        cdef int64_t shown = self._shown(event.order_id, event.order_flags, event.leaves_before_lots)
+        cdef int64_t less = shown - min(shown, event.leaves_lots)
+        if event.order_flags & ORDER_FLAGS_HIDDEN:
+            return 0
         if event.event_flags & EVENT_FLAGS_PRIORITY_KEPT:
             if less:
                 self._l3(TEMPLATE_MD_ORDER_REDUCE, event.order_id, event.price_ticks, less, event.ts_ns,
                          event.instrument_id, event.side)
             return 0
-        self._l3(TEMPLATE_MD_ORDER_DELETE, event.order_id, event.price_before_ticks, event.leaves_before_lots,
-                 event.ts_ns,
+        self._l3(TEMPLATE_MD_ORDER_DELETE, event.order_id, event.price_before_ticks, shown, event.ts_ns,
                  event.instrument_id, event.side)
         if event.event_flags & EVENT_FLAGS_RESTS:
             self._l3(TEMPLATE_MD_ORDER_ADD, event.order_id, event.price_ticks, event.leaves_lots, event.ts_ns,
@@ -359,9 +343,13 @@ cdef class Publisher:
         cdef MdTrade* trade
         cdef bint in_auction = event.event_flags & EVENT_FLAGS_AUCTION
         if in_auction:  # both rested, at prices of their own
-            self._executed_in_auction(event, event.resting_order_id, 3 - event.incoming_side)
-            self._executed_in_auction(event, event.incoming_order_id, event.incoming_side)
-        else:
+            if not event.resting_hidden:
+                self._executed_in_auction(event, event.resting_order_id, 3 - event.incoming_side,
+                                          event.resting_leaves_lots)
+            if not event.event_flags & EVENT_FLAGS_INCOMING_HIDDEN:
+                self._executed_in_auction(event, event.incoming_order_id, event.incoming_side,
+                                          event.incoming_leaves_lots)
+        elif not event.resting_hidden:
             self._l3(TEMPLATE_MD_ORDER_EXECUTE, event.resting_order_id, event.price_ticks, event.qty_lots, event.ts_ns,
                      event.instrument_id, 3 - event.incoming_side)
         claim(self.trades, SIZE_MD_TRADE, self.now_ns, self.event_seq, &room)
@@ -374,20 +362,25 @@ cdef class Publisher:
         trade.price_ticks = event.price_ticks
         trade.qty_lots = event.qty_lots
         trade.ts_ns = event.ts_ns
-        trade.resting_order_id = event.resting_order_id
+        trade.resting_order_id = 0 if event.resting_hidden else event.resting_order_id
         trade.instrument_id = event.instrument_id
         trade.aggressor_side = 0 if in_auction else event.incoming_side
         memset(trade.pad, 0, sizeof(trade.pad))
         return self._count_trade(event)
 
-    cdef int _executed_in_auction(self, const OrderExecuted* event, uint64_t order_id, uint32_t side) except -1 nogil:
-        """One party of an auction's match, at the price it rests at."""
+    cdef int _executed_in_auction(self, const OrderExecuted* event, uint64_t order_id, uint32_t side,
+                                  int64_t leaves_lots) except -1 nogil:
+        """One party of an auction's match, at the price it rests at; of an iceberg what it shows less (9.26)."""
         cdef const Order* order = &self.books.orders[slot_of(order_id)]
         cdef Ladder* ladder = &self.books.books[event.instrument_id].sides[side - 1]
+        cdef int64_t less
         if slot_of(order_id) >= self.books.orders_max or order.order_id != order_id:
             self._wrong(event.instrument_id)
+        less = order.leaves_lots - min(order.leaves_lots, leaves_lots)
+        if less == 0:
+            return 0
         return self._l3(TEMPLATE_MD_ORDER_EXECUTE, order_id, level_price(&self.books.levels, ladder, order.level),
-                        event.qty_lots, event.ts_ns, event.instrument_id, side)
+                        less, event.ts_ns, event.instrument_id, side)
 
     cdef int _auction(self, const AuctionIndicative* event) except -1 nogil:
         """What an auction would come to, came to, or why its call goes on; the three events begin alike."""
@@ -730,12 +723,14 @@ cdef class Publisher:
             slot = level_at(&engine.state.levels, ref).head_slot
             while slot != SLOT_NONE:
                 order = &engine.state.orders[slot]
+                slot = order.next_slot
+                if order.order_flags & ORDER_FLAGS_HIDDEN:
+                    continue
                 publish_order(&message, TEMPLATE_MD_ORDER_ADD, order.order_id,
                               level_price(&engine.state.levels, ladder, ref),
-                              order.leaves_lots, 0, instrument_id, <uint32_t>(side_index + 1))
+                              available_lots(&engine.state, order), 0, instrument_id, <uint32_t>(side_index + 1))
                 if not self.books.apply_one(&message):
                     self._wrong(instrument_id)
-                slot = order.next_slot
             ref = ladder_next_level(&engine.state.levels, ref)
         return 0
 

@@ -212,6 +212,12 @@ class OrderClient:
         self.send_one(commands.new_order(client_ref=ref, **fields))
         return ref
 
+    def new_complex_order(self, *, client_ref: int | None = None, **fields: Any) -> int:
+        """Enter an order with terms; fields as of `tradsys.wire.commands.new_complex_order`. Returns its client_ref."""
+        ref = self._next_ref() if client_ref is None else client_ref
+        self.send_one(commands.new_complex_order(client_ref=ref, **fields))
+        return ref
+
     def cancel_order(self, *, client_ref: int | None = None, **fields: Any) -> int:
         """Cancel an order, named by `orig_client_ref` or `order_id`. Returns the request's client_ref."""
         ref = self._next_ref() if client_ref is None else client_ref
