@@ -107,6 +107,7 @@ class Adversary:
         self.draw = Draw(seed)
         # Half of the worlds share out the busiest instrument; there orders of section 9 are refused.
         self.shared_out = (1, 1, 1, 2, 3, 4, 5) if seed % 2 else (2, 3, 4, 5, 6)
+        self.grouped = (1, 3, 4) if seed % 3 == 0 else ()  # participants of a trade group from the beginning
         self.sent = 0  # commands so far, set-up included
         self.known_orders: list[LiveOrder] = []  # orders seen, live ones and ended ones
         self.makers = {
@@ -144,6 +145,8 @@ class Adversary:
         records += [commands.define_account(account, account % 5 + 1) for account in range(1, 9)]
         records += [commands.define_instrument(n, **self._definition(n)) for n in INSTRUMENTS]
         records += [commands.set_state(n) for n in INSTRUMENTS[:3]]
+        for participant in self.grouped:
+            records.append(commands.record(Template.SET_TRADE_GROUP, participant_id=participant, group_id=2))
         self.sent += len(records)
         return np.frombuffer(b"".join(records), dtype=np.uint8)
 
@@ -396,7 +399,7 @@ class Adversary:
             participant_id,
             permissions=permissions,
             stp_mode=participant_id % 4 + 1,
-            stp_scope=StpScope(participant_id == 3),
+            stp_scope=StpScope(participant_id in (3, 4)),
         )
 
     def _define_participant(self) -> dict[str, int | bytes]:
