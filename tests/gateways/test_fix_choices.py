@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,7 @@ from tradsys.fix.settings import SessionSettings
 from tradsys.fix.validation import Validator
 from tradsys.gateways.fix_logon import FixLogonCheck, is_within, read_public_key
 from tradsys.gateways.fix_sessions import FixSessionConfig
+from tradsys.gateways.fix_signatures import SIGNATURES_MAX, UsedSignatures
 
 SECRET = b"0123456789abcdef"
 BERLIN = Schedule(start="08:00", end="18:00", zone="Europe/Berlin")
@@ -213,6 +215,39 @@ def test_a_signature_opens_a_session_once():
     assert "wrong" in check.refusal(config, logon(hmac_of), "10.6.6.6", 0)
     assert check.refusal(config, logon(hmac_of, b"20240330-07:00:00.000002"), "10.0.0.1", 0) == ""
     assert "wrong" in check.refusal(config, logon(hmac_of, b"20240330-07:00:00.000003", t34=b"2"), "10.0.0.1", 0)
+
+
+def test_a_signature_is_not_taken_again_after_a_restart(tmp_path):
+    config = replace(session(secret=SECRET), directory=tmp_path / "1")
+    assert FixLogonCheck(keeps_signatures=True).refusal(config, logon(hmac_of), "10.0.0.1", 0) == ""
+    again = FixLogonCheck(keeps_signatures=True)
+    assert "wrong" in again.refusal(config, logon(hmac_of), "10.6.6.6", 0)
+    assert again.refusal(config, logon(hmac_of, b"20240330-07:00:00.000002"), "10.0.0.1", 0) == ""
+
+
+def test_signatures_are_remembered_in_a_bounded_file(tmp_path):
+    used = UsedSignatures(tmp_path, is_durable=True)
+    for number in range(3 * SIGNATURES_MAX):
+        assert used.take(b"%d" % number)
+    assert not any(used.take(b"%d" % number) for number in range(2 * SIGNATURES_MAX, 3 * SIGNATURES_MAX))
+    assert (tmp_path / "signatures").stat().st_size <= 2 * SIGNATURES_MAX * 32
+
+
+def test_a_signature_half_written_spoils_none(tmp_path):
+    UsedSignatures(tmp_path).take(b"first")
+    with (tmp_path / "signatures").open("ab") as file:
+        file.write(b"torn")
+    used = UsedSignatures(tmp_path)
+    assert used.take(b"second")
+    assert not used.take(b"first")
+    assert not used.take(b"second")
+
+
+def test_a_signature_that_cannot_be_remembered_opens_nothing(tmp_path):
+    (tmp_path / "1").write_bytes(b"")  # where the session's directory should be
+    config = replace(session(secret=SECRET), directory=tmp_path / "1")
+    check = FixLogonCheck(keeps_signatures=True)
+    assert "cannot be remembered" in check.refusal(config, logon(hmac_of), "10.0.0.1", 0)
 
 
 def test_an_ed25519_signature_is_verified():

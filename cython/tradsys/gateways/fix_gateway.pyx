@@ -102,7 +102,8 @@ cdef class FixGateway:
             resource.getrlimit(resource.RLIMIT_NOFILE)[0] - DESCRIPTORS_KEPT - 2 * len(configs), 1))
         self.symbols = FixSymbols(sequencer.engine)
         passwords = FixPasswords()
-        self.logon_check = FixLogonCheck(self.limits.logon_failures_max, self.limits.logon_failure_window_ms, passwords)
+        self.logon_check = FixLogonCheck(
+            self.limits.logon_failures_max, self.limits.logon_failure_window_ms, passwords, keeps_signatures=True)
         self.desk = FixDesk(self, self.symbols, sequencer, self.limits, FixUsers(passwords))
         self.epoll = epoll_create1(0)
         self.connections, self.free_slots, self.unread, self.strangers = [], [], [], {}

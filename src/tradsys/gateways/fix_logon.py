@@ -5,18 +5,18 @@ import binascii
 import hashlib
 import hmac
 import ipaddress
-from collections import deque
 from functools import cache
 
 from tradsys.fix.message import Message
 from tradsys.gateways.fix_sessions import DROP_COPY, FixSessionConfig
+from tradsys.gateways.fix_signatures import UsedSignatures
 from tradsys.gateways.fix_users import FixPasswords
 
 SIGNED_TAGS = (52, 35, 34, 49, 56, 553)
 ADDRESSES_MAX = 10_000
-SIGNATURES_MAX = 256  # of one session, remembered
 PUBLIC_KEY_BYTES = 32
 WRONG = "username, password or signature is wrong"
+NOT_KEPT = "the signature cannot be remembered; try again later"
 NOT_INSTALLED = "Ed25519 signatures need the package cryptography: pip install 'tradsys[ed25519]'"
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -33,16 +33,24 @@ class FixLogonCheck:
     window_ms : int
     passwords : FixPasswords, optional
         Those in force; they change while the venue runs.
+    keeps_signatures : bool
+        Whether signatures taken are remembered in their sessions' directories; else they are as long as this object lives.
     """
 
     def __init__(
-        self, failures_max: int = 5, window_ms: int = 60_000, passwords: FixPasswords | None = None
+        self,
+        failures_max: int = 5,
+        window_ms: int = 60_000,
+        passwords: FixPasswords | None = None,
+        *,
+        keeps_signatures: bool = False,
     ) -> None:
         self._passwords = passwords or FixPasswords()
+        self._keeps_signatures = keeps_signatures
         self._failures_max = failures_max
         self._window_ns = window_ms * 1_000_000
         self._failures: dict[str, tuple[int, int]] = {}  # address: count, since
-        self._signed: dict[int, deque[bytes]] = {}  # session_id: what was signed in its last Logons
+        self._signatures: dict[int, UsedSignatures] = {}  # by session_id
 
     def refusal(self, config: FixSessionConfig, logon: Message, address: str, now_ns: int) -> str:
         """Say why a Logon is refused; empty: it is accepted.
@@ -64,8 +72,12 @@ class FixLogonCheck:
             count, since_ns = 0, now_ns
         if count >= self._failures_max:
             return "too many failed logons; try again later"
-        if is_authentic(config, logon, self._passwords) and self._is_first(config, logon):
-            return ""
+        if is_authentic(config, logon, self._passwords):
+            try:
+                if self._is_first(config, logon):
+                    return ""
+            except OSError:
+                return NOT_KEPT
         if address not in self._failures and len(self._failures) >= ADDRESSES_MAX:
             self._failures.pop(next(iter(self._failures)))
         self._failures[address] = (count + 1, since_ns)
@@ -75,12 +87,10 @@ class FixLogonCheck:
         """Tell whether a signature comes for the first time; an old one has a SendingTime the session refuses."""
         if config.password or not (config.secret or config.public_key):
             return True
-        signed = signed_text(logon)
-        known = self._signed.setdefault(config.session_id, deque(maxlen=SIGNATURES_MAX))
-        if signed in known:
-            return False
-        known.append(signed)
-        return True
+        if config.session_id not in self._signatures:
+            directory = config.directory if self._keeps_signatures else None
+            self._signatures[config.session_id] = UsedSignatures(directory, config.is_durable)
+        return self._signatures[config.session_id].take(signed_text(logon))
 
 
 def kind_refusal(config: FixSessionConfig, logon: Message) -> str:
