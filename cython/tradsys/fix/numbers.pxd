@@ -15,5 +15,6 @@ cdef class SessionNumbers:
     cdef public int64_t sent_ns        # when anything was sent last, ns since the epoch
     cdef public int64_t heartbeat_ns   # HeartBtInt agreed on, ns; 0: none yet
     cdef public int64_t latency_ns     # largest difference of SendingTime and clock, ns; 0: not looked at
+    cdef public int64_t due_ns         # while `fast` holds and the clock is not set back on_time has nothing to do before
     cdef public bint active            # logged on, no Logout sent or received
     cdef public bint fast              # active, no gap, nothing queued: in-sequence messages need no Python

@@ -9,5 +9,5 @@ cdef class SessionNumbers:
             raise ValueError(f"sequence numbers begin at 1, were {next_in} in and {next_out} out")
         self.next_in = next_in
         self.next_out = next_out
-        self.heard_ns = self.sent_ns = self.heartbeat_ns = self.latency_ns = 0
+        self.heard_ns = self.sent_ns = self.heartbeat_ns = self.latency_ns = self.due_ns = 0
         self.active = self.fast = False

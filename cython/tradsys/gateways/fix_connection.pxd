@@ -28,6 +28,7 @@ cdef class FixConnection:
     cdef int64_t sealed_end
     cdef readonly bint is_secured       # its handshake is done, or there is none
     cdef bint has_more                  # decrypted bytes wait for room in the inbox
+    cdef bint is_unread                 # whole messages are left over: the door comes back to it
     # state
     cdef public int64_t since_ns        # when it was made, monotonic
     cdef public int64_t close_at_ns     # monotonic; 0: it stays

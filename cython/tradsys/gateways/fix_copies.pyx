@@ -340,7 +340,7 @@ cdef class FixCopies:
         path = next_store_path(peer.config)
         making = path.with_suffix(".new")
         making.unlink(missing_ok=True)
-        peer.store.flush(peer.config.is_durable)
+        peer.store.flush(peer.is_durable)
         peer.store = FixStore(making)
         for client_ref in self.orders.live():
             root = self.orders.by_ref(client_ref)

@@ -37,6 +37,7 @@ cdef class FixGateway:
     cdef int64_t mono_ns
     cdef int64_t listened_ns           # when the listener was looked at last
     cdef int64_t swept_ns
+    cdef int64_t swept_at_ns           # the wall clock then
     cdef int64_t sampled_ns
     cdef int64_t taken_ns              # when messages were taken last, monotonic
     cdef int64_t resent_ns             # when a piece of a resend was sent last
@@ -59,6 +60,8 @@ cdef class FixGateway:
     cdef int route(self, const uint8_t* events, int64_t event_count) except -1
     cdef int _catch_up(self) except -1
     cdef int64_t _resend_piece(self) except -1
+    cdef int _leave_unread(self, FixConnection connection) except -1
+    cdef int _send(self, FixConnection connection) except -1
     cdef int copy_event(self, const uint8_t* event, const Recipient* told, int count) except -1
     cdef int desk_event(self, const uint8_t* event, int template_id) except -1
     cdef int session_event(self, const uint8_t* event) except -1

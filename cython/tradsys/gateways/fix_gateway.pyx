@@ -12,6 +12,9 @@ from tradsys.core.state cimport GATE_DEFINED, GATE_PARTICIPANT, GATE_SESSION, Se
 from tradsys.gateways.door_records cimport (
     fill_close_session, fill_define_session, fill_mass_cancel, fill_open_session,
 )
+from tradsys.gateways.epoll cimport (
+    EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, EPOLLOUT, epoll_create1, epoll_ctl, epoll_event, epoll_wait,
+)
 from tradsys.gateways.fix_connection cimport FixConnection
 from tradsys.gateways.fix_peer cimport LIVE_BYTES, NO_ROOM, FixPeer
 from tradsys.gateways.fix_request cimport (
@@ -36,31 +39,17 @@ from tradsys.fix.session import State
 from tradsys.gateways.fix_answers import news
 from tradsys.gateways.fix_desk import FixDesk
 from tradsys.gateways.fix_limits import FixLimits
+from tradsys.gateways.fix_peer import TOO_SOON
 from tradsys.gateways.fix_logon import FixLogonCheck, kind_refusal
 from tradsys.gateways.fix_sessions import DROP_COPY
 from tradsys.gateways.fix_users import FixPasswords, FixUsers
-
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLLIN
-        EPOLLOUT
-        EPOLL_CTL_ADD
-        EPOLL_CTL_MOD
-        EPOLL_CTL_DEL
-    ctypedef union epoll_data_t:
-        unsigned int u32
-    cdef struct epoll_event:
-        unsigned int events
-        epoll_data_t data
-    int epoll_create1(int flags)
-    int epoll_ctl(int epfd, int op, int fd, epoll_event* event)
-    int epoll_wait(int epfd, epoll_event* events, int maxevents, int timeout)
 
 cdef enum:
     EVENT_BYTES = 128
     EVENTS_A_READ = 65536
     EVENTS_A_WAIT = 256
     MESSAGES_A_TURN = 4096         # of one connection
+    SLOW_COST_A_TURN = 32768       # bytes of one connection its session has to look at: others are not to wait for them
     LISTEN_NS = 1_000_000          # the sockets are looked at this often while nobody is connected
     SWEEP_NS = 50_000_000          # timers
     SAMPLE_NS = 1_000_000_000      # rates
@@ -165,6 +154,7 @@ cdef class FixGateway:
         self._push_session_commands()
         left_over, self.unread = self.unread, []
         for connection in left_over:
+            connection.is_unread = False
             if connection.has_more:
                 connection.receive()
             self.read(connection)
@@ -187,11 +177,11 @@ cdef class FixGateway:
                     continue  # the socket stays readable
                 handshakes -= 1
             connection.receive()
-            if connection not in self.unread:
+            if not connection.is_unread:
                 self.read(connection)
         for peer in self.peers:
             if peer.store.pending_bytes:
-                peer.store.flush(peer.config.is_durable)
+                peer.store.flush(peer.is_durable)
         if self.messages_in != before:
             self.taken_ns = self.mono_ns
         return self.messages_in - before
@@ -203,8 +193,9 @@ cdef class FixGateway:
         cdef FixPeer peer = connection.peer
         if peer is not None:
             peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
+            peer.slow_cost = 0
             if peer.delayed and not peer.take_delayed():
-                self.unread.append(connection)
+                self._leave_unread(connection)
                 return 0
         for _i in range(MESSAGES_A_TURN):
             if connection.is_lost or connection.close_at_ns:
@@ -228,13 +219,20 @@ cdef class FixGateway:
             peer = connection.peer
             if peer is None:
                 if not self._identify(connection, connection.inbox[connection.in_begin:connection.in_begin + size]):
-                    self.unread.append(connection)
+                    self._leave_unread(connection)
                     return 0
             elif peer.delayed or peer.take(connection.inbox + connection.in_begin, size) == NO_ROOM:
-                self.unread.append(connection)
+                self._leave_unread(connection)
                 return 0
             self.messages_in += 1
             connection.in_begin += size
+            if peer is not None and peer.slow_cost > SLOW_COST_A_TURN:
+                break
+        self._leave_unread(connection)
+        return 0
+
+    cdef int _leave_unread(self, FixConnection connection) except -1:
+        connection.is_unread = True
         self.unread.append(connection)
         return 0
 
@@ -305,8 +303,11 @@ cdef class FixGateway:
 
     def authenticate(self, FixPeer peer, logon):
         """Decide a Logon; a good one goes through the sequencer as OPEN_SESSION."""
+        resets = logon.flag(141) or peer.config.settings.reset_on_logon
         text = "the venue is closing" if self.closing else self.logon_check.refusal(
             peer.config, logon, peer.connection.address, self.mono_ns) or kind_refusal(peer.config, logon)
+        if not text and resets and self.mono_ns < peer.reset_after_ns:
+            text = TOO_SOON
         if text:
             self.logons_refused += 1
             peer.session.logon_refused(text, self.now_ns)
@@ -314,8 +315,7 @@ cdef class FixGateway:
             peer.end_at_ns = 0  # back within the grace
             peer.session.logon_accepted(self.now_ns)
         else:
-            resets = logon.flag(141) or peer.config.settings.reset_on_logon or peer.numbers.next_in <= 1
-            self._open_at_engine(peer, resets)
+            self._open_at_engine(peer, resets or peer.numbers.next_in <= 1)
 
     def ended(self, FixPeer peer, reason):
         """A session is no longer logged on: what has to happen at the engine, now or after the grace."""
@@ -344,8 +344,7 @@ cdef class FixGateway:
         """End the connection of a client that asks for more than it takes."""
         peer.session.logout(text, self.now_ns)
         peer.drain()
-        peer.resends.clear()
-        peer.resend_offset = -1
+        peer.forget_resends()
         self.disconnect(peer, 0)
 
     def close_connection(self, FixConnection connection):
@@ -465,6 +464,7 @@ cdef class FixGateway:
         cdef FixConnection connection
         cdef FixPeer peer
         cdef int64_t before = 0
+        cdef Py_ssize_t i
         cdef bint is_resending = False, is_behind = False
         if self.connection_count == 0 and not self.session_commands and not self._is_anything_open():
             if self.egress_seq != self.sequencer.released_event_seq():
@@ -473,20 +473,14 @@ cdef class FixGateway:
             return 0
         self._follow_events()
         for connection in self.connections:
-            if connection is None:
+            peer = connection.peer if connection is not None else None
+            if peer is None:
                 continue
-            peer = connection.peer
-            if peer is not None:
-                peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
-                if peer.resends:
-                    is_resending = True
-                elif peer.behind:
-                    is_behind = is_behind or peer.can_catch_up()
-                elif peer.live:
-                    if peer.copies is not None:
-                        peer.copies.looked_seq = self.egress_seq
-                    if peer.questions or peer.answers is not None:
-                        peer.answer_questions()
+            peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
+            if peer.has_tasks:
+                peer.work()
+                is_resending |= peer.is_resending
+                is_behind |= peer.can_catch_up()
         if is_behind:
             before += self._catch_up()
         if self.desk.is_busy:
@@ -495,8 +489,9 @@ cdef class FixGateway:
             self._sweep()
         for peer in self.peers:
             if peer.store.pending_bytes or peer.numbers.next_in != peer.stored_next_in:
-                peer.flush(peer.config.is_durable)
-        for connection in list(self.connections):
+                peer.flush(peer.is_durable)
+        for i in range(len(self.connections)):
+            connection = self.connections[i]
             if connection is not None:
                 before += connection.waiting_bytes()
                 self._send(connection)
@@ -555,28 +550,31 @@ cdef class FixGateway:
                 return True
         return False
 
-    def _send(self, FixConnection connection):
-        cdef bint was_blocked = connection.is_blocked
-        if connection.waiting_bytes() and not was_blocked:
+    cdef int _send(self, FixConnection connection) except -1:
+        if connection.waiting_bytes() and not connection.is_blocked:
             connection.send(self.mono_ns)
             if connection.is_blocked:
                 self._watch(connection.fd, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT, connection.slot)
-        is_over = connection.close_at_ns and self.mono_ns >= connection.close_at_ns
-        if connection.is_lost or is_over:
+        if connection.is_lost or (connection.close_at_ns and self.mono_ns >= connection.close_at_ns):
             self.close_connection(connection)
+        return 0
 
     def _sweep(self):
         """Timers of every connection, and the ends of grace periods."""
         cdef FixConnection connection
         cdef FixPeer peer
-        self.swept_ns = self.mono_ns
-        for connection in list(self.connections):
+        cdef bint is_set_back = self.now_ns < self.swept_at_ns
+        cdef Py_ssize_t i
+        self.swept_ns, self.swept_at_ns = self.mono_ns, self.now_ns
+        for i in range(len(self.connections)):
+            connection = self.connections[i]
             if connection is None:
                 continue
             peer = connection.peer
             if peer is not None:
-                peer.session.on_time(self.now_ns)
-                peer.drain()
+                if is_set_back or not peer.numbers.fast or self.now_ns >= peer.numbers.due_ns:
+                    peer.session.on_time(self.now_ns)
+                    peer.drain()
             elif self.mono_ns - connection.since_ns > self.limits.logon_timeout_ms * 1_000_000:
                 self.close_connection(connection)
                 continue
@@ -624,9 +622,9 @@ cdef class FixGateway:
                 peer = self.by_session[told[party].session_id]
                 if peer is None or not peer.live or told[party].report_seq <= peer.told_report_seq:
                     continue
-                if peer.behind or peer.resends or told[party].report_seq != peer.told_report_seq + 1 or (
+                if peer.behind or peer.is_resending or told[party].report_seq != peer.told_report_seq + 1 or (
                         peer.connection is not None and peer.connection.waiting_bytes() > LIVE_BYTES):
-                    peer.behind = True
+                    peer.fall_behind()
                     continue
                 peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
                 peer.tell(event, party, told[party].report_seq)
@@ -651,8 +649,8 @@ cdef class FixGateway:
             for peer in watching:
                 if not peer.live or peer.behind:
                     continue
-                if peer.resends or peer.connection is None or peer.connection.waiting_bytes() > LIVE_BYTES:
-                    peer.behind = True
+                if peer.is_resending or peer.connection is None or peer.connection.waiting_bytes() > LIVE_BYTES:
+                    peer.fall_behind()
                     continue
                 peer.now_ns, peer.mono_ns = self.now_ns, self.mono_ns
                 peer.reports_out += peer.copies.tell(peer, event, party, told[party].session_id, True)
@@ -709,7 +707,7 @@ cdef class FixGateway:
         cdef FixPeer peer = self._operated(session_id)
         peer.session.reset_numbers(self.now_ns, next_in, next_out)
         peer.drain()
-        peer.flush(peer.config.is_durable)
+        peer.flush(peer.is_durable)
 
     def set_enabled(self, int session_id, bint enabled, uint32_t operator_id, bint cancel=False):
         """Enable or disable a session through the journal; `operator_id` is the session of who asked.
@@ -783,7 +781,7 @@ cdef class FixGateway:
                 connection.send(self.mono_ns)
                 connection.close()
         for peer in self.peers:
-            peer.flush(peer.config.is_durable)
+            peer.flush(peer.is_durable)
 
     @property
     def open_sessions(self):

@@ -17,11 +17,13 @@ cdef class FixOutgoing:
     cdef readonly FixStore store
     cdef uint64_t position             # of a drop copy: the place in the log its messages are of; else 0
     cdef public FixConnection connection
+    cdef readonly bint is_durable      # its store is synced before what depends on it
     # turn
     cdef public int64_t now_ns         # wall clock
     cdef public int64_t mono_ns
     # waiting work
     cdef readonly object resends       # ranges asked for
+    cdef readonly bint is_resending    # there are any
     cdef uint64_t resend_seq           # next number to cover of the first of them
     cdef int64_t resend_offset         # where the store is read on; -1: not begun
     # scratch
@@ -40,6 +42,7 @@ cdef class FixOutgoing:
                        int64_t orig_ns, const uint8_t* body, int32_t size, int* body_offset) except -1
     cdef int note_in(self, const uint8_t* message, int64_t size, uint64_t seq, uint64_t client_ref, int flags) except -1
     cdef bint can_resend(self) noexcept
+    cdef int forget_resends(self) except -1
     cdef bytes _read_piece(self, int64_t size)
     cdef int resend_record(self, const uint8_t* record, uint64_t end) except -1
     cdef int gap_fill(self, uint64_t new_seq) except -1

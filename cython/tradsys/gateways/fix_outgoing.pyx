@@ -37,6 +37,7 @@ cdef class FixOutgoing:
         if not (self.scratch and self.body):
             raise MemoryError("no memory for a FIX session")
         self.config = config
+        self.is_durable = config.is_durable
         self.session_id = config.session_id
         self.ours = config.settings.sender_comp_id.encode("ascii")
         self.theirs = config.settings.target_comp_id.encode("ascii")
@@ -110,7 +111,7 @@ cdef class FixOutgoing:
         cdef StoreHead head
         if not self.can_resend():
             return
-        self.store.flush(self.config.is_durable)  # what waits here leaves in this turn
+        self.store.flush(self.is_durable)  # what waits here leaves in this turn
         begin, end = self.resends[0]
         if self.resend_offset < 0:
             self.resend_seq = begin
@@ -138,11 +139,19 @@ cdef class FixOutgoing:
             if self.resend_seq <= end:
                 self.gap_fill(end + 1)
             self.resends.popleft()
+            self.is_resending = bool(self.resends)
             self.resend_offset = -1
 
     cdef bint can_resend(self) noexcept:
         """Whether something was asked for again and its client takes what is sent."""
-        return bool(self.resends) and self.has_space() and not self.connection.is_blocked
+        return self.is_resending and self.has_space() and not self.connection.is_blocked
+
+    cdef int forget_resends(self) except -1:
+        """Send nothing again any more."""
+        self.resends.clear()
+        self.is_resending = False
+        self.resend_offset = -1
+        return 0
 
     cdef bytes _read_piece(self, int64_t size):
         """What the store has where the resend reads on."""

@@ -28,7 +28,7 @@ cdef class FixPeer(FixEntry):
     cdef uint32_t pushed_seq           # highest MsgSeqNum handed over to the engine's batch
     # reports
     cdef readonly bint live            # logged on: reports may leave
-    cdef public bint behind            # reports come from the event log
+    cdef readonly bint behind          # reports come from the event log
     cdef readonly uint64_t told_report_seq
     # turn
     cdef int64_t stored_next_in        # as the store has it
@@ -37,9 +37,13 @@ cdef class FixPeer(FixEntry):
     cdef Session admin_throttle        # of administrative messages
     cdef readonly int64_t banned_until_ns  # monotonic
     # waiting work
+    cdef int64_t slow_cost             # of what the session had to look at this turn, bytes
+    cdef bint has_tasks                # there is some: `work` is called each turn
     cdef readonly object delayed       # messages that found no room in the batch
     cdef readonly object questions     # status requests, answered behind this turn's events
     cdef readonly object answers       # a mass status request being answered
+    cdef readonly object search        # a mass status request whose orders are being looked for
+    cdef int64_t reset_after_ns        # the numbers do not begin again before, monotonic
     cdef readonly FixCopies copies     # of a drop copy: what the participant's sessions are told; else None
     # counters
     cdef readonly int64_t orders_in
@@ -60,6 +64,9 @@ cdef class FixPeer(FixEntry):
     cdef bint can_catch_up(self) noexcept
     # Tell a piece of what is lacking, from the event log; what it cost, in reports.
     cdef int64_t catch_up(self, int64_t reports_max) except -1
+    cdef int work(self) except -1
+    cdef int fall_behind(self) except -1
+    cdef int look_on(self) except -1
     cdef int take_order(self, FixRequest* request, const uint8_t* message, int64_t size) except -1
     cdef int note_request(self, const FixRequest* request, const uint8_t* message, int64_t size, uint64_t client_ref) except -1
     cdef bint is_next(self, const FixRequest* request) noexcept

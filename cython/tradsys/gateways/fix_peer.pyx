@@ -40,10 +40,18 @@ from tradsys.gateways.fix_answers import (
 )
 from tradsys.gateways.fix_sessions import DROP_COPY, next_store_path, store_path
 
+TOO_SOON = "the numbers began again a moment ago; try again later"
+
 cdef enum:
     EVENT_BYTES = 128
     INVALID_MSG_TYPE = 11
     QUESTIONS_MAX = 4096
+    QUESTIONS_A_TURN = 64       # answered, of one session
+    LOOKED_A_TURN = 4096        # entries of the order table, for a mass status request
+    SLOW_COST = 256             # of a message for the session, beside its bytes
+    RESET_COST = 65536          # of a reset: a file is made
+    RESET_NS = 100_000          # until the next reset, for each order that is carried over
+    RESET_FREE = 256            # of them cost nothing
     RESENDS_MAX = 16            # ranges asked for that wait, of one session
     RECOVERED_REPORTS = 4096    # read at a time
     FLOOD_MULTIPLE = 1          # refused messages a window, as a multiple of the throttle
@@ -193,13 +201,13 @@ cdef class FixPeer(FixEntry):
         cdef StoreHead head
         cdef FixOrder* entry
         cdef FixOrders before = self.orders
+        cdef int64_t carried = 0
         if self.copies is not None:
             self.copies.begin_store(self, period_ns)
-            self.resends.clear()
-            self.resend_offset = -1
+            self.forget_resends()
             self.stored_next_in = 0
             return
-        self.store.flush(self.config.is_durable)
+        self.store.flush(self.is_durable)
         self.store = FixStore(next_store_path(self.config))
         self._write_base(period_ns)
         self.orders = FixOrders(self.config.orders_max)
@@ -211,11 +219,13 @@ cdef class FixPeer(FixEntry):
             for name in sorted({client_ref, entry.current_ref}):
                 entry = before.by_ref(name)
                 if entry != NULL:
+                    carried += 1
                     self.orders.carry(entry)
                     self.store.append(&head, <const uint8_t*> entry, sizeof(FixOrder))
         self.orders.foreign = before.foreign
-        self.resends.clear()
-        self.resend_offset = -1
+        self.slow_cost += RESET_COST
+        self.reset_after_ns = self.mono_ns + RESET_NS * carried if carried > RESET_FREE else 0
+        self.forget_resends()
         self.stored_next_in = 0
 
     # ------------------------------------------------------------------------------------------ in
@@ -258,6 +268,7 @@ cdef class FixPeer(FixEntry):
 
     def _take_slowly(self, bytes message, bint is_garbled, fault):
         """Whatever the session has to look at."""
+        self.slow_cost += SLOW_COST + len(message)
         try:
             parsed = None if is_garbled else parse(message)
         except GarbledError:
@@ -273,7 +284,9 @@ cdef class FixPeer(FixEntry):
             self.note_in(kept, len(kept), max(parsed.seq, 0), 0, FLAG_ADMIN)
             if self.live and not take_token(&self.admin_throttle, self.mono_ns):
                 self.count_flood()
-        if fault is not None:
+        if self.live and parsed.msg_type == "A" and parsed.flag(141) and self.mono_ns < self.reset_after_ns:
+            self.session.logout(TOO_SOON, self.now_ns)
+        elif fault is not None:
             self.session.on_fault(parsed, fault, self.now_ns)
         else:
             self.session.on_message(parsed, self.now_ns)
@@ -335,6 +348,7 @@ cdef class FixPeer(FixEntry):
             self.note_request(request, message, size, 0)
             if len(self.questions) < QUESTIONS_MAX:
                 self.questions.append((<const char*> message)[:size])
+                self.has_tasks = True
             else:
                 self.refuse(request, REJECT_REASON_THROTTLED, b"too many status requests wait")
             return TAKEN
@@ -408,8 +422,24 @@ cdef class FixPeer(FixEntry):
         return 0
 
     cdef bint can_catch_up(self) noexcept:
-        return self.live and self.behind and not self.resends and self.connection is not None and (
+        return self.live and self.behind and not self.is_resending and self.connection is not None and (
             self.connection.waiting_bytes() < LIVE_BYTES)
+
+    cdef int work(self) except -1:
+        """Do what waits behind the reports told: questions asked. A resend, and reports that are lacking, are the door's."""
+        if self.live and not self.is_resending and not self.behind:
+            if self.copies is not None:
+                self.copies.looked_seq = self.door.egress_seq
+            if self.questions or self.answers is not None or self.search is not None:
+                self.answer_questions()
+        self.has_tasks = bool(self.is_resending or self.behind or self.questions or self.answers is not None
+                              or self.search is not None or self.copies is not None)
+        return 0
+
+    cdef int fall_behind(self) except -1:
+        """Take reports from the event log from now on."""
+        self.behind = self.has_tasks = True
+        return 0
 
     cdef int64_t catch_up(self, int64_t reports_max) except -1:
         cdef const uint8_t[::1] stored
@@ -438,8 +468,16 @@ cdef class FixPeer(FixEntry):
         cdef FixRequest request
         cdef FixOrder* root
         cdef bytes message
-        while self.questions and self.has_space():
-            if self.answers is not None and not self._go_on_answering():
+        cdef bint has_looked = False
+        for _ in range(QUESTIONS_A_TURN):
+            if self.search is not None:
+                if has_looked:
+                    return
+                has_looked = True
+                self.look_on()
+            if self.search is not None or (self.answers is not None and not self._go_on_answering()):
+                return
+            if not self.questions or not self.has_space():
                 return
             message = self.questions.popleft()
             read_request(message, len(message), &request)
@@ -453,24 +491,39 @@ cdef class FixPeer(FixEntry):
             suffix = b"" if request.status_req_id.data == NULL else b"790=%b\x01" % (
                 (<const char*> request.status_req_id.data)[:request.status_req_id.size])
             self._send_status(root.client_ref, suffix[:256])
-        if self.answers is not None:
-            self._go_on_answering()
 
     def _begin_answers(self, message):
-        """Answer an AF: which orders it means is fixed now."""
-        cdef FixOrder* root
+        """Answer an AF: orders entered from now on are not meant. A large table is looked through in pieces."""
         wanted, problem = mass_status_filter(message, self.symbols)
-        found = []
-        if wanted is not None:
-            for client_ref in self.orders.live():
-                root = self.orders.by_ref(client_ref)
-                if (wanted[0] in (0, root.instrument_id)) and (wanted[1] in (0, root.side)):
-                    found.append(client_ref)
-        request_id = message.get(584, b"")[:64]
+        if wanted is None:
+            self.send_fields("8", no_orders(message, problem, self.numbers.next_out))
+        else:
+            self.search = message, wanted, [], 0, self.orders.next_ref, self.orders.capacity
+
+    cdef int look_on(self) except -1:
+        """Look at a piece of the order table for those a mass status request means; behind the last one they are told."""
+        cdef uint32_t index, capacity, instrument_id, side
+        cdef uint64_t end_ref
+        cdef FixOrder* root
+        message, wanted, found, index, end_ref, capacity = self.search
+        if capacity != self.orders.capacity:  # it grew: every order has moved
+            found, index = [], 0
+        instrument_id, side = wanted
+        for index in range(index, min(index + LOOKED_A_TURN, self.orders.capacity)):
+            root = &self.orders.entries[index]
+            if (root.client_ref and root.client_ref < end_ref and root.kind == c"D" and root.leaves_lots > 0
+                    and instrument_id in (0, root.instrument_id) and side in (0, root.side)):
+                found.append(root.client_ref)
+        index += 1
+        if index < self.orders.capacity:
+            self.search = message, wanted, found, index, end_ref, self.orders.capacity
+            return 0
+        self.search = None
         if found:
-            self.answers = [request_id, found, 0]
-            return
-        self.send_fields("8", no_orders(message, problem, self.numbers.next_out))
+            self.answers = [message.get(584, b"")[:64], sorted(found), 0]
+        else:
+            self.send_fields("8", no_orders(message, b"", self.numbers.next_out))
+        return 0
 
     def _go_on_answering(self):
         """Send statuses of a mass request until the client's buffer is well filled; whether it is done."""
@@ -523,6 +576,7 @@ cdef class FixPeer(FixEntry):
         elif isinstance(action, Resend):
             if len(self.resends) < RESENDS_MAX:
                 self.resends.append((action.begin, action.end))
+                self.is_resending = self.has_tasks = True
             else:
                 self.door.overrun(self, "too many ResendRequests wait")
         elif isinstance(action, Authenticate):
@@ -530,11 +584,11 @@ cdef class FixPeer(FixEntry):
         elif isinstance(action, ResetNumbers):
             self._begin_store(action.period_ns)
         elif isinstance(action, Established):
-            self.live = self.behind = True
+            self.live = self.behind = self.has_tasks = True
         elif isinstance(action, Ended):
             self.live = False
             self.questions.clear()
-            self.answers = None
+            self.answers = self.search = None
             self.door.desk.ended(self)
             self.door.ended(self, action.reason)
         elif isinstance(action, Disconnect):
@@ -543,8 +597,7 @@ cdef class FixPeer(FixEntry):
     def begin(self, now_ns, mono_ns):
         """A client connects."""
         self.now_ns, self.mono_ns = now_ns, mono_ns
-        self.resends.clear()
-        self.resend_offset = -1
+        self.forget_resends()
         if self.throttle.throttle_window_ns == 0:  # filled once: a new connection is no new allowance
             self._fill_throttles()
         self.session.on_connect(now_ns)
@@ -559,7 +612,7 @@ cdef class FixPeer(FixEntry):
 
     def can_send(self):
         """Whether an answer may leave now: logged on, nothing being resent, and the client takes what it is sent."""
-        return self.live and not self.resends and self.has_space()
+        return self.live and not self.is_resending and self.has_space()
 
     def may_see(self, uint32_t session_id, uint32_t account_id):
         """Whether a trade of that session and account is this session's to know."""

@@ -7,6 +7,7 @@ class SessionNumbers:
     sent_ns: int
     heartbeat_ns: int
     latency_ns: int
+    due_ns: int
     active: bool
     fast: bool
     def __init__(self, next_in: int = 1, next_out: int = 1) -> None: ...

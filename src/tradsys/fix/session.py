@@ -67,6 +67,7 @@ REASONS = {
 # where the routing fields of a message stand in its Reject, in the order written
 REVERSE_ROUTE = ((115, 128), (116, 129), (128, 115), (129, 116), (144, 145), (145, 144))
 ECHO_BYTES_MAX = 64  # of what a client wrote, in a Reject: longer routing is left out, so that the Reject fits a message
+ALWAYS_NS = 2**63 - 1
 WAITING_MAX = 1_000  # messages kept that come while the credentials are looked at
 
 
@@ -184,6 +185,7 @@ class FixSession:
             self._keep_hours(now_ns)
             self._keep_alive(now_ns)
             self._ask_again(now_ns)
+            self.numbers.due_ns = self._due_ns()
 
     def logout(self, text: str, now_ns: int) -> None:
         """Ask the other side to end the session; closed at its answer or after ``logout_timeout_ns``."""
@@ -563,6 +565,17 @@ class FixSession:
         elif now_ns - self.numbers.sent_ns >= heartbeat_ns:
             self._send(HEARTBEAT)
 
+    def _due_ns(self) -> int:
+        """Tell before when nothing is due unless something else happens than orders in and messages out."""
+        numbers, heartbeat_ns = self.numbers, self.numbers.heartbeat_ns
+        if self._test_ns:
+            return 0
+        due_ns = ALWAYS_NS
+        if heartbeat_ns:
+            tested_ns = numbers.heard_ns + heartbeat_ns * self.settings.test_request_tenths // 10
+            due_ns = min(numbers.sent_ns + heartbeat_ns, tested_ns)
+        return due_ns if self._hours is None else min(due_ns, self._hours.end_ns, self._hours.next_ns)
+
     def _keep_hours(self, now_ns: int) -> None:
         """End the session when its hours or its period do."""
         hours = self._hours_at(now_ns)
@@ -660,6 +673,7 @@ class FixSession:
 
     def _set_fast(self) -> None:
         self.numbers.fast = self.state is State.ACTIVE and not self.gap.is_open
+        self.numbers.due_ns = 0
 
     def _send(self, msg_type: str, *fields: Field) -> None:
         self._do(Send(msg_type, fields))
