@@ -295,6 +295,13 @@ REJECTS: dict[RejectReason, Reject] = {
     _R.LEVERAGE_LIMIT: Reject("the leverage would pass its limit", 3, 2, 409, "FAILED_PRECONDITION"),
     _R.ORDER_RATE_LIMIT: Reject("more orders than the rate allows", 0, 2, 429, "RESOURCE_EXHAUSTED"),
     _R.DUPLICATE_ORDER: Reject("the same as the order just before it", 6, 2, 409, "ALREADY_EXISTS"),
+    _R.NOTHING_TO_REDUCE: Reject(
+        "a reduce-only order, and the account has no position that it could bring nearer zero",
+        99,
+        2,
+        409,
+        "FAILED_PRECONDITION",
+    ),
     _R.POSITIONS_FULL: Reject(
         "the venue's capacity for positions is used up", 0, 2, 503, "RESOURCE_EXHAUSTED"
     ),

@@ -19,7 +19,8 @@ from tradsys.core.phase_table cimport is_call, market_key, may_rest, posts_only
 from tradsys.core.phases cimport interrupt, key_in_range, note_last_price
 from tradsys.core.references cimport refs_add, refs_find, refs_remove, refs_tag
 from tradsys.core.resting cimport cancel_resting, rest_order, resting_price, side_of_order, unrest_order
-from tradsys.core.risk cimport Priced, market_limit_key, priced_order_risk, replace_order_risk
+from tradsys.core.risk cimport (
+    Priced, market_limit_key, priced_order_risk, reducible_lots, replace_order_risk)
 from tradsys.core.state cimport (
     SPECIAL_ALLOCATION, SPECIAL_ORDERS, SPECIAL_RISK, SPECIAL_RULES, give_slot, other_side_of, side_of, take_slot)
 from tradsys.core.terms cimport TERMS_BYTES, Terms, is_iceberg
@@ -28,14 +29,15 @@ from tradsys.wire.records cimport (
     CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER, CANCEL_REASON_MIN_QTY_UNREACHED,
     CANCEL_REASON_NO_LIQUIDITY, CANCEL_REASON_PRICE_PROTECTION, CANCEL_REASON_PRICE_RANGE, CANCEL_REASON_SELF_TRADE,
     CANCEL_REASON_TOO_MANY_MATCHES, EVENT_FLAGS_PRIORITY_KEPT, EVENT_FLAGS_RESTS, EVENT_FLAGS_UNSOLICITED,
-    ORDER_FLAGS_ALL_OR_NONE, ORDER_FLAGS_COMPLEX, ORDER_FLAGS_HIDDEN, ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_TYPE_LIMIT,
-    OrderAccepted, OrderExecuted, OrderReduced, OrderRested, OrderTermsSet, REJECT_REASON_AMOUNT_TOO_SMALL,
-    REJECT_REASON_BAD_TERMS, REJECT_REASON_BOOK_FULL, REJECT_REASON_DUPLICATE_CLIENT_REF,
-    REJECT_REASON_EXPIRED_ON_ENTRY, REJECT_REASON_NONE, REJECT_REASON_NOT_WITH_ALLOCATION,
-    REJECT_REASON_POST_ONLY_WOULD_MATCH, STP_MODE_CANCEL_BOTH, STP_MODE_CANCEL_NEWEST, STP_MODE_DECREMENT_AND_CANCEL,
-    STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER, TEMPLATE_ORDER_EXECUTED,
-    TEMPLATE_ORDER_REFILLED, TEMPLATE_ORDER_TERMS_SET, TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_REPLACE_ORDER,
-    TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTD, TIME_IN_FORCE_GTX, TIME_IN_FORCE_IOC)
+    ORDER_FLAGS_ALL_OR_NONE, ORDER_FLAGS_COMPLEX, ORDER_FLAGS_HIDDEN, ORDER_FLAGS_KEEP_ON_DISCONNECT,
+    ORDER_FLAGS_REDUCE_ONLY, ORDER_TYPE_LIMIT, OrderAccepted, OrderExecuted, OrderReduced, OrderRested, OrderTermsSet,
+    REJECT_REASON_AMOUNT_TOO_SMALL, REJECT_REASON_BAD_TERMS, REJECT_REASON_BOOK_FULL,
+    REJECT_REASON_DUPLICATE_CLIENT_REF, REJECT_REASON_EXPIRED_ON_ENTRY, REJECT_REASON_NONE,
+    REJECT_REASON_NOTHING_TO_REDUCE, REJECT_REASON_NOT_WITH_ALLOCATION, REJECT_REASON_POST_ONLY_WOULD_MATCH,
+    STP_MODE_CANCEL_BOTH, STP_MODE_CANCEL_NEWEST, STP_MODE_DECREMENT_AND_CANCEL, STP_MODE_PARTICIPANT_DEFAULT,
+    TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REFILLED,
+    TEMPLATE_ORDER_TERMS_SET, TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_REPLACE_ORDER, TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTD,
+    TIME_IN_FORCE_GTX, TIME_IN_FORCE_IOC)
 
 cdef enum:
     MATCH_EVENTS_SPARE = 40           # rule 9.22
@@ -164,6 +166,12 @@ cdef uint8_t book_reason(State* s, const NewOrder* c, Order* draft, const Terms*
         if lots < instrument.qty_min_lots:
             return REJECT_REASON_AMOUNT_TOO_SMALL
         draft.qty_lots = draft.leaves_lots = lots
+    if c.order_flags & ORDER_FLAGS_REDUCE_ONLY:
+        lots = reducible_lots(s, draft)
+        if lots == 0:
+            return REJECT_REASON_NOTHING_TO_REDUCE
+        if lots < draft.qty_lots:
+            draft.qty_lots = draft.leaves_lots = lots
     entry.limit_price_ticks = c.price_ticks
     if posts_only(instrument, c.order_flags) and not collects and not post_only_price(
             c.side, terms, other, instrument, &entry.limit_price_ticks):

@@ -21,6 +21,9 @@ cdef int replace_order_risk(State* s, const ReplaceOrder* c, const Order* order,
 # Key of the worst price a market order may match at (13.3); `limit_key` where the instrument says nothing.
 cdef int64_t market_limit_key(State* s, uint32_t instrument_id, uint32_t side, int64_t limit_key) noexcept nogil
 
+# Lots of a position that an order of the account would bring nearer zero (9.27); 0 also where positions are not kept.
+cdef int64_t reducible_lots(State* s, const Order* draft) noexcept nogil
+
 # For an order that is entered without being asked about; False: positions_max is used up.
 cdef bint room_for_positions(State* s, uint32_t session_id, uint32_t account_id, uint32_t instrument_id) except -1 nogil
 

@@ -418,6 +418,22 @@ cdef int64_t ask(State* s, Check* check, const Holder* holder, const Asked* aske
     return 0 if answer == ACCEPT else answer
 
 
+@cython.overflowcheck(False)
+cdef int64_t reducible_lots(State* s, const Order* draft) noexcept nogil:
+    cdef uint64_t keys[LEVELS]
+    cdef uint32_t participant_id = s.sessions[draft.session_id].participant_id
+    cdef const Position* record
+    cdef int64_t held
+    if not s.risk.watch[participant_id] & WATCHED:
+        return 0
+    levels_of(s, participant_id, draft.account_id, keys)
+    record = find_position(s, keys[0] | draft.instrument_id)
+    if record == NULL:
+        return 0
+    held = -record.position_lots if side_of_order(draft) == SIDE_BUY else record.position_lots
+    return held if held > 0 else 0
+
+
 cdef bint room_for_positions(State* s, uint32_t session_id, uint32_t account_id, uint32_t instrument_id) except -1 nogil:
     """Make the records an order that nobody asks about will need; False: there is no room for them (14.13)."""
     cdef uint64_t keys[LEVELS]

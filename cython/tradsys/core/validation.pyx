@@ -8,7 +8,7 @@ from tradsys.core.state cimport (
     explicit_entitlement)
 from tradsys.wire.records cimport (
     INSTRUMENT_STATE_OPEN, ORDER_FLAGS_ALL_OR_NONE, ORDER_FLAGS_HIDDEN, ORDER_FLAGS_KEEP_ON_DISCONNECT,
-    ORDER_FLAGS_POST_ONLY, ORDER_TYPE_LIMIT, ORDER_TYPE_MARKET, ORDER_TYPE_MARKET_TO_LIMIT,
+    ORDER_FLAGS_POST_ONLY, ORDER_FLAGS_REDUCE_ONLY, ORDER_TYPE_LIMIT, ORDER_TYPE_MARKET, ORDER_TYPE_MARKET_TO_LIMIT,
     PERMISSION_TRADE, REJECT_REASON_BAD_FLAGS, REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BAD_PRICE,
     REJECT_REASON_BAD_PRICE_INCREMENT, REJECT_REASON_BAD_QUANTITY, REJECT_REASON_BAD_QUANTITY_INCREMENT,
     REJECT_REASON_BAD_SIDE, REJECT_REASON_BAD_STP_MODE, REJECT_REASON_BAD_TIME_IN_FORCE,
@@ -69,7 +69,9 @@ cdef bint order_flags_are_bad(const NewOrder* c) noexcept nogil:
     cdef uint32_t flags = c.order_flags
     cdef bint passing = not may_rest(c.time_in_force)
     if flags & ~(<uint32_t> (ORDER_FLAGS_POST_ONLY | ORDER_FLAGS_KEEP_ON_DISCONNECT | ORDER_FLAGS_HIDDEN
-                             | ORDER_FLAGS_ALL_OR_NONE)):
+                             | ORDER_FLAGS_ALL_OR_NONE | ORDER_FLAGS_REDUCE_ONLY)):
+        return True
+    if flags & ORDER_FLAGS_REDUCE_ONLY and not passing:
         return True
     if flags & (ORDER_FLAGS_POST_ONLY | ORDER_FLAGS_HIDDEN) and (c.order_type != ORDER_TYPE_LIMIT or passing):
         return True

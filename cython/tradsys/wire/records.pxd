@@ -268,6 +268,7 @@ cdef extern from "tradsys/wire/records.h" nogil:
         ORDER_FLAGS_KEEP_ON_DISCONNECT = 2
         ORDER_FLAGS_HIDDEN = 4
         ORDER_FLAGS_ALL_OR_NONE = 8
+        ORDER_FLAGS_REDUCE_ONLY = 16
         ORDER_FLAGS_COMPLEX = 128
         EVENT_FLAGS_RESTS = 1
         EVENT_FLAGS_PRIORITY_KEPT = 2
@@ -400,6 +401,7 @@ cdef extern from "tradsys/wire/records.h" nogil:
         REJECT_REASON_ORDER_RATE_LIMIT = 68
         REJECT_REASON_DUPLICATE_ORDER = 69
         REJECT_REASON_POSITIONS_FULL = 70
+        REJECT_REASON_NOTHING_TO_REDUCE = 71
         REPORT_TYPE_ACCEPTED = 1
         REPORT_TYPE_REJECTED = 2
         REPORT_TYPE_EXECUTED = 3

@@ -254,6 +254,8 @@ class Adversary:
             flags &= 2 if order_type != 1 or time_in_force in (3, 4) else ~8
             if time_in_force == 3 and draw.chance(3):
                 flags |= 8
+            if time_in_force in (3, 4) and draw.chance(3):
+                flags |= 16
         return {
             "client_ref": self._ref(),
             "price_ticks": self._price(instrument_id) if order_type == 1 or draw.chance(10) else 0,

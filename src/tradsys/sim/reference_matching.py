@@ -45,7 +45,7 @@ KNOWN_TIMES_IN_FORCE = frozenset().union(*TIMES_IN_FORCE.values())
 TRADE = int(Permission.TRADE)
 KEEP_ON_DISCONNECT = int(OrderFlags.KEEP_ON_DISCONNECT)
 ALL_OR_NONE, COMPLEX = int(OrderFlags.ALL_OR_NONE), int(OrderFlags.COMPLEX)
-HIDDEN = int(OrderFlags.HIDDEN)
+HIDDEN, REDUCE_ONLY = int(OrderFlags.HIDDEN), int(OrderFlags.REDUCE_ONLY)
 PRIORITY_KEPT, UNSOLICITED = int(EventFlags.PRIORITY_KEPT), int(EventFlags.UNSOLICITED)
 NEW_COMPLEX_ORDER = int(Template.NEW_COMPLEX_ORDER)
 STP_NONE, STP_CANCEL_OLDEST = int(StpMode.NONE), int(StpMode.CANCEL_OLDEST)
@@ -215,7 +215,7 @@ class Matching(Auctions):
             or command.order_type > MARKET
             or command.time_in_force == GTD
             or command.stp_mode > STP_CANCEL_BOTH
-            or bool(command.order_flags & (HIDDEN | ALL_OR_NONE))
+            or bool(command.order_flags & (HIDDEN | ALL_OR_NONE | REDUCE_ONLY))
             or orders.prevents_specially(self._sender.participant)
         )
 
@@ -251,6 +251,10 @@ class Matching(Auctions):
             if lots < instrument.qty_min_lots:
                 return RejectReason.AMOUNT_TOO_SMALL
             order.total = order.leaves = lots
+        if order.flags & REDUCE_ONLY:  # 9.27
+            order.total = order.leaves = min(order.leaves, self.risk.reducible(order))
+            if order.leaves == 0:
+                return RejectReason.NOTHING_TO_REDUCE
         if self._posts_only(instrument, order.flags) and instrument.state not in CALLS:
             price = orders.post_only_price(order, order.price, other, instrument)
             if price is None:

@@ -25,6 +25,7 @@ LIMIT, MARKET = int(OrderType.LIMIT), int(OrderType.MARKET)
 MARKET_TO_LIMIT = int(OrderType.MARKET_TO_LIMIT)
 IOC, FOK, GTD = int(TimeInForce.IOC), int(TimeInForce.FOK), int(TimeInForce.GTD)
 POST_ONLY, HIDDEN = int(OrderFlags.POST_ONLY), int(OrderFlags.HIDDEN)
+REDUCE_ONLY = int(OrderFlags.REDUCE_ONLY)
 ALL_OR_NONE, KEEP_ON_DISCONNECT = int(OrderFlags.ALL_OR_NONE), int(OrderFlags.KEEP_ON_DISCONNECT)
 TRANSFER = int(StpMode.TRANSFER)
 PARTS_MAX = 1000  # parts an iceberg can have
@@ -49,7 +50,9 @@ def flags_are_bad(command: Any) -> bool:
     """Rule 3.3, without padding."""
     flags = command.order_flags
     passing = command.time_in_force in (IOC, FOK)
-    if flags & ~(POST_ONLY | KEEP_ON_DISCONNECT | HIDDEN | ALL_OR_NONE):
+    if flags & ~(POST_ONLY | KEEP_ON_DISCONNECT | HIDDEN | ALL_OR_NONE | REDUCE_ONLY):
+        return True
+    if flags & REDUCE_ONLY and not passing:
         return True
     if flags & POST_ONLY and (command.order_type in (MARKET, MARKET_TO_LIMIT) or passing):
         return True

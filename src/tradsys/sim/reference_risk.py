@@ -318,6 +318,15 @@ class ReferenceRisk:
         if limits["duplicate_window_ns"] and asked.is_new:
             holder.last_order = (*asked.looks(), check.ts_ns)
 
+    def reducible(self, order: Order) -> int:
+        """Lots of a position that an order would bring nearer zero (9.27)."""
+        participant_id = order.session.participant.participant_id
+        if participant_id not in self.watched:
+            return 0
+        key = self.levels(participant_id, order.account_id)[0]
+        record = self.positions.get((*key, order.instrument_id), Position())
+        return max(-record.position if order.side == BUY else record.position, 0)
+
     def has_room_for(self, participant_id: int, account_id: int, instrument_id: int) -> bool:
         """Make the records an order that nobody asks about will need, if there is room for them (14.13)."""
         if participant_id not in self.watched:

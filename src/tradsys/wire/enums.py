@@ -155,6 +155,8 @@ class OrderFlags(IntFlag):
     HIDDEN = 4
     #: matches whole at once or is cancelled
     ALL_OR_NONE = 8
+    #: brings the position of its account nearer zero or is refused; IOC and FOK
+    REDUCE_ONLY = 16
     #: set by the venue: the order has terms, OrderTermsSet follows its OrderAccepted
     COMPLEX = 128
 
@@ -441,6 +443,8 @@ class RejectReason(IntEnum):
     DUPLICATE_ORDER = 69
     #: positions_max is used up
     POSITIONS_FULL = 70
+    #: a REDUCE_ONLY order, and no position on the other side that the venue knows of
+    NOTHING_TO_REDUCE = 71
 
 
 class ReportType(IntEnum):
