@@ -71,6 +71,7 @@ def test_text_settings_stay_text_and_lists_are_lists(tmp_path):
         ({"capacities": {"orders_max": 2**24 + 1}}, "orders_max"),
         ({"participants": [PARTICIPANT | {"permissions": ["FLY"]}]}, "TRADE, OPERATE, was 'FLY'"),
         ({"participants": [PARTICIPANT | {"stp_mode": "PARTICIPANT_DEFAULT"}]}, "stp_mode must be one of"),
+        ({"participants": [PARTICIPANT | {"stp_scope": "VENUE"}]}, "stp_scope must be one of"),
         ({"participants": [PARTICIPANT, PARTICIPANT]}, "each participant_id must be given once, twice was 1"),
         ({"instruments": [{"instrument_id": 1, "symbol": "A B"}]}, "symbol"),
         ({"instruments": [{"instrument_id": 1, "symbol": "A", "tick": 0.01}]}, r"Expected `str`.*tick"),

@@ -29,7 +29,7 @@ from msgspec import Meta, Struct
 from tradsys import limits
 from tradsys.errors import ConfigError
 from tradsys.units import InstrumentUnits
-from tradsys.wire.enums import AssetClass, Permission, StpMode
+from tradsys.wire.enums import AssetClass, Permission, StpMode, StpScope
 
 ENV_PREFIX = "TRADSYS_"
 ENV_SEPARATOR = "__"
@@ -375,6 +375,7 @@ class Participant(Section, frozen=True):
     name: Name
     permissions: tuple[str, ...] = ("TRADE",)  # names of Permission
     stp_mode: str = "CANCEL_NEWEST"  # name of StpMode: default of its orders
+    stp_scope: str = "PARTICIPANT"  # name of StpScope: whose orders are its own
     accounts: tuple[Identifier, ...] = ()
     sessions: tuple[Session, ...] = ()
     enabled: bool = True
@@ -387,6 +388,7 @@ class Participant(Section, frozen=True):
             self.stp_mode,
             [mode.name for mode in StpMode if mode is not StpMode.PARTICIPANT_DEFAULT],
         )
+        one_of("stp_scope", self.stp_scope, StpScope.__members__)
 
 
 class Instrument(Section, frozen=True):

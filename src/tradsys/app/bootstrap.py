@@ -17,7 +17,7 @@ from tradsys.gateways.fix_sessions import FixSessionConfig
 from tradsys.gateways.fix_settings import session_of
 from tradsys.gateways.logon import Credential
 from tradsys.wire import commands, records
-from tradsys.wire.enums import AssetClass, InstrumentState, Permission, StpMode, Template
+from tradsys.wire.enums import AssetClass, InstrumentState, Permission, StpMode, StpScope, Template
 
 
 def define_what_is_missing(sequencer: Sequencer, settings: config.Config) -> int:
@@ -115,6 +115,7 @@ def _participants(settings: config.Config, known: dict[str, set[int]]) -> Iterat
                 number,
                 permissions=permissions,
                 stp_mode=StpMode[participant.stp_mode],
+                stp_scope=StpScope[participant.stp_scope],
                 enabled=participant.enabled,
             )
         for session in participant.sessions:

@@ -14,6 +14,8 @@ ENUMS: dict[str, type[IntEnum | IntFlag]] = {
     "order_type": enums.OrderType,
     "time_in_force": enums.TimeInForce,
     "stp_mode": enums.StpMode,
+    "stp_scope": enums.StpScope,
+    "post_only_mode": enums.PostOnlyMode,
     "order_flags": enums.OrderFlags,
     "event_flags": enums.EventFlags,
     "state": enums.InstrumentState,
