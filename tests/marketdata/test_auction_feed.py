@@ -27,7 +27,7 @@ def messages(channel) -> list[np.void]:
     return [message for frame in channel.retained_frames() for message in FeedPacket(frame)]
 
 
-@pytest.mark.parametrize("seed", [*range(9), 10, 11, 12])
+@pytest.mark.parametrize("seed", range(12))
 def test_books_are_right_through_every_phase(seed):
     hostile, engine, door = Adversary(seed), ReferenceEngine(**CAPACITIES), publisher()
     reader = BookSet(orders_max=CAPACITIES["orders_max"], instruments_max=CAPACITIES["instruments_max"])
@@ -36,7 +36,9 @@ def test_books_are_right_through_every_phase(seed):
     seen, levels, crossed = 0, {}, 0
     level_count = 0
     door.publish_events(engine.submit(hostile.setup()))
-    for _ in range(250):
+    for turn in range(1500):
+        if turn >= 150 and crossed:
+            break
         live = [
             LiveOrder(o.order_id, o.session.session_id, o.client_ref, o.instrument_id)
             for o in engine.orders.values()

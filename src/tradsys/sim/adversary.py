@@ -247,7 +247,7 @@ class Adversary:
         draw, instrument_id = self.draw, self._instrument()
         order_type = draw.pick((1, 1, 1, 1, 1, 1, 1, 1, 2, 3))
         time_in_force = draw.pick((1, 1, 1, 1, 2, 2, 3, 4, 5))
-        if draw.chance(6):
+        if draw.chance(12):
             time_in_force = 6 + draw.below(4)
         flags = draw.pick((0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 4, 8))
         if not draw.chance(10):
@@ -256,6 +256,10 @@ class Adversary:
                 flags |= 8
             if time_in_force in (3, 4) and draw.chance(3):
                 flags |= 16
+        stp_mode = draw.pick((0, 0, 0, 1, 2, 3, 4, 5, 6, 7))
+        if instrument_id == self.shared_out[0] and not draw.chance(6):  # orders that a shared-out instrument takes
+            order_type, flags, stp_mode = 1 + draw.chance(8), flags & 2, stp_mode % 5
+            time_in_force = 1 if time_in_force == 5 else time_in_force
         return {
             "client_ref": self._ref(),
             "price_ticks": self._price(instrument_id) if order_type == 1 or draw.chance(10) else 0,
@@ -265,7 +269,7 @@ class Adversary:
             "side": 1 + draw.below(2),
             "order_type": order_type,
             "time_in_force": time_in_force,
-            "stp_mode": draw.below(8),
+            "stp_mode": stp_mode,
             "order_flags": flags,
             "expire_ts_ns": self.sent * 1000 + draw.between(-2000, 20_000) if time_in_force == 5 else 0,
         }
@@ -273,6 +277,10 @@ class Adversary:
     def _new_complex_order(self) -> dict[str, int | bytes]:
         """A new order with terms that fit its kind, as a rule."""
         fields, draw = self._new_order(), self.draw
+        if fields["instrument_id"] == self.shared_out[0] and not draw.chance(4):
+            fields["instrument_id"] = draw.pick((2, 4) if self.shared_out[0] == 1 else (1, 1, 4))
+            fields["price_ticks"] = self._price(int(fields["instrument_id"])) if fields["order_type"] == 1 else 0
+            fields["qty_lots"] = self._quantity(int(fields["instrument_id"]))
         instrument_id, step = fields["instrument_id"], 3 if fields["instrument_id"] == 2 else 1
         kind = draw.below(8)
         if fields["order_type"] == 2:
@@ -412,8 +420,8 @@ class Adversary:
             "client_ref": self._ref(),
             "participant_id": participant_id,
             "permissions": draw.below(4) if draw.chance(10) else usual,
-            "stp_mode": 1 + draw.below(7 if draw.chance(4) else 4),
-            "stp_scope": draw.pick((0, 0, 0, 1, 1)) if not draw.chance(30) else 2,
+            "stp_mode": 1 + draw.below(7 if draw.chance(8) else 4),
+            "stp_scope": draw.pick((0, 0, 0, 0, 1)) if not draw.chance(30) else 2,
             "enabled": 0 if draw.chance(20) else 1,
         }
 
@@ -495,8 +503,8 @@ class Adversary:
         return {
             "client_ref": self._ref(),
             "instrument_id": draw.pick(self.shared_out),
-            "fifo_bp": draw.pick((0, 0, 4000, 9999, 10_000, 10_000, 10_001)),
-            "top": draw.pick((0, 1)),
+            "fifo_bp": draw.pick((0, 0, 4000, 9999, 10_000, 10_000, 10_000, 10_001)),
+            "top": draw.pick((0, 0, 0, 1)),
             "rounding": draw.pick((1, 1, 1, 2, 2, 2, 3)),
             "pro_rata_min_lots": draw.pick((1, 1, 2, 3)) - (1 if draw.chance(20) else 0),
             "top_min_lots": draw.pick((1, 2, 5)),
