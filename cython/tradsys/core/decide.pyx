@@ -8,7 +8,7 @@ from tradsys.core.events cimport (
     Command, number_command, unsolicited, write_accepted, write_canceled, write_executed, write_reduced,
     write_rejected, write_replaced, write_rested)
 from tradsys.core.general cimport (
-    decide_general_order, decide_general_replace, needs_general_path, replace_needs_general_path)
+    LOOKED_AT_AND_FINE, decide_general_order, decide_general_replace, look_closer, replace_needs_general_path)
 from tradsys.core.ladder cimport (
     CACHE_PAGES, PAGE_BITS, PAGE_LEVELS, Ladder, Level, Page, ladder_next_level, level_at, level_key)
 from tradsys.core.order cimport ORDERS_LIMIT, SLOT_BITS, SLOT_NONE, Order, slot_of
@@ -26,7 +26,7 @@ from tradsys.core.state cimport (
     other_side_of, take_slot)
 from tradsys.core.terms cimport Terms
 from tradsys.core.validation cimport (
-    cancel_order_reason, new_order_reason, reduce_order_reason, replace_order_reason)
+    cancel_order_reason, reduce_order_reason, replace_order_reason)
 from tradsys.wire.records cimport (
     BLOCK_CANCEL_ORDER, CANCEL_REASON_BY_OWNER, CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER,
     CANCEL_REASON_NO_LIQUIDITY, CANCEL_REASON_PRICE_PROTECTION, CANCEL_REASON_PRICE_RANGE, CANCEL_REASON_SELF_TRADE,
@@ -54,12 +54,13 @@ cdef inline int decide_new_order(State* s, const NewOrder* c, uint32_t tag) exce
     cdef Order* order
     cdef bint collects = False
     cdef bint is_plain = is_plain_limit(s, c)
+    cdef int found
     if __builtin_expect(not is_plain, 0):
-        if needs_general_path(s, c):
-            return decide_general_order(s, c, NULL, tag)
-        reason = new_order_reason(s, c, NULL)
-        if reason:
-            return refuse_new_order(s, c, reason)
+        found = look_closer(s, c, tag)
+        if found <= 1:
+            return found
+        if found > LOOKED_AT_AND_FINE:
+            return refuse_new_order(s, c, <uint8_t> (found - LOOKED_AT_AND_FINE))
         collects = is_call(s.instruments[c.instrument_id].state)
     cdef Instrument* instrument = &s.instruments[c.instrument_id]
     cdef Ladder* other = other_side_of(instrument, c.side)

@@ -8,8 +8,14 @@ from tradsys.wire.records cimport (
     NewComplexOrder, NewOrder, ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_MARKET, ReplaceOrder,
     STP_MODE_CANCEL_BOTH, TIME_IN_FORCE_GTD)
 
+cdef enum:
+    LOOKED_AT_AND_FINE = 2
+
 # 1: decided, 0: its events might not fit the buffer. `complex_` is the record `c` when it has terms, else NULL.
 cdef int decide_general_order(State* s, const NewOrder* c, const NewComplexOrder* complex_, uint32_t tag) except -1 nogil
+# A new order without terms that is not plain: decided (as above) if it is one of the general path, else what 3.2 has against it
+# up to NOT_CLOSING_PRICE, above LOOKED_AT_AND_FINE; that alone: nothing.
+cdef int look_closer(State* s, const NewOrder* c, uint32_t tag) except -1 nogil
 # A replace that has passed the checks of rule 3.5 up to QTY_BELOW_FILLED.
 cdef int decide_general_replace(State* s, const ReplaceOrder* c, Order* order) except -1 nogil
 

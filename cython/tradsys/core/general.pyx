@@ -55,6 +55,12 @@ cdef struct Entry:                      # an order on its way in
 
 # --------------------------------------------------------------------------------------------------- new order
 
+cdef int look_closer(State* s, const NewOrder* c, uint32_t tag) except -1 nogil:
+    if needs_general_path(s, c):
+        return decide_general_order(s, c, NULL, tag)
+    return LOOKED_AT_AND_FINE + new_order_reason(s, c, NULL)
+
+
 cdef int decide_general_order(State* s, const NewOrder* c, const NewComplexOrder* complex_, uint32_t tag) except -1 nogil:
     """Rules 3.2, 4 and 9; 1: decided, 0: its events might not fit the buffer."""
     cdef const Command* command = <const Command*> c
