@@ -129,6 +129,9 @@ def var(
     as_json
         One JSON object on the last line instead of tables.
     """
+    from tradsys.app.risk_start import say_when_compiling
+
+    say_when_compiling()
     from tradsys.app.risk_files import book_of, horizon_days, read_history, read_portfolio
     from tradsys.app.risk_text import print_answer, write_arrow
     from tradsys.app.risk_var import Question, answer
@@ -196,6 +199,9 @@ def stress(
     as_json
         One JSON object on the last line instead of tables.
     """
+    from tradsys.app.risk_start import say_when_compiling
+
+    say_when_compiling()
     from tradsys.app.risk_files import book_of, read_history, read_portfolio
     from tradsys.app.risk_stress import stress_of
     from tradsys.app.risk_text import print_stress
@@ -244,6 +250,9 @@ def backtest(
     as_json
         One JSON object on the last line instead of a table.
     """
+    from tradsys.app.risk_start import say_when_compiling
+
+    say_when_compiling()
     from tradsys.app.risk_files import book_of, read_history, read_portfolio
     from tradsys.app.risk_stress import backtest_of
     from tradsys.app.risk_text import print_backtest

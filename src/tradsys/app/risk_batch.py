@@ -96,6 +96,9 @@ def batch(
     as_json
         One JSON object on the last line instead of a table.
     """
+    from tradsys.app.risk_start import say_when_compiling
+
+    say_when_compiling()
     from tradsys.app.risk_files import horizon_days, read_history
     from tradsys.app.risk_var import METHODS, Question
     from tradsys.errors import ConfigError, UsageError

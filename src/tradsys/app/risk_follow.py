@@ -112,6 +112,9 @@ def live(
     as_json
         A summary as one JSON object on the last line.
     """
+    from tradsys.app.risk_start import say_when_compiling
+
+    say_when_compiling()
     from tradsys.app.risk_files import horizon_days
     from tradsys.app.risk_live import Setup
     from tradsys.app.stopping import stopping
