@@ -161,7 +161,7 @@ def test_wrong_portfolios(capsys, prices, tmp_path, portfolio, sentence):
         ("date,name\n2024-01-01,x\n", "has no prices"),
         ("date,symbol,price\n2024-01-01,SPY,1\n2024-01-01,SPY,2\n", "has SPY on 2024-01-01 twice"),
         ("date,symbol\n2024-01-01,SPY\n", "no price or close"),
-        ("date,SPY\n2024-01-01,\n2024-01-02,\n", "two rows with prices of all"),
+        ("date,SPY\n2024-01-01,\n2024-01-02,\n", "the history of SPY has no price at all"),
     ],
 )
 def test_wrong_histories(capsys, tmp_path, history, sentence):
@@ -248,7 +248,7 @@ def test_backtest_counts_the_days_behind_the_window(capsys, prices):
     cli.main(["risk", "backtest", PORTFOLIO, "--history", prices, "--window", "100"])
     assert "exceptions" in capsys.readouterr().out
     assert cli.main(["risk", "backtest", PORTFOLIO, "--history", prices, "--window", "100000"]) == 1
-    assert "observations" in capsys.readouterr().err
+    assert "need 100,002 returns, the history has" in capsys.readouterr().err
 
 
 def test_a_portfolio_of_nothing(capsys, prices, tmp_path):

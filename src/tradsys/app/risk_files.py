@@ -24,6 +24,7 @@ DATE_NAMES = ("date", "day", "timestamp", "time", "index")
 PRICE_NAMES = ("price", "close", "adj_close", "adjclose", "value")
 _HORIZON = re.compile(r"(\d+)\s*([dwm])?")
 _DAYS = {"d": 1, "w": 5, "m": 21}  # trading days
+AMOUNT_MAX = 1e30  # of an exposure: its fourth power still is a number
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,13 @@ class History:
     symbols: tuple[str, ...]
     dates: tuple[date, ...]  # rising
     prices: Floats  # (dates, symbols)
+    unread: tuple[tuple[str, str], ...] = ()  # columns that are no prices, and why
 
     def column(self, symbol: str) -> Floats:
         """Prices (dates,) of one symbol."""
         if symbol not in self.symbols:
-            raise InputError(f"the history has no {symbol}; it has {_some(self.symbols)}")
+            why = dict(self.unread).get(symbol)
+            raise InputError(why or f"the history has no {symbol}; it has {_some(self.symbols)}")
         return np.asarray(self.prices[:, self.symbols.index(symbol)])
 
 
@@ -75,10 +78,14 @@ def read_portfolio(path: Path, base: str) -> list[Position]:
     Raises
     ------
     InputError
-        A column is missing, or a number is none; the line is named.
+        A column is missing or comes twice, or a number is none; the line is named.
     """
     table = read_table(path)
     names = {name.strip().lower(): name for name in table.column_names}
+    if len(names) < len(table.column_names):
+        raise InputError(
+            f"{path} has two columns of one name in {', '.join(table.column_names)}; capitals do not count"
+        )
     for needed in ("symbol", "quantity"):
         if needed not in names:
             raise InputError(
@@ -92,6 +99,8 @@ def read_portfolio(path: Path, base: str) -> list[Position]:
         labels["currency"] = labels.get("currency") or base
         price = columns["price"][i] if "price" in columns else None
         known = price is not None and price != ""
+        if symbol is None or not str(symbol).strip():
+            raise InputError(f"{where}: there is no symbol")
         quantity = _number(columns["quantity"][i], "quantity", where)
         positions.append(
             Position(str(symbol).strip(), quantity, _number(price, "price", where) if known else None, labels)
@@ -127,11 +136,13 @@ def read_history(path: Path) -> History:
     if not symbols or not days:
         raise InputError(f"{path} has no prices: a date and a column of numbers a symbol is expected")
     if len(set(days)) != len(days):
-        raise InputError(f"{path} has the day {_repeated(days)} twice")
+        raise InputError(f"{path} has the day {_repeated(days)} twice, one price a day is expected")
     order = np.argsort(np.array(days, dtype="datetime64[D]"), kind="stable")
     columns = [np.array(table[name].cast(pa.float64()).to_numpy(zero_copy_only=False)) for name in symbols]
     prices = np.column_stack(columns)[order]
-    return History(tuple(symbols), tuple(days[i] for i in order), prices)
+    others = [name for name in table.column_names if name not in (*symbols, day_name)]
+    unread = tuple((name, _no_prices(table[name], name, days)) for name in others)
+    return History(tuple(symbols), tuple(days[i] for i in order), prices, unread)
 
 
 def book_of(
@@ -156,16 +167,21 @@ def book_of(
     Raises
     ------
     InputError
-        A symbol or rate is not in the history or has no price at all, or there are gaps and ``missing`` is REFUSE.
+        A symbol or rate is not in the history or has no price at all, a price is infinite or a return would start at 0,
+        an exposure is beyond ``AMOUNT_MAX``, or there are gaps and ``missing`` is REFUSE.
     RiskError
         TOO_SHORT: fewer than two common days.
     """
+    if not base.strip():
+        raise InputError("the currency of the figures is empty, such as USD is expected")
     names = sorted({(p.symbol, p.labels["currency"]) for p in positions})
     columns, rates = [], {}
     for symbol, currency in names:
         rate = np.ones(len(history.dates)) if currency == base else history.column(f"{currency}/{base}")
         rates[currency] = _last(carry_forward(rate[:, None])[:, 0], f"{currency}/{base}")
-        columns.append(history.column(symbol) * rate)
+        prices = history.column(symbol)
+        _refuse_prices(prices, rate, symbol, history.dates)
+        columns.append(prices * rate)
     table = np.column_stack(columns)
     if missing is Missing.REFUSE and np.isnan(table).any():
         row, column = np.argwhere(np.isnan(table))[0]
@@ -178,6 +194,10 @@ def book_of(
     for i, p in enumerate(positions):
         price = p.price if p.price is not None else _last(history.column(p.symbol), p.symbol)
         exposures[i] = p.quantity * price * rates[p.labels["currency"]]
+        if not abs(exposures[i]) <= AMOUNT_MAX:
+            raise InputError(
+                f"{p.quantity:g} of {p.symbol} at {price:g} is {exposures[i]:g} {base}: at most {AMOUNT_MAX:g} can be held"
+            )
     used = Returns(
         np.ascontiguousarray(returns.values[rows]), returns.rows[rows], returns.rows_dropped,
         returns.cells_missing, returns.cells_carried,
@@ -209,7 +229,7 @@ def read_table(path: Path) -> pa.Table:
     Raises
     ------
     InputError
-        It is missing, of another kind, or not readable.
+        It is missing, of another kind, or not readable; or a column comes twice or is no text.
     """
     import pyarrow.csv
     import pyarrow.feather
@@ -217,16 +237,23 @@ def read_table(path: Path) -> pa.Table:
 
     readers: dict[str, Any] = {
         ".csv": pyarrow.csv.read_csv,
-        ".parquet": pyarrow.parquet.read_table,
+        # not read_table, which loads pandas where there is one: half a second
+        ".parquet": lambda name: pyarrow.parquet.ParquetFile(name).read(),
         ".arrow": pyarrow.feather.read_table,
         ".feather": pyarrow.feather.read_table,
     }
     if path.suffix.lower() not in readers:
         raise InputError(f"{path} must end with {', '.join(readers)}")
     try:
-        return readers[path.suffix.lower()](path)
+        table = readers[path.suffix.lower()](path)
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
+    for name in table.column_names:
+        if table.column_names.count(name) > 1:
+            raise InputError(f"{path} has the column {name} twice")
+        if pa.types.is_binary(table.schema.field(name).type):
+            raise InputError(f"{path}: the column {name} is not text in UTF-8")
+    return table
 
 
 def _long_history(table: pa.Table, lower: dict[str, str], days: list[date], path: Path) -> History:
@@ -251,6 +278,26 @@ def _long_history(table: pa.Table, lower: dict[str, str], days: list[date], path
         seen[place] = True
         prices[place] = value
     return History(tuple(symbols), tuple(all_days), prices)
+
+
+def _refuse_prices(prices: Floats, rate: Floats, symbol: str, dates: Sequence[date]) -> None:
+    """Say which price no return can be taken of; zero may be the last one, there is no return from it."""
+    _last(prices, symbol)
+    for row in np.flatnonzero(np.isinf(prices) | np.isinf(rate)):
+        raise InputError(f"the price or rate of {symbol} is infinite on {dates[int(row)]}")
+    known = np.flatnonzero(~np.isnan(prices))[:-1]
+    for row in known[prices[known] * rate[known] == 0.0]:
+        raise InputError(f"the price of {symbol} is 0 on {dates[int(row)]}: no return can start there")
+
+
+def _no_prices(column: pa.ChunkedArray, name: str, days: Sequence[date]) -> str:
+    """Why a column of a history is no column of prices: its first value that is no number."""
+    for day, value in zip(days, column.to_pylist(), strict=True):
+        try:
+            float(value if value is not None else 0.0)
+        except (TypeError, ValueError):
+            return f"the history has {value!r} for {name} on {day} where a price is expected"
+    return f"the history has {column.type} in the column {name} where prices are expected"
 
 
 def _as_number(kind: pa.DataType) -> pa.DataType:

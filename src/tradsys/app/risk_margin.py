@@ -205,11 +205,20 @@ def accounts_of(book: Book, cash: dict[str, float], rules: Rules) -> list[Accoun
 
     Raises
     ------
+    InputError
+        A position without an asset class.
     RiskError
-        UNKNOWN: an asset class without a rate.
+        UNKNOWN: an asset class without a rate; TOO_SHORT: fewer than two returns.
     """
     import numpy as np
 
+    from tradsys.errors import InputError
+    from tradsys.risk.inputs import matrix
+
+    for position in book.positions:
+        if not position.labels.get("asset_class"):
+            raise InputError(f"{position.symbol} has no asset_class in the portfolio: its margin is unknown")
+    matrix("returns", book.returns.values, least=2)
     names = sorted({p.labels.get("account", "") for p in book.positions})
     deviations = np.asarray(book.returns.values.std(axis=0, ddof=1))
     return [

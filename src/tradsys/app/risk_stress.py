@@ -16,7 +16,7 @@ from tradsys.risk import backtest as tests
 from tradsys.risk import margin, parametric, stress
 from tradsys.risk.covariance import ewma_volatilities, sample_covariance
 from tradsys.risk.distributions import normal_quantile
-from tradsys.risk.inputs import Floats
+from tradsys.risk.inputs import Floats, Problem, refusal
 
 FORECASTS = ("historical", "filtered", "normal")
 WINDOWS = (1, 10, 21)  # days of the worst stretches shown
@@ -192,6 +192,11 @@ def backtest_of(book: Book, window: int, level: float) -> list[BacktestLine]:
         TOO_SHORT: not two days are left behind the window.
     """
     pnl = book.returns.values @ book.held
+    if len(pnl) < window + 2:
+        raise refusal(
+            Problem.TOO_SHORT,
+            f"a window of {window:,} days and two days to forecast need {window + 2:,} returns, the history has {len(pnl):,}",
+        )
     if not math.isfinite(pnl.sum()) or not pnl.any():
         return []
     return [

@@ -14,7 +14,7 @@ from tradsys.errors import ConfigError
 from tradsys.risk import covariance as cov
 from tradsys.risk import historical, parametric
 from tradsys.risk.decomposition import grouped, normal_contributions
-from tradsys.risk.inputs import Floats
+from tradsys.risk.inputs import Floats, Problem, refusal
 
 METHODS = {
     "historical": "the portfolio's P&L over the history, every day equal",
@@ -30,6 +30,7 @@ METHODS = {
     "brownian": "simulated: geometric Brownian paths, day by day",
 }
 SIMULATED = {"mc", "sobol", "copula", "bootstrap", "brownian"}
+FROM_HISTORY = {"historical", "age", "filtered", "copula", "bootstrap"}  # no tail but that of the history
 COVARIANCES = ("sample", "ewma", "shrunk", "lead-lag")
 INCREMENTAL_WORK_MAX = 2 * 10**9  # draws of a simulation without each position that are still worth it
 
@@ -112,6 +113,8 @@ def answer(question: Question, book: Book) -> Answer:
     if question.method not in METHODS:
         raise ConfigError(f"no method {question.method!r}; there are: {', '.join(METHODS)}")
     found = Answer(question, book)
+    if question.method in FROM_HISTORY:
+        _refuse_short(question, len(book.returns.values))
     if question.method in ("historical", "age", "filtered"):
         _historical(found)
     elif question.method in ("normal", "student"):
@@ -128,6 +131,17 @@ def answer(question: Question, book: Book) -> Answer:
             if any(values):
                 found.groups[label] = grouped(found.component_es, values)
     return found
+
+
+def _refuse_short(question: Question, days: int) -> None:
+    """A history without one day beyond the level has no such tail to show."""
+    needed = math.ceil(round(1.0 / (1.0 - question.level), 6))
+    if days < needed:
+        raise refusal(
+            Problem.TOO_SHORT,
+            f"{question.method} at {question.level:g} needs {needed:,} returns, one of them beyond it; there are {days:,}: "
+            "a longer history, a lower --level, or --method normal",
+        )
 
 
 def covariance_of(question: Question, returns: Floats) -> Floats:
@@ -246,8 +260,8 @@ def _closed(found: Answer) -> None:
 
 def _dof(found: Answer) -> float:
     """Degrees of freedom as given, else those of the portfolio's kurtosis; at least 2.5, at most 1000."""
-    if found.question.dof is not None:
-        return found.question.dof
+    if found.question.dof is not None or not found.book.held.any():
+        return found.question.dof or 1000.0  # of nothing any will do: its risk is zero
     dof = min(max(parametric.student_dof(found.book.returns.values @ found.book.held), 2.5), 1000.0)
     found.notes.append(f"{dof:.3g} degrees of freedom, from the kurtosis of the portfolio's history")
     return dof
@@ -256,6 +270,10 @@ def _dof(found: Answer) -> float:
 def _expanded(found: Answer) -> None:
     q, book = found.question, found.book
     returns = book.returns.values
+
+    if not book.held.any():
+        found.component_var = found.component_es = np.zeros(len(book.positions))
+        return
 
     def both(held: Floats) -> historical.VarEs:
         moments = parametric.scaled(parametric.sample_moments(returns @ held), q.days)

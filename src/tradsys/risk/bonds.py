@@ -18,6 +18,7 @@ from tradsys.risk.inputs import Floats, Problem, count, number, refusal, vector
 
 FACE = 100.0
 _ROUNDS_MAX = 100
+_YEAR_MIN = 1000
 _PERIODS_MAX = 1300  # a bond of a century with monthly coupons
 
 
@@ -69,6 +70,8 @@ def schedule(bond: Bond) -> list[date]:
         )
     if not bond.issue < bond.maturity:
         raise refusal(Problem.OUT_OF_RANGE, f"issue {bond.issue} must be before maturity {bond.maturity}")
+    if bond.issue.year < _YEAR_MIN:
+        raise refusal(Problem.OUT_OF_RANGE, f"issue must be in {_YEAR_MIN} or later, was {bond.issue}")
     number("coupon", bond.coupon, 0.0, 10.0, closed=True)
     if bond.first_coupon is not None and not bond.issue < bond.first_coupon <= bond.maturity:
         raise refusal(
@@ -200,12 +203,12 @@ def curve_price(bond: Bond, settlement: date, years: ArrayLike, zero_rates: Arra
     Raises
     ------
     RiskError
-        As ``flows``; EMPTY, SHAPE, NOT_FINITE, OUT_OF_RANGE: years that do not rise.
+        As ``flows``; EMPTY, SHAPE, NOT_FINITE, OUT_OF_RANGE: years below 0 or not rising, rates that leave no finite price
+        above 0.
     """
     ahead = flows(bond, settlement)
     nodes = _nodes(years)
-    rates = np.interp(ahead.years, nodes, vector("zero_rates", zero_rates, length=len(nodes)))
-    return float(ahead.amounts @ np.exp(-rates * ahead.years))
+    return float(_discounted(ahead, nodes, zero_rates).sum())
 
 
 def key_rates(bond: Bond, settlement: date, years: ArrayLike, zero_rates: ArrayLike) -> Floats:
@@ -220,8 +223,7 @@ def key_rates(bond: Bond, settlement: date, years: ArrayLike, zero_rates: ArrayL
     """
     ahead = flows(bond, settlement)
     nodes = _nodes(years)
-    rates = np.interp(ahead.years, nodes, vector("zero_rates", zero_rates, length=len(nodes)))
-    values = ahead.amounts * np.exp(-rates * ahead.years)
+    values = _discounted(ahead, nodes, zero_rates)
     tents = np.array([np.interp(ahead.years, nodes, tent) for tent in np.eye(len(nodes))])
     return np.asarray(tents @ (values * ahead.years) / values.sum())
 
@@ -262,8 +264,18 @@ def _years(bond: Bond, regular: Sequence[date], first: date, last: date) -> floa
     return total
 
 
+def _discounted(ahead: Flows, nodes: Floats, zero_rates: ArrayLike) -> Floats:
+    """Present values of the flows on a curve."""
+    rates = np.interp(ahead.years, nodes, vector("zero_rates", zero_rates, length=len(nodes)))
+    with np.errstate(over="ignore"):
+        values = ahead.amounts * np.exp(-rates * ahead.years)
+    if not 0.0 < values.sum() < np.inf:
+        raise refusal(Problem.OUT_OF_RANGE, f"zero rates up to {np.abs(rates).max():g} a year leave no price")
+    return np.asarray(values)
+
+
 def _nodes(years: ArrayLike) -> Floats:
     nodes = vector("years", years)
-    if np.any(np.diff(nodes) <= 0.0):
-        raise refusal(Problem.OUT_OF_RANGE, "the years of a curve must rise")
+    if nodes[0] < 0.0 or np.any(np.diff(nodes) <= 0.0):
+        raise refusal(Problem.OUT_OF_RANGE, "the years of a curve must rise, from 0 or more")
     return nodes

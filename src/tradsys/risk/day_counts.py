@@ -11,6 +11,7 @@ ACT/365      days over 365
 ============ =============================================================================================
 """
 
+import calendar
 from datetime import date
 from enum import StrEnum
 
@@ -67,8 +68,7 @@ def add_months(day: date, months: int, day_of_month: int | None = None) -> date:
 
 def days_in_month(year: int, month: int) -> int:
     """28 to 31."""
-    following = date(year + month // 12, month % 12 + 1, 1)
-    return (following - date(year, month, 1)).days
+    return calendar.monthrange(year, month)[1]
 
 
 def is_month_end(day: date) -> bool:

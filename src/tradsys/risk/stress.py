@@ -88,8 +88,8 @@ def read_scenarios(path: Path) -> dict[str, Scenario]:
     Raises
     ------
     RiskError
-        UNKNOWN: a field that is none, or a text that is no YAML of scenarios; OUT_OF_RANGE: a move that is not a number
-        or is below -1; EMPTY: nothing moves.
+        UNKNOWN: a field that is none, a title that is no text, or a text that is no YAML of scenarios; OUT_OF_RANGE: a move
+        that is not a number or is below -1; EMPTY: nothing moves.
     """
     try:
         read = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -259,6 +259,9 @@ def _scenario(name: str, fields: dict[str, Any]) -> Scenario:
             Problem.UNKNOWN,
             f"scenario {name}: no field {', '.join(unknown)}; there are: {', '.join(sorted(_FIELDS))}",
         )
+    for field in ("title", "source"):
+        if not isinstance(fields.get(field, ""), str):
+            raise refusal(Problem.UNKNOWN, f"scenario {name}: {field} must be a text, was {fields[field]!r}")
     moves = {field: _numbers(name, field, fields.get(field) or {}, -1.0) for field in _MOVES}
     yields = {
         number(f"scenario {name}: years", float(years), 0.0, 200.0): bp
