@@ -332,8 +332,9 @@ def _shown_levels(orders: Iterable[Order]) -> list[tuple[int, int, int]]:
     levels: dict[int, tuple[int, int, int]] = {}
     for order in orders:
         if not order.is_hidden:
-            _, lots, count = levels.get(order.price, (order.price, 0, 0))
-            levels[order.price] = (order.price, lots + order.available, count + 1)
+            price = order.book_price
+            _, lots, count = levels.get(price, (price, 0, 0))
+            levels[price] = (price, lots + order.available, count + 1)
     return list(levels.values())
 
 
