@@ -11,8 +11,10 @@ import pytest
 from feed_maker import Clock, Feed, as_book
 
 from tradsys.app import cli
+from tradsys.app.record import print_report
 from tradsys.config import Recorder as RecorderSettings
-from tradsys.recorder import Recorder, read, rebuild_book
+from tradsys.recorder import Recorder, read, rebuild_book, streams
+from tradsys.recorder.republish import packets
 from tradsys.wire.enums import Channel, Template
 from tradsys.wire.records import empty
 
@@ -116,6 +118,27 @@ def test_recover_only_compacts_what_a_crash_left(tmp_path, capsys):
     assert status == 0
     assert report["recovered"]["rows"] == 51
     assert read(tmp_path / "recording", "l3").count() == 50
+
+
+def test_recover_only_says_what_it_found(tmp_path, capsys):
+    recorder = Recorder(tmp_path / "recording", RecorderSettings(compact=False), clock=Clock())
+    recorder.packet(Feed().l3_frame(50))
+    recorder.close()
+    assert cli.main(["record", "--dir", str(tmp_path / "recording"), "--recover-only"]) == 0
+    assert "recovered: 51 rows in 2 files, 0 of them torn" in capsys.readouterr().out
+
+
+def test_the_gap_report_says_streams_and_channels_in_full(source, capsys):
+    """Goal: nothing is cut short where no terminal is 80 columns wide. Method: a report printed into a pipe."""
+    folder, _feed = source
+    recorder = Recorder(folder.parent / "copy", RecorderSettings(), clock=Clock())
+    for frame in packets(folder, streams(folder)[0]):
+        recorder.packet(frame.content)
+    print_report(recorder.close())
+    said = capsys.readouterr().out
+    assert str(streams(folder)[0]) in said
+    assert "TRADES" in said
+    assert "…" not in said
 
 
 def test_a_directory_in_use_is_refused_with_a_sentence(tmp_path, capsys):

@@ -23,6 +23,7 @@ from tradsys.recorder.recorder import Recorder
 from tradsys.recorder.session import Addresses, FeedSession
 
 _STATUS_NS = 1_000_000_000
+_PIPE_COLUMNS = 200  # most columns of a table that no terminal shows
 
 
 def record(
@@ -170,16 +171,23 @@ def print_report(report: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(
-        "stream", "channel", "first", "last", "packets", "messages", "duplicates", "gaps", "healed", "lost",
-        title=f"recorded in {report['directory']}",
-    )  # fmt: skip
+    table = Table(title=f"recorded in {report['directory']}")
+    for head in ("stream", "channel", "first", "last", "packets", "messages", "duplicates", "gaps", "healed", "lost"):
+        table.add_column(head, overflow="fold")  # on a narrow terminal a number takes two lines, and stays whole
     for row in report["channels"]:
         table.add_row(*(str(value) for value in row.values()))
     console = Console(stderr=False)
+    if not console.is_terminal:
+        console.width = _PIPE_COLUMNS
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    console.print(table)
+    if report["channels"]:
+        console.print(table)
+    if recovered := report.get("recovered"):
+        console.print(
+            f"recovered: {recovered['rows']:,} rows in {len(recovered['compacted'])} files, {len(recovered['salvaged'])} of "
+            f"them torn; {len(recovered['removed'])} files without rows removed"
+        )
     rows = ", ".join(f"{name} {count:,}" for name, count in report["rows"].items()) or "none"
     console.print(f"rows: {rows}")
     console.print(
