@@ -1,6 +1,9 @@
 """``tradsys bench``: finds benchmarks without importing them, runs each alone, says on what it ran."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -72,6 +75,20 @@ def test_unknown_names_and_a_missing_folder_are_bad_usage(folder, capsys, monkey
     monkeypatch.chdir(empty)
     assert main(["bench"]) == 2
     assert "no benchmarks/ folder here" in capsys.readouterr().err
+
+
+def test_kernels_give_the_answers_they_are_timed_for():
+    # Goal: what pytest-benchmark times is right on this build too. Method: each once, untimed; a word nobody knows.
+    kernels = bench.find_benchmarks() / "kernels.py"
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(kernels.parent), *filter(None, sys.path)])}
+    words = ["-q", "-p", "no:cacheprovider", "-o", "addopts=", "--benchmark-disable", str(kernels)]
+    done = subprocess.run([sys.executable, "-m", "pytest", *words], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "9 passed" in done.stdout
+    words = [str(kernels), "--fast"]
+    done = subprocess.run([sys.executable, *words], env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--fast" in done.stderr
 
 
 def test_engines_that_are_not_installed_are_a_line_and_no_error(capfd):
