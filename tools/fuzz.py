@@ -56,6 +56,37 @@ def commands(data: bytes) -> None:
     assert Engine.restore(engine.snapshot(), **SMALL).state_hash() == engine.state_hash()
 
 
+def feed(data: bytes) -> None:
+    """Frames of the feed, on either line and as an answer: taken once or refused; the books hold together."""
+    from tradsys.client.feed_core import FeedCore
+    from tradsys.client.level_books import LevelBooks
+    from tradsys.core.book_view import BookSet
+
+    channels = range(1, 7)
+    books = BookSet(64, 4)
+    core = FeedCore(channels, deliver=channels, books=books, levels=LevelBooks())
+    for now_ns, line in enumerate((0, 1, 0), 1):
+        core.on_frame(data, line, now_ns * 10**9)
+        core.on_answer(data, now_ns * 10**9)
+        core.on_time(now_ns * 10**9)
+        core.check()
+        books.check()
+
+
+def reports(data: bytes) -> None:
+    """Frames a client receives from the order door: reports in order, or an end of the session in words."""
+    from tradsys.client.order_session import OrderSession
+    from tradsys.errors import SessionError
+
+    session = OrderSession("key", b"secret", last_report_seq=0)
+    session.logon(NOON_NS, 1)
+    for _ in range(2):
+        last = session.last_report_seq or 0
+        with contextlib.suppress(SessionError):
+            session.receive(data)
+        assert (session.last_report_seq or 0) >= last
+
+
 def snapshot(data: bytes) -> None:
     """Engine snapshots: an engine that holds together, or a refusal."""
     from tradsys.core import Engine
@@ -190,7 +221,7 @@ def fix_rules() -> "list[tuple[Rules, Validator]]":
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     function.__name__: function
-    for function in (frames, commands, snapshot, journal, itch, lobster, config, units, fix, fix_session)
+    for function in (frames, commands, feed, reports, snapshot, journal, itch, lobster, config, units, fix, fix_session)
 }
 
 

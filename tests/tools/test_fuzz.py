@@ -8,11 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tradsys.client import order_session
 from tradsys.core import Engine
 from tradsys.engine.frames import checksum, frame
 from tradsys.wire import commands, records
 from tradsys.wire.commands import pack
-from tradsys.wire.enums import InstrumentState, Side, Template
+from tradsys.wire.enums import Channel, InstrumentState, Side, Template
+from tradsys.wire.packet import frame_fault, make_frame
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -26,6 +28,21 @@ def frame_of(command):
     head["first_seq"], head["message_count"] = 1, 1
     head["frame_bytes"] = head.nbytes + command.nbytes
     return head.tobytes() + command.tobytes()
+
+
+def feed_of_adds():
+    """Make an L3 packet of two orders."""
+    adds = records.empty(Template.MD_ORDER_ADD, 2)
+    adds["order_id"], adds["instrument_id"] = [1 << 24, 2 << 24 | 1], 1
+    adds["side"], adds["price_ticks"], adds["qty_lots"] = [Side.BUY, Side.SELL], [99, 101], 5
+    return make_frame(Channel.L3, 1, 1, 2, adds.tobytes())
+
+
+def logon_accepted():
+    """Make the answer to a logon, to be spoiled."""
+    answer = records.empty(Template.LOGON_ACCEPTED)
+    answer["session_id"], answer["next_client_seq"], answer["heartbeat_ms"] = 1, 1, 1000
+    return order_session.frame_of(answer.tobytes())
 
 
 def engine_of(packed):
@@ -67,6 +84,8 @@ SETUP = setup_commands()
 GOOD = {
     "frames": frame_of(commands.cancel_order(instrument_id=1, client_ref=2, orig_client_ref=1)),
     "commands": pack(SETUP).tobytes(),
+    "feed": feed_of_adds(),
+    "reports": logon_accepted(),
     "snapshot": engine_of(pack(SETUP)).snapshot(),
     "journal": segment_of(SETUP),
     "itch": b"\x00\x0cS" + bytes(10) + b"O" + b"\x00\x00",
@@ -92,6 +111,7 @@ def test_every_target_has_a_good_input():
     assert set(GOOD) == set(fuzz.TARGETS)
     for name, data in GOOD.items():
         fuzz.TARGETS[name](data)
+    assert frame_fault(GOOD["feed"]) is None
     events = engine_of(pack(SETUP)).read_events()
     assert Template.ORDER_EXECUTED in events["template_id"] or Template.ORDER_CANCELED in events["template_id"]
 
