@@ -202,6 +202,7 @@ class Phase(Section, frozen=True):
     state: PhaseName
     until: TimeOfDay | None = None  # later the same day; only of OPENING_AUCTION and CLOSING_AUCTION
     then: Literal["OPEN", "POST_ONLY", "CLOSED", "TRADE_AT_CLOSE"] = "OPEN"
+    day_ends: bool = False  # DAY orders are cancelled when it begins
 
     def __post_init__(self) -> None:
         if self.until is not None and not self.state.endswith("_AUCTION"):

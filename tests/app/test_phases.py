@@ -72,6 +72,24 @@ def test_a_day_is_sent_phase_by_phase_each_once():
     ]
 
 
+def test_day_orders_end_with_their_day_once_and_after_any_pause():
+    # Goal: no DAY order lives into the next day. Method: minute by minute over the end; a night, a weekend passed over.
+    day = ({"at": "09:00", "state": "OPEN"}, {"at": "17:45", "state": "CLOSED", "day_ends": True})
+    table = {"phases": day, "zone": "Europe/Berlin", "instruments": [1, 3]}
+
+    def ended(phases, when):
+        due = phases.due(Engine(), at(when))
+        return [int(r["instrument_id"][0]) for r in due if r["template_id"][0] == Template.EXPIRE_DAY_ORDERS]
+
+    phases = clock(at("2026-03-27 17:00"), table)
+    assert ended(phases, "2026-03-27 17:44") == []
+    assert ended(phases, "2026-03-27 17:45") == [1, 3]
+    assert ended(phases, "2026-03-27 17:46") == []
+    assert ended(clock(at("2026-03-26 17:00"), table), "2026-03-27 10:00") == [1, 3]  # OPEN is the newest phase
+    assert ended(clock(at("2026-03-27 17:00"), table), "2026-03-30 10:00") == [1, 3]
+    assert ended(clock(at("2026-03-27 17:00"), {**table, "phases": DAY}), "2026-03-30 10:00") == []
+
+
 def test_a_call_has_its_end_and_what_comes_after_it():
     phases = clock(at("2026-06-01 17:00"), {"phases": DAY, "zone": "Europe/Berlin", "instruments": [3]})
     (record,) = phases.due(Engine(), at("2026-06-01 17:30"))

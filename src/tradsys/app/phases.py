@@ -1,7 +1,8 @@
 """Trading phases by the clock: the commands that a venue's timetable sends, as the venue itself.
 
 What is due is found by comparing times of day with the time looked at before, so that nothing is sent twice and, after a
-pause, only the last phase missed. Whether a phase may begin is the engine's to say.
+pause, only the last phase missed, but the end of a day's orders wherever it was. Whether a phase may begin is the
+engine's to say.
 """
 
 from __future__ import annotations
@@ -85,10 +86,16 @@ class PhaseClock:
     def _phases(self, now_ns: int) -> Iterator[np.ndarray]:
         since_ns = max(self._looked_ns, now_ns - LOOK_BACK_NS)
         for table, followers in self._days:
-            newest = max(self._moments(table, since_ns, now_ns), default=None, key=lambda found: found[0])
+            begun = list(self._moments(table, since_ns, now_ns))
+            newest = max(begun, default=None, key=lambda found: found[0])
             if newest is not None:
                 for instrument_id in followers:
                     yield self._command(table, *newest, instrument_id)
+            # the end of a day is never missed: orders of that day must not meet the next one's
+            away = since_ns > self._looked_ns and any(phase.day_ends for phase in table.phases)
+            if away or any(phase.day_ends for _, phase in begun):
+                for instrument_id in followers:
+                    yield commands.expire_day_orders(instrument_id)
 
     @staticmethod
     def _moments(table: config.Timetable, since_ns: int, now_ns: int) -> Iterator[tuple[int, config.Phase]]:
