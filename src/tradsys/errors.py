@@ -223,6 +223,19 @@ REJECTS: dict[RejectReason, Reject] = {
         409,
         "FAILED_PRECONDITION",
     ),
+    _R.BAD_TRIGGER: Reject(
+        "the trigger price, source or trailing offset of the order cannot hold",
+        11,
+        99,
+        422,
+        "INVALID_ARGUMENT",
+    ),
+    _R.NOT_WITH_LIMITS: Reject(
+        "orders with a trigger are not taken at a venue with pre-trade risk", 11, 99, 409, "FAILED_PRECONDITION"
+    ),
+    _R.TOO_MANY_TRAILS: Reject(
+        "the instrument has all the different trailing offsets it can have", 3, 99, 429, "RESOURCE_EXHAUSTED"
+    ),
     _R.NO_PEG_PRICE: Reject(
         "the book has no price that the order could be pegged to", 99, 99, 409, "FAILED_PRECONDITION"
     ),

@@ -99,6 +99,9 @@ enum {
     TEMPLATE_EXPIRE_ORDERS = 57,
     SIZE_EXPIRE_ORDERS = 48,
     BLOCK_EXPIRE_ORDERS = 40,
+    TEMPLATE_SET_MARK_PRICE = 60,
+    SIZE_SET_MARK_PRICE = 56,
+    BLOCK_SET_MARK_PRICE = 48,
     TEMPLATE_ORDER_ACCEPTED = 64,
     SIZE_ORDER_ACCEPTED = 128,
     BLOCK_ORDER_ACCEPTED = 120,
@@ -123,6 +126,12 @@ enum {
     TEMPLATE_MASS_CANCELED = 71,
     SIZE_MASS_CANCELED = 128,
     BLOCK_MASS_CANCELED = 120,
+    TEMPLATE_ORDER_TRIGGERED = 72,
+    SIZE_ORDER_TRIGGERED = 128,
+    BLOCK_ORDER_TRIGGERED = 120,
+    TEMPLATE_MARK_PRICE_SET = 73,
+    SIZE_MARK_PRICE_SET = 128,
+    BLOCK_MARK_PRICE_SET = 120,
     TEMPLATE_ORDER_TERMS_SET = 75,
     SIZE_ORDER_TERMS_SET = 128,
     BLOCK_ORDER_TERMS_SET = 120,
@@ -248,6 +257,12 @@ enum {
     ORDER_TYPE_LIMIT = 1,
     ORDER_TYPE_MARKET = 2,
     ORDER_TYPE_MARKET_TO_LIMIT = 3,
+    ORDER_TYPE_STOP = 4,
+    ORDER_TYPE_STOP_LIMIT = 5,
+    ORDER_TYPE_TRAILING_STOP = 6,
+    ORDER_TYPE_TRAILING_STOP_LIMIT = 7,
+    ORDER_TYPE_MARKET_IF_TOUCHED = 8,
+    ORDER_TYPE_LIMIT_IF_TOUCHED = 9,
     ORDER_TYPE_PEGGED = 10,
     TIME_IN_FORCE_DAY = 1,
     TIME_IN_FORCE_GTC = 2,
@@ -276,6 +291,7 @@ enum {
     EVENT_FLAGS_PRIORITY_KEPT = 2,
     EVENT_FLAGS_UNSOLICITED = 4,
     EVENT_FLAGS_INCOMING_HIDDEN = 8,
+    EVENT_FLAGS_DORMANT = 64,
     EVENT_FLAGS_AUCTION = 256,
     INSTRUMENT_STATE_CLOSED = 1,
     INSTRUMENT_STATE_OPEN = 2,
@@ -333,6 +349,7 @@ enum {
     CANCEL_REASON_MASS_CANCEL = 6,
     CANCEL_REASON_DISCONNECT = 7,
     CANCEL_REASON_EXPIRED = 8,
+    CANCEL_REASON_TRIGGER_REFUSED = 9,
     CANCEL_REASON_MIN_QTY_UNREACHED = 13,
     CANCEL_REASON_TOO_MANY_MATCHES = 14,
     CANCEL_REASON_AUCTION_REMAINDER = 17,
@@ -380,6 +397,9 @@ enum {
     REJECT_REASON_NO_PEG_PRICE = 37,
     REJECT_REASON_AMOUNT_TOO_SMALL = 38,
     REJECT_REASON_NOT_WITH_ALLOCATION = 39,
+    REJECT_REASON_BAD_TRIGGER = 40,
+    REJECT_REASON_TOO_MANY_TRAILS = 41,
+    REJECT_REASON_NOT_WITH_LIMITS = 42,
     REJECT_REASON_WRONG_PHASE = 45,
     REJECT_REASON_NOT_CLOSING_PRICE = 46,
     REJECT_REASON_KILLED = 50,
@@ -413,6 +433,7 @@ enum {
     REPORT_TYPE_MASS_CANCELED = 7,
     REPORT_TYPE_COMMAND_DONE = 8,
     REPORT_TYPE_TRANSFERRED = 9,
+    REPORT_TYPE_TRIGGERED = 10,
     LIQUIDITY_NONE = 0,
     LIQUIDITY_ADDED = 1,
     LIQUIDITY_REMOVED = 2,
@@ -583,7 +604,7 @@ typedef struct {
     uint16_t order_flags;
     uint8_t pad[2];
     int64_t expire_ts_ns; /* ns since the epoch, UTC, GTD: expires at this time; else 0 */
-    int64_t trigger_price_ticks; /* ticks */
+    int64_t trigger_price_ticks; /* ticks, price that sets a dormant order off; of a trailing one the first */
     int64_t trail_offset; /* distance of a trailing trigger, in trail_unit */
     int64_t display_lots; /* lots, iceberg: lots shown at a time; 0: all */
     int64_t display_spread_lots; /* lots, each part shown differs from display_lots by up to so much */
@@ -1008,6 +1029,21 @@ typedef struct {
     uint16_t template_id;
     uint16_t schema_id;
     uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    int64_t mark_price_ticks; /* ticks */
+    uint32_t instrument_id;
+    uint8_t pad[4];
+} SetMarkPrice;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
     uint64_t seq; /* event sequence number, from 1 */
     int64_t ts_ns; /* ns since the epoch, UTC, time of the causing command */
     uint64_t cause_seq; /* sequence number, seq of the causing command */
@@ -1226,6 +1262,54 @@ typedef struct {
     uint8_t pad3[6];
     uint8_t pad4[24];
 } MassCanceled;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number, seq of the command that moved the price */
+    uint64_t order_id;
+    uint64_t client_ref;
+    int64_t price_ticks; /* ticks, its limit; 0 of a market order */
+    int64_t qty_lots; /* lots, total quantity */
+    int64_t leaves_lots; /* lots */
+    uint32_t instrument_id;
+    uint32_t session_id;
+    uint32_t account_id;
+    uint32_t report_seq; /* sequence number */
+    uint32_t participant_id;
+    uint32_t client_seq; /* sequence number, 0 */
+    uint8_t side;
+    uint8_t order_type; /* LIMIT or MARKET */
+    uint8_t time_in_force;
+    uint8_t trigger_source;
+    uint16_t order_flags;
+    uint16_t event_flags; /* UNSOLICITED */
+    int64_t trigger_price_ticks; /* ticks, the trigger that was reached */
+    uint8_t pad[16];
+} OrderTriggered;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number */
+    int64_t mark_price_ticks; /* ticks */
+    uint8_t pad[8];
+    uint8_t pad2[24];
+    uint32_t instrument_id;
+    uint32_t session_id; /* 0 */
+    uint8_t pad3[4];
+    uint32_t report_seq; /* sequence number, 0 */
+    uint8_t pad4[16];
+    uint8_t pad5[24];
+} MarkPriceSet;
 
 typedef struct {
     uint16_t block_length;
@@ -2341,6 +2425,15 @@ _Static_assert(offsetof(ExpireOrders, client_seq) == 28, "ExpireOrders.client_se
 _Static_assert(offsetof(ExpireOrders, client_ref) == 32, "ExpireOrders.client_ref");
 _Static_assert(offsetof(ExpireOrders, instrument_id) == 40, "ExpireOrders.instrument_id");
 _Static_assert(offsetof(ExpireOrders, pad) == 44, "ExpireOrders.pad");
+_Static_assert(sizeof(SetMarkPrice) == 56, "SetMarkPrice");
+_Static_assert(offsetof(SetMarkPrice, seq) == 8, "SetMarkPrice.seq");
+_Static_assert(offsetof(SetMarkPrice, ts_ns) == 16, "SetMarkPrice.ts_ns");
+_Static_assert(offsetof(SetMarkPrice, session_id) == 24, "SetMarkPrice.session_id");
+_Static_assert(offsetof(SetMarkPrice, client_seq) == 28, "SetMarkPrice.client_seq");
+_Static_assert(offsetof(SetMarkPrice, client_ref) == 32, "SetMarkPrice.client_ref");
+_Static_assert(offsetof(SetMarkPrice, mark_price_ticks) == 40, "SetMarkPrice.mark_price_ticks");
+_Static_assert(offsetof(SetMarkPrice, instrument_id) == 48, "SetMarkPrice.instrument_id");
+_Static_assert(offsetof(SetMarkPrice, pad) == 52, "SetMarkPrice.pad");
 _Static_assert(sizeof(OrderAccepted) == 128, "OrderAccepted");
 _Static_assert(offsetof(OrderAccepted, seq) == 8, "OrderAccepted.seq");
 _Static_assert(offsetof(OrderAccepted, ts_ns) == 16, "OrderAccepted.ts_ns");
@@ -2517,6 +2610,42 @@ _Static_assert(offsetof(MassCanceled, cancel_reason) == 96, "MassCanceled.cancel
 _Static_assert(offsetof(MassCanceled, side) == 97, "MassCanceled.side");
 _Static_assert(offsetof(MassCanceled, pad3) == 98, "MassCanceled.pad3");
 _Static_assert(offsetof(MassCanceled, pad4) == 104, "MassCanceled.pad4");
+_Static_assert(sizeof(OrderTriggered) == 128, "OrderTriggered");
+_Static_assert(offsetof(OrderTriggered, seq) == 8, "OrderTriggered.seq");
+_Static_assert(offsetof(OrderTriggered, ts_ns) == 16, "OrderTriggered.ts_ns");
+_Static_assert(offsetof(OrderTriggered, cause_seq) == 24, "OrderTriggered.cause_seq");
+_Static_assert(offsetof(OrderTriggered, order_id) == 32, "OrderTriggered.order_id");
+_Static_assert(offsetof(OrderTriggered, client_ref) == 40, "OrderTriggered.client_ref");
+_Static_assert(offsetof(OrderTriggered, price_ticks) == 48, "OrderTriggered.price_ticks");
+_Static_assert(offsetof(OrderTriggered, qty_lots) == 56, "OrderTriggered.qty_lots");
+_Static_assert(offsetof(OrderTriggered, leaves_lots) == 64, "OrderTriggered.leaves_lots");
+_Static_assert(offsetof(OrderTriggered, instrument_id) == 72, "OrderTriggered.instrument_id");
+_Static_assert(offsetof(OrderTriggered, session_id) == 76, "OrderTriggered.session_id");
+_Static_assert(offsetof(OrderTriggered, account_id) == 80, "OrderTriggered.account_id");
+_Static_assert(offsetof(OrderTriggered, report_seq) == 84, "OrderTriggered.report_seq");
+_Static_assert(offsetof(OrderTriggered, participant_id) == 88, "OrderTriggered.participant_id");
+_Static_assert(offsetof(OrderTriggered, client_seq) == 92, "OrderTriggered.client_seq");
+_Static_assert(offsetof(OrderTriggered, side) == 96, "OrderTriggered.side");
+_Static_assert(offsetof(OrderTriggered, order_type) == 97, "OrderTriggered.order_type");
+_Static_assert(offsetof(OrderTriggered, time_in_force) == 98, "OrderTriggered.time_in_force");
+_Static_assert(offsetof(OrderTriggered, trigger_source) == 99, "OrderTriggered.trigger_source");
+_Static_assert(offsetof(OrderTriggered, order_flags) == 100, "OrderTriggered.order_flags");
+_Static_assert(offsetof(OrderTriggered, event_flags) == 102, "OrderTriggered.event_flags");
+_Static_assert(offsetof(OrderTriggered, trigger_price_ticks) == 104, "OrderTriggered.trigger_price_ticks");
+_Static_assert(offsetof(OrderTriggered, pad) == 112, "OrderTriggered.pad");
+_Static_assert(sizeof(MarkPriceSet) == 128, "MarkPriceSet");
+_Static_assert(offsetof(MarkPriceSet, seq) == 8, "MarkPriceSet.seq");
+_Static_assert(offsetof(MarkPriceSet, ts_ns) == 16, "MarkPriceSet.ts_ns");
+_Static_assert(offsetof(MarkPriceSet, cause_seq) == 24, "MarkPriceSet.cause_seq");
+_Static_assert(offsetof(MarkPriceSet, mark_price_ticks) == 32, "MarkPriceSet.mark_price_ticks");
+_Static_assert(offsetof(MarkPriceSet, pad) == 40, "MarkPriceSet.pad");
+_Static_assert(offsetof(MarkPriceSet, pad2) == 48, "MarkPriceSet.pad2");
+_Static_assert(offsetof(MarkPriceSet, instrument_id) == 72, "MarkPriceSet.instrument_id");
+_Static_assert(offsetof(MarkPriceSet, session_id) == 76, "MarkPriceSet.session_id");
+_Static_assert(offsetof(MarkPriceSet, pad3) == 80, "MarkPriceSet.pad3");
+_Static_assert(offsetof(MarkPriceSet, report_seq) == 84, "MarkPriceSet.report_seq");
+_Static_assert(offsetof(MarkPriceSet, pad4) == 88, "MarkPriceSet.pad4");
+_Static_assert(offsetof(MarkPriceSet, pad5) == 104, "MarkPriceSet.pad5");
 _Static_assert(sizeof(OrderTermsSet) == 128, "OrderTermsSet");
 _Static_assert(offsetof(OrderTermsSet, seq) == 8, "OrderTermsSet.seq");
 _Static_assert(offsetof(OrderTermsSet, ts_ns) == 16, "OrderTermsSet.ts_ns");
@@ -3048,6 +3177,7 @@ static const uint16_t COMMAND_BLOCK_LENGTHS[COMMAND_TEMPLATES] = {
     [44] = 40,
     [45] = 72,
     [57] = 40,
+    [60] = 48,
 };
 
 #ifdef TRADSYS_LAYOUT_TABLE
@@ -3527,6 +3657,18 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"ExpireOrders", "client_ref", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, client_ref), sizeof(((ExpireOrders *)0)->client_ref)},
     {"ExpireOrders", "instrument_id", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, instrument_id), sizeof(((ExpireOrders *)0)->instrument_id)},
     {"ExpireOrders", "pad", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, pad), sizeof(((ExpireOrders *)0)->pad)},
+    {"SetMarkPrice", "block_length", 60, sizeof(SetMarkPrice), offsetof(SetMarkPrice, block_length), sizeof(((SetMarkPrice *)0)->block_length)},
+    {"SetMarkPrice", "template_id", 60, sizeof(SetMarkPrice), offsetof(SetMarkPrice, template_id), sizeof(((SetMarkPrice *)0)->template_id)},
+    {"SetMarkPrice", "schema_id", 60, sizeof(SetMarkPrice), offsetof(SetMarkPrice, schema_id), sizeof(((SetMarkPrice *)0)->schema_id)},
+    {"SetMarkPrice", "version", 60, sizeof(SetMarkPrice), offsetof(SetMarkPrice, version), sizeof(((SetMarkPrice *)0)->version)},
+    {"SetMarkPrice", "seq", 60, sizeof(SetMarkPrice), offsetof(SetMarkPrice, seq), sizeof(((SetMarkPrice *)0)->seq)},
+    {"SetMarkPrice", "ts_ns", 60, sizeof(SetMarkPrice), offsetof(SetMarkPrice, ts_ns), sizeof(((SetMarkPrice *)0)->ts_ns)},
+    {"SetMarkPrice", "session_id", 60, sizeof(SetMarkPrice), offsetof(SetMarkPrice, session_id), sizeof(((SetMarkPrice *)0)->session_id)},
+    {"SetMarkPrice", "client_seq", 60, sizeof(SetMarkPrice), offsetof(SetMarkPrice, client_seq), sizeof(((SetMarkPrice *)0)->client_seq)},
+    {"SetMarkPrice", "client_ref", 60, sizeof(SetMarkPrice), offsetof(SetMarkPrice, client_ref), sizeof(((SetMarkPrice *)0)->client_ref)},
+    {"SetMarkPrice", "mark_price_ticks", 60, sizeof(SetMarkPrice), offsetof(SetMarkPrice, mark_price_ticks), sizeof(((SetMarkPrice *)0)->mark_price_ticks)},
+    {"SetMarkPrice", "instrument_id", 60, sizeof(SetMarkPrice), offsetof(SetMarkPrice, instrument_id), sizeof(((SetMarkPrice *)0)->instrument_id)},
+    {"SetMarkPrice", "pad", 60, sizeof(SetMarkPrice), offsetof(SetMarkPrice, pad), sizeof(((SetMarkPrice *)0)->pad)},
     {"OrderAccepted", "block_length", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, block_length), sizeof(((OrderAccepted *)0)->block_length)},
     {"OrderAccepted", "template_id", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, template_id), sizeof(((OrderAccepted *)0)->template_id)},
     {"OrderAccepted", "schema_id", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, schema_id), sizeof(((OrderAccepted *)0)->schema_id)},
@@ -3727,6 +3869,48 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"MassCanceled", "side", 71, sizeof(MassCanceled), offsetof(MassCanceled, side), sizeof(((MassCanceled *)0)->side)},
     {"MassCanceled", "pad3", 71, sizeof(MassCanceled), offsetof(MassCanceled, pad3), sizeof(((MassCanceled *)0)->pad3)},
     {"MassCanceled", "pad4", 71, sizeof(MassCanceled), offsetof(MassCanceled, pad4), sizeof(((MassCanceled *)0)->pad4)},
+    {"OrderTriggered", "block_length", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, block_length), sizeof(((OrderTriggered *)0)->block_length)},
+    {"OrderTriggered", "template_id", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, template_id), sizeof(((OrderTriggered *)0)->template_id)},
+    {"OrderTriggered", "schema_id", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, schema_id), sizeof(((OrderTriggered *)0)->schema_id)},
+    {"OrderTriggered", "version", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, version), sizeof(((OrderTriggered *)0)->version)},
+    {"OrderTriggered", "seq", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, seq), sizeof(((OrderTriggered *)0)->seq)},
+    {"OrderTriggered", "ts_ns", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, ts_ns), sizeof(((OrderTriggered *)0)->ts_ns)},
+    {"OrderTriggered", "cause_seq", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, cause_seq), sizeof(((OrderTriggered *)0)->cause_seq)},
+    {"OrderTriggered", "order_id", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, order_id), sizeof(((OrderTriggered *)0)->order_id)},
+    {"OrderTriggered", "client_ref", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, client_ref), sizeof(((OrderTriggered *)0)->client_ref)},
+    {"OrderTriggered", "price_ticks", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, price_ticks), sizeof(((OrderTriggered *)0)->price_ticks)},
+    {"OrderTriggered", "qty_lots", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, qty_lots), sizeof(((OrderTriggered *)0)->qty_lots)},
+    {"OrderTriggered", "leaves_lots", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, leaves_lots), sizeof(((OrderTriggered *)0)->leaves_lots)},
+    {"OrderTriggered", "instrument_id", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, instrument_id), sizeof(((OrderTriggered *)0)->instrument_id)},
+    {"OrderTriggered", "session_id", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, session_id), sizeof(((OrderTriggered *)0)->session_id)},
+    {"OrderTriggered", "account_id", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, account_id), sizeof(((OrderTriggered *)0)->account_id)},
+    {"OrderTriggered", "report_seq", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, report_seq), sizeof(((OrderTriggered *)0)->report_seq)},
+    {"OrderTriggered", "participant_id", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, participant_id), sizeof(((OrderTriggered *)0)->participant_id)},
+    {"OrderTriggered", "client_seq", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, client_seq), sizeof(((OrderTriggered *)0)->client_seq)},
+    {"OrderTriggered", "side", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, side), sizeof(((OrderTriggered *)0)->side)},
+    {"OrderTriggered", "order_type", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, order_type), sizeof(((OrderTriggered *)0)->order_type)},
+    {"OrderTriggered", "time_in_force", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, time_in_force), sizeof(((OrderTriggered *)0)->time_in_force)},
+    {"OrderTriggered", "trigger_source", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, trigger_source), sizeof(((OrderTriggered *)0)->trigger_source)},
+    {"OrderTriggered", "order_flags", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, order_flags), sizeof(((OrderTriggered *)0)->order_flags)},
+    {"OrderTriggered", "event_flags", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, event_flags), sizeof(((OrderTriggered *)0)->event_flags)},
+    {"OrderTriggered", "trigger_price_ticks", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, trigger_price_ticks), sizeof(((OrderTriggered *)0)->trigger_price_ticks)},
+    {"OrderTriggered", "pad", 72, sizeof(OrderTriggered), offsetof(OrderTriggered, pad), sizeof(((OrderTriggered *)0)->pad)},
+    {"MarkPriceSet", "block_length", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, block_length), sizeof(((MarkPriceSet *)0)->block_length)},
+    {"MarkPriceSet", "template_id", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, template_id), sizeof(((MarkPriceSet *)0)->template_id)},
+    {"MarkPriceSet", "schema_id", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, schema_id), sizeof(((MarkPriceSet *)0)->schema_id)},
+    {"MarkPriceSet", "version", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, version), sizeof(((MarkPriceSet *)0)->version)},
+    {"MarkPriceSet", "seq", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, seq), sizeof(((MarkPriceSet *)0)->seq)},
+    {"MarkPriceSet", "ts_ns", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, ts_ns), sizeof(((MarkPriceSet *)0)->ts_ns)},
+    {"MarkPriceSet", "cause_seq", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, cause_seq), sizeof(((MarkPriceSet *)0)->cause_seq)},
+    {"MarkPriceSet", "mark_price_ticks", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, mark_price_ticks), sizeof(((MarkPriceSet *)0)->mark_price_ticks)},
+    {"MarkPriceSet", "pad", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, pad), sizeof(((MarkPriceSet *)0)->pad)},
+    {"MarkPriceSet", "pad2", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, pad2), sizeof(((MarkPriceSet *)0)->pad2)},
+    {"MarkPriceSet", "instrument_id", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, instrument_id), sizeof(((MarkPriceSet *)0)->instrument_id)},
+    {"MarkPriceSet", "session_id", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, session_id), sizeof(((MarkPriceSet *)0)->session_id)},
+    {"MarkPriceSet", "pad3", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, pad3), sizeof(((MarkPriceSet *)0)->pad3)},
+    {"MarkPriceSet", "report_seq", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, report_seq), sizeof(((MarkPriceSet *)0)->report_seq)},
+    {"MarkPriceSet", "pad4", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, pad4), sizeof(((MarkPriceSet *)0)->pad4)},
+    {"MarkPriceSet", "pad5", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, pad5), sizeof(((MarkPriceSet *)0)->pad5)},
     {"OrderTermsSet", "block_length", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, block_length), sizeof(((OrderTermsSet *)0)->block_length)},
     {"OrderTermsSet", "template_id", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, template_id), sizeof(((OrderTermsSet *)0)->template_id)},
     {"OrderTermsSet", "schema_id", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, schema_id), sizeof(((OrderTermsSet *)0)->schema_id)},

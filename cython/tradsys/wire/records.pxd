@@ -97,6 +97,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_EXPIRE_ORDERS = 57
         SIZE_EXPIRE_ORDERS = 48
         BLOCK_EXPIRE_ORDERS = 40
+        TEMPLATE_SET_MARK_PRICE = 60
+        SIZE_SET_MARK_PRICE = 56
+        BLOCK_SET_MARK_PRICE = 48
         TEMPLATE_ORDER_ACCEPTED = 64
         SIZE_ORDER_ACCEPTED = 128
         BLOCK_ORDER_ACCEPTED = 120
@@ -121,6 +124,12 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_MASS_CANCELED = 71
         SIZE_MASS_CANCELED = 128
         BLOCK_MASS_CANCELED = 120
+        TEMPLATE_ORDER_TRIGGERED = 72
+        SIZE_ORDER_TRIGGERED = 128
+        BLOCK_ORDER_TRIGGERED = 120
+        TEMPLATE_MARK_PRICE_SET = 73
+        SIZE_MARK_PRICE_SET = 128
+        BLOCK_MARK_PRICE_SET = 120
         TEMPLATE_ORDER_TERMS_SET = 75
         SIZE_ORDER_TERMS_SET = 128
         BLOCK_ORDER_TERMS_SET = 120
@@ -246,6 +255,12 @@ cdef extern from "tradsys/wire/records.h" nogil:
         ORDER_TYPE_LIMIT = 1
         ORDER_TYPE_MARKET = 2
         ORDER_TYPE_MARKET_TO_LIMIT = 3
+        ORDER_TYPE_STOP = 4
+        ORDER_TYPE_STOP_LIMIT = 5
+        ORDER_TYPE_TRAILING_STOP = 6
+        ORDER_TYPE_TRAILING_STOP_LIMIT = 7
+        ORDER_TYPE_MARKET_IF_TOUCHED = 8
+        ORDER_TYPE_LIMIT_IF_TOUCHED = 9
         ORDER_TYPE_PEGGED = 10
         TIME_IN_FORCE_DAY = 1
         TIME_IN_FORCE_GTC = 2
@@ -274,6 +289,7 @@ cdef extern from "tradsys/wire/records.h" nogil:
         EVENT_FLAGS_PRIORITY_KEPT = 2
         EVENT_FLAGS_UNSOLICITED = 4
         EVENT_FLAGS_INCOMING_HIDDEN = 8
+        EVENT_FLAGS_DORMANT = 64
         EVENT_FLAGS_AUCTION = 256
         INSTRUMENT_STATE_CLOSED = 1
         INSTRUMENT_STATE_OPEN = 2
@@ -331,6 +347,7 @@ cdef extern from "tradsys/wire/records.h" nogil:
         CANCEL_REASON_MASS_CANCEL = 6
         CANCEL_REASON_DISCONNECT = 7
         CANCEL_REASON_EXPIRED = 8
+        CANCEL_REASON_TRIGGER_REFUSED = 9
         CANCEL_REASON_MIN_QTY_UNREACHED = 13
         CANCEL_REASON_TOO_MANY_MATCHES = 14
         CANCEL_REASON_AUCTION_REMAINDER = 17
@@ -378,6 +395,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         REJECT_REASON_NO_PEG_PRICE = 37
         REJECT_REASON_AMOUNT_TOO_SMALL = 38
         REJECT_REASON_NOT_WITH_ALLOCATION = 39
+        REJECT_REASON_BAD_TRIGGER = 40
+        REJECT_REASON_TOO_MANY_TRAILS = 41
+        REJECT_REASON_NOT_WITH_LIMITS = 42
         REJECT_REASON_WRONG_PHASE = 45
         REJECT_REASON_NOT_CLOSING_PRICE = 46
         REJECT_REASON_KILLED = 50
@@ -411,6 +431,7 @@ cdef extern from "tradsys/wire/records.h" nogil:
         REPORT_TYPE_MASS_CANCELED = 7
         REPORT_TYPE_COMMAND_DONE = 8
         REPORT_TYPE_TRANSFERRED = 9
+        REPORT_TYPE_TRIGGERED = 10
         LIQUIDITY_NONE = 0
         LIQUIDITY_ADDED = 1
         LIQUIDITY_REMOVED = 2
@@ -971,6 +992,20 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint32_t instrument_id
         uint8_t pad[4]
 
+    ctypedef struct SetMarkPrice:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        int64_t mark_price_ticks
+        uint32_t instrument_id
+        uint8_t pad[4]
+
     ctypedef struct OrderAccepted:
         uint16_t block_length
         uint16_t template_id
@@ -1186,6 +1221,52 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint8_t side
         uint8_t pad3[6]
         uint8_t pad4[24]
+
+    ctypedef struct OrderTriggered:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        uint64_t order_id
+        uint64_t client_ref
+        int64_t price_ticks
+        int64_t qty_lots
+        int64_t leaves_lots
+        uint32_t instrument_id
+        uint32_t session_id
+        uint32_t account_id
+        uint32_t report_seq
+        uint32_t participant_id
+        uint32_t client_seq
+        uint8_t side
+        uint8_t order_type
+        uint8_t time_in_force
+        uint8_t trigger_source
+        uint16_t order_flags
+        uint16_t event_flags
+        int64_t trigger_price_ticks
+        uint8_t pad[16]
+
+    ctypedef struct MarkPriceSet:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        int64_t mark_price_ticks
+        uint8_t pad[8]
+        uint8_t pad2[24]
+        uint32_t instrument_id
+        uint32_t session_id
+        uint8_t pad3[4]
+        uint32_t report_seq
+        uint8_t pad4[16]
+        uint8_t pad5[24]
 
     ctypedef struct OrderTermsSet:
         uint16_t block_length

@@ -103,7 +103,7 @@ def new_complex_order(
     time_in_force: TimeInForce = TimeInForce.DAY,
     **fields: int,
 ) -> np.ndarray:
-    """Enter an order with terms: the other fields of NEW_COMPLEX_ORDER by their names (rule book, section 9).
+    """Enter an order with terms: the other fields of NEW_COMPLEX_ORDER by their names (rule book, sections 9 and 10).
 
     ``qty_lots`` stays 0 on a market order by notional.
     """
@@ -116,6 +116,19 @@ def new_complex_order(
         order_type=order_type,
         time_in_force=time_in_force,
         **fields,
+    )
+
+
+def set_mark_price(
+    *, instrument_id: int, mark_price_ticks: int, client_ref: int = 0, **sequencing: int
+) -> np.ndarray:
+    """Tell the venue an instrument's mark price; triggers with source MARK look at it (rule book, section 10)."""
+    return record(
+        Template.SET_MARK_PRICE,
+        instrument_id=instrument_id,
+        mark_price_ticks=mark_price_ticks,
+        client_ref=client_ref,
+        **sequencing,
     )
 
 

@@ -36,6 +36,7 @@ class Template(IntEnum):
     START_RISK_DAY = 44
     SET_PRICE_BANDS = 45
     EXPIRE_ORDERS = 57
+    SET_MARK_PRICE = 60
     ORDER_ACCEPTED = 64
     ORDER_REJECTED = 65
     ORDER_EXECUTED = 66
@@ -44,6 +45,8 @@ class Template(IntEnum):
     ORDER_REPLACED = 69
     ORDER_RESTED = 70
     MASS_CANCELED = 71
+    ORDER_TRIGGERED = 72
+    MARK_PRICE_SET = 73
     ORDER_TERMS_SET = 75
     ORDER_REFILLED = 76
     ORDER_TRANSFERRED = 77
@@ -100,6 +103,17 @@ class OrderType(IntEnum):
     MARKET = 2
     #: matches at the best price only, then a limit order of that price
     MARKET_TO_LIMIT = 3
+    #: dormant until the price is at its trigger or beyond, then a market order
+    STOP = 4
+    #: as STOP, then a limit order
+    STOP_LIMIT = 5
+    #: a STOP whose trigger follows the price at a distance
+    TRAILING_STOP = 6
+    TRAILING_STOP_LIMIT = 7
+    #: dormant until the price is at its trigger or better, then a market order
+    MARKET_IF_TOUCHED = 8
+    #: as MARKET_IF_TOUCHED, then a limit order
+    LIMIT_IF_TOUCHED = 9
     #: follows a price of the book; never shown
     PEGGED = 10
 
@@ -172,6 +186,8 @@ class EventFlags(IntFlag):
     UNSOLICITED = 4
     #: of an AUCTION match: the buyer was not shown
     INCOMING_HIDDEN = 8
+    #: the order waits for its trigger, off the book
+    DORMANT = 64
     #: a match of an uncross: both orders rested, the price is the auction's
     AUCTION = 256
 
@@ -314,6 +330,8 @@ class CancelReason(IntEnum):
     MASS_CANCEL = 6
     DISCONNECT = 7
     EXPIRED = 8
+    #: its trigger was reached when its owner could not enter orders
+    TRIGGER_REFUSED = 9
     #: less than min_qty_lots, or not all of an all-or-none order, could match
     MIN_QTY_UNREACHED = 13
     #: one order causes more events than a command may
@@ -397,6 +415,12 @@ class RejectReason(IntEnum):
     AMOUNT_TOO_SMALL = 38
     #: this kind of order needs an instrument that is matched in order of arrival
     NOT_WITH_ALLOCATION = 39
+    #: a trigger price, source or trailing offset that cannot hold
+    BAD_TRIGGER = 40
+    #: the instrument has all the different trailing offsets it can have
+    TOO_MANY_TRAILS = 41
+    #: orders with a trigger need a venue without pre-trade risk
+    NOT_WITH_LIMITS = 42
     #: an order type, time in force or flag the instrument's state does not take
     WRONG_PHASE = 45
     #: in TRADE_AT_CLOSE another price than the closing price
@@ -462,6 +486,8 @@ class ReportType(IntEnum):
     COMMAND_DONE = 8
     #: matched inside a trade group: a transfer instead of a trade
     TRANSFERRED = 9
+    #: a dormant order was set off; order_type is what it is from now on
+    TRIGGERED = 10
 
 
 class Liquidity(IntEnum):

@@ -490,6 +490,18 @@ EXPIRE_ORDERS = _record(
     ("instrument_id", "<u4", 40),
     ("pad", ("<u1", (4,)), 44),
 )
+#: Tell the venue an instrument's mark price
+SET_MARK_PRICE = _record(
+    56,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("mark_price_ticks", "<i8", 40),
+    ("instrument_id", "<u4", 48),
+    ("pad", ("<u1", (4,)), 52),
+)
 ORDER_ACCEPTED = _record(
     128,
     ("seq", "<u8", 8),
@@ -685,6 +697,48 @@ MASS_CANCELED = _record(
     ("side", "<u1", 97),
     ("pad3", ("<u1", (6,)), 98),
     ("pad4", ("<u1", (24,)), 104),
+)
+#: The price reached the trigger of a dormant order: it comes in as what order_type says
+ORDER_TRIGGERED = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("order_id", "<u8", 32),
+    ("client_ref", "<u8", 40),
+    ("price_ticks", "<i8", 48),
+    ("qty_lots", "<i8", 56),
+    ("leaves_lots", "<i8", 64),
+    ("instrument_id", "<u4", 72),
+    ("session_id", "<u4", 76),
+    ("account_id", "<u4", 80),
+    ("report_seq", "<u4", 84),
+    ("participant_id", "<u4", 88),
+    ("client_seq", "<u4", 92),
+    ("side", "<u1", 96),
+    ("order_type", "<u1", 97),
+    ("time_in_force", "<u1", 98),
+    ("trigger_source", "<u1", 99),
+    ("order_flags", "<u2", 100),
+    ("event_flags", "<u2", 102),
+    ("trigger_price_ticks", "<i8", 104),
+    ("pad", ("<u1", (16,)), 112),
+)
+#: The venue was told a mark price; not reported
+MARK_PRICE_SET = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("mark_price_ticks", "<i8", 32),
+    ("pad", ("<u1", (8,)), 40),
+    ("pad2", ("<u1", (24,)), 48),
+    ("instrument_id", "<u4", 72),
+    ("session_id", "<u4", 76),
+    ("pad3", ("<u1", (4,)), 80),
+    ("report_seq", "<u4", 84),
+    ("pad4", ("<u1", (16,)), 88),
+    ("pad5", ("<u1", (24,)), 104),
 )
 #: The terms of the order just accepted, as entered; not reported
 ORDER_TERMS_SET = _record(
@@ -1351,6 +1405,7 @@ DTYPES: dict[int, np.dtype] = {
     Template.START_RISK_DAY: START_RISK_DAY,
     Template.SET_PRICE_BANDS: SET_PRICE_BANDS,
     Template.EXPIRE_ORDERS: EXPIRE_ORDERS,
+    Template.SET_MARK_PRICE: SET_MARK_PRICE,
     Template.ORDER_ACCEPTED: ORDER_ACCEPTED,
     Template.ORDER_REJECTED: ORDER_REJECTED,
     Template.ORDER_EXECUTED: ORDER_EXECUTED,
@@ -1359,6 +1414,8 @@ DTYPES: dict[int, np.dtype] = {
     Template.ORDER_REPLACED: ORDER_REPLACED,
     Template.ORDER_RESTED: ORDER_RESTED,
     Template.MASS_CANCELED: MASS_CANCELED,
+    Template.ORDER_TRIGGERED: ORDER_TRIGGERED,
+    Template.MARK_PRICE_SET: MARK_PRICE_SET,
     Template.ORDER_TERMS_SET: ORDER_TERMS_SET,
     Template.ORDER_REFILLED: ORDER_REFILLED,
     Template.ORDER_TRANSFERRED: ORDER_TRANSFERRED,
@@ -1515,6 +1572,14 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
     Template.MASS_CANCELED: {
         "cancel_reason": enums.CancelReason,
         "side": enums.Side,
+    },
+    Template.ORDER_TRIGGERED: {
+        "side": enums.Side,
+        "order_type": enums.OrderType,
+        "time_in_force": enums.TimeInForce,
+        "trigger_source": enums.TriggerSource,
+        "order_flags": enums.OrderFlags,
+        "event_flags": enums.EventFlags,
     },
     Template.ORDER_TERMS_SET: {
         "trigger_source": enums.TriggerSource,
