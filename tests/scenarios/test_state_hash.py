@@ -162,3 +162,61 @@ def test_hash_of_orders_with_terms(make_engine):
     engine = make_engine()
     engine.submit(np.frombuffer(b"".join(SPECIAL), dtype=np.uint8))
     assert engine.state_hash() == hash_of(SPECIAL_WORDS)
+
+
+def dormant(ref: int, side: int, qty: int, price: int, trigger: int, kind: int, source: int, **terms: int) -> bytes:
+    return commands.record(
+        Template.NEW_COMPLEX_ORDER,
+        session_id=3,
+        client_ref=ref,
+        side=side,
+        qty_lots=qty,
+        price_ticks=price,
+        instrument_id=2,
+        order_type=kind,
+        time_in_force=1,
+        trigger_price_ticks=trigger,
+        trigger_source=source,
+        **terms,
+    )
+
+
+def mark(price: int) -> bytes:
+    return commands.record(Template.SET_MARK_PRICE, instrument_id=2, mark_price_ticks=price)
+
+
+# A stop; a trailing order whose trigger the mark price has moved from 90 to 95; one that has become due.
+DORMANT = [
+    *SPECIAL[:4],
+    mark(100),
+    dormant(60, Side.BUY, 4, 0, 120, 4, 1),
+    dormant(61, Side.SELL, 3, 80, 90, 7, 3, trail_offset=5, trail_unit=1),
+    dormant(62, Side.SELL, 2, 0, 97, 6, 3, trail_offset=5, trail_unit=1),
+    commands.set_state(2, 3),
+    mark(96),
+]
+DORMANT_WORDS = [
+    *[10, 15, 3, 3],
+    *[7, 1, StpMode.NONE, 1],
+    *[3, 7, 1, 0, 0, 0, 3],
+    *[2, 3, 1, -2, 0],
+    *text_words(b"ABCDEFGHIJ", 16),
+    *text_words(b"EUR", 8),
+    *[1, 1, 1, -(10**9), 10**9, 1, 1, 10**9],
+    *[7, 1],  # scope of self-trade prevention
+    *[1 << 24 | 0, 120, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0],  # terms by slot
+    *[2 << 24 | 1, 90, 5, 0, 0, 0, 0, 0, 0, 0, 0, 1 << 8 | 3, 0, 0],
+    *[3 << 24 | 2, 97, 5, 0, 0, 0, 0, 0, 0, 0, 0, 1 << 8 | 3, 0, 0],
+    *[2, 96],
+    *[3 << 24 | 2, 62, 0, 2, 2, 3, 0, 6 << 24 | 1 << 16 | 1 << 8 | 2, 1 << 7, 97, 3],
+    *[1 << 24 | 0, 60, 0, 4, 4, 3, 0, 4 << 24 | 1 << 16 | 1 << 8 | 1, 1 << 7, 120, 1],
+    *[2 << 24 | 1, 61, 80, 3, 3, 3, 0, 7 << 24 | 1 << 16 | 1 << 8 | 2, 1 << 7, 95, 2],
+]
+
+
+@pytest.mark.parametrize("make_engine", [ReferenceEngine, Engine])
+def test_hash_of_dormant_orders(make_engine):
+    """Rule 8.5."""
+    engine = make_engine()
+    engine.submit(np.frombuffer(b"".join(DORMANT), dtype=np.uint8))
+    assert engine.state_hash() == hash_of(DORMANT_WORDS)

@@ -16,24 +16,26 @@ from tradsys.core.resting cimport cancel_resting, side_of_order
 from tradsys.core.state cimport (
     SPECIAL_RISK, Account, Instrument, Participant, Session, derive_session, events_left, explicit_entitlement,
     next_report_seq)
+from tradsys.core.triggers cimport set_mark_price
 from tradsys.core.validation cimport (
     all_zero, enabled_sender_reason, instrument_defined, known_sender_reason)
 from tradsys.wire.records cimport (
     ASSET_CLASS_COMMODITY, ASSET_CLASS_STOCK, CANCEL_REASON_DISCONNECT, CANCEL_REASON_EXPIRED,
     CANCEL_REASON_MASS_CANCEL, CLOSE_REASON_LOGOUT, CLOSE_REASON_OPERATOR, EVENT_FLAGS_UNSOLICITED,
-    INSTRUMENT_STATE_CLOSED, ORDER_FLAGS_KEEP_ON_DISCONNECT, PERMISSION_OPERATE,
-    PERMISSION_TRADE, REJECT_REASON_ALREADY_DEFINED, REJECT_REASON_BAD_DEFINITION, REJECT_REASON_BAD_FLAGS,
-    REJECT_REASON_BAD_SIDE, REJECT_REASON_NONE, REJECT_REASON_NOT_ALLOWED, REJECT_REASON_NOT_LOGGED_ON,
-    REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_SESSION, RISK_SCOPE_ASSET_CLASS, SIDE_SELL, STP_MODE_NONE,
-    STP_MODE_TRANSFER, STP_SCOPE_TRADE_GROUP, TEMPLATE_AUCTION_TIMER, TEMPLATE_CHECKPOINT, TEMPLATE_CHECKPOINT_TAKEN,
+    INSTRUMENT_STATE_CLOSED, ORDER_FLAGS_KEEP_ON_DISCONNECT, PERMISSION_OPERATE, PERMISSION_TRADE,
+    REJECT_REASON_ALREADY_DEFINED, REJECT_REASON_BAD_DEFINITION, REJECT_REASON_BAD_FLAGS, REJECT_REASON_BAD_SIDE,
+    REJECT_REASON_NONE, REJECT_REASON_NOT_ALLOWED, REJECT_REASON_NOT_LOGGED_ON, REJECT_REASON_UNKNOWN_INSTRUMENT,
+    REJECT_REASON_UNKNOWN_SESSION, RISK_SCOPE_ASSET_CLASS, SIDE_SELL, STP_MODE_NONE, STP_MODE_TRANSFER,
+    STP_SCOPE_TRADE_GROUP, TEMPLATE_AUCTION_TIMER, TEMPLATE_CHECKPOINT, TEMPLATE_CHECKPOINT_TAKEN,
     TEMPLATE_CLOSE_SESSION, TEMPLATE_DEFINE_ACCOUNT, TEMPLATE_DEFINE_INSTRUMENT, TEMPLATE_DEFINE_PARTICIPANT,
     TEMPLATE_DEFINE_SESSION, TEMPLATE_EXPIRE_DAY_ORDERS, TEMPLATE_EXPIRE_ORDERS, TEMPLATE_INSTRUMENT_DEFINED,
-    TEMPLATE_MASS_CANCEL, TEMPLATE_MASS_CANCELED, TEMPLATE_OPEN_SESSION, TEMPLATE_PUBLISH_NAV, TEMPLATE_REFUSE_COMMAND,
-    TEMPLATE_SET_ALLOCATION, TEMPLATE_SET_ALLOCATION_SHARE, TEMPLATE_SET_AUCTION_RULES, TEMPLATE_SET_ENTITLEMENT,
-    TEMPLATE_SET_INSTRUMENT_STATE, TEMPLATE_START_CALL, TIME_IN_FORCE_DAY, TIME_IN_FORCE_GTD, AuctionTimer, Checkpoint,
-    CheckpointTaken, CloseSession, CommandDone, DefineAccount, DefineInstrument, DefineParticipant, DefineSession,
-    ExpireDayOrders, ExpireOrders, InstrumentDefined, MassCancel, MassCanceled, MessageHeader, OpenSession, PublishNav,
-    RefuseCommand, SetAllocation, SetAllocationShare, SetAuctionRules, SetEntitlement, SetInstrumentState, StartCall)
+    TEMPLATE_MASS_CANCEL, TEMPLATE_MASS_CANCELED, TEMPLATE_OPEN_SESSION, TEMPLATE_PUBLISH_NAV,
+    TEMPLATE_REFUSE_COMMAND, TEMPLATE_SET_ALLOCATION, TEMPLATE_SET_ALLOCATION_SHARE, TEMPLATE_SET_AUCTION_RULES,
+    TEMPLATE_SET_ENTITLEMENT, TEMPLATE_SET_INSTRUMENT_STATE, TEMPLATE_SET_MARK_PRICE, TEMPLATE_START_CALL,
+    TIME_IN_FORCE_DAY, TIME_IN_FORCE_GTD, AuctionTimer, Checkpoint, CheckpointTaken, CloseSession, CommandDone,
+    DefineAccount, DefineInstrument, DefineParticipant, DefineSession, ExpireDayOrders, ExpireOrders,
+    InstrumentDefined, MassCancel, MassCanceled, MessageHeader, OpenSession, PublishNav, RefuseCommand, SetAllocation,
+    SetAllocationShare, SetAuctionRules, SetEntitlement, SetInstrumentState, SetMarkPrice, StartCall)
 
 cdef extern from * nogil:
     """
@@ -79,6 +81,8 @@ cdef int decide_admin(State* s, const uint8_t* record) except -1 nogil:
         return expire_day_orders(s, <const ExpireDayOrders*> record)
     if template_id == TEMPLATE_EXPIRE_ORDERS:
         return expire_orders(s, <const ExpireOrders*> record)
+    if template_id == TEMPLATE_SET_MARK_PRICE:
+        return set_mark_price(s, <const SetMarkPrice*> record)
     if template_id == TEMPLATE_SET_ALLOCATION:
         return set_allocation(s, <const SetAllocation*> record)
     if template_id == TEMPLATE_SET_ALLOCATION_SHARE:

@@ -10,7 +10,8 @@ from tradsys.core.ladder cimport ladder_next_level, level_key
 from tradsys.core.order cimport SLOT_NONE
 from tradsys.core.resting cimport cancel_resting, side_of_order, unrest_order
 from tradsys.core.state cimport (
-    SHARES_MAX, SPECIAL_ALLOCATION, SPECIAL_ORDERS, Instrument, events_left, give_slot, instrument_is_fifo)
+    SHARES_MAX, SPECIAL_ALLOCATION, SPECIAL_ORDERS, SPECIAL_TRIGGERS, Instrument, events_left, give_slot,
+    instrument_is_fifo)
 from tradsys.core.validation cimport all_zero, enabled_sender_reason, instrument_defined
 from tradsys.wire.records cimport (
     ALLOCATION_ROUNDING_DOWN, ALLOCATION_ROUNDING_NEAREST, CANCEL_REASON_SELF_TRADE, EVENT_FLAGS_UNSOLICITED,
@@ -230,7 +231,7 @@ cdef int set_allocation(State* s, const SetAllocation* c) except -1 nogil:
 
 cdef inline bint has_special_orders(const State* s, uint32_t instrument_id) noexcept nogil:
     """Whether hidden orders or icebergs rest on the book (9.23)."""
-    return s.instruments[instrument_id].special & SPECIAL_ORDERS != 0
+    return s.instruments[instrument_id].special & (SPECIAL_ORDERS | SPECIAL_TRIGGERS) != 0
 
 
 cdef bint allocation_holds(const SetAllocation* c) noexcept nogil:

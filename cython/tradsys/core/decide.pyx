@@ -4,6 +4,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from tradsys.core.admin cimport decide_admin
 from tradsys.core.allocation cimport forget_top_order, match_allocated, reachable_allocated
+from tradsys.core.dormant cimport reduce_dormant, replace_dormant
 from tradsys.core.events cimport (
     Command, number_command, unsolicited, write_accepted, write_canceled, write_executed, write_reduced,
     write_rejected, write_replaced, write_rested)
@@ -22,9 +23,10 @@ from tradsys.core.resting cimport (
 from tradsys.core.risk cimport follow_events, market_limit_key, new_order_risk, replace_order_risk
 from tradsys.core.risk_commands cimport decide_risk_command
 from tradsys.core.state cimport (
-    GATE_OPEN, SPECIAL_ALLOCATION, SPECIAL_RISK, SPECIAL_RULES, Instrument, Session, events_left, give_slot,
+    GATE_OPEN, SPECIAL_ALLOCATION, SPECIAL_RISK, SPECIAL_RULES, SPECIAL_TRIGGERS, Instrument, Session, events_left, give_slot,
     other_side_of, take_slot)
-from tradsys.core.terms cimport Terms
+from tradsys.core.terms cimport Terms, is_dormant
+from tradsys.core.triggers cimport follow_all, follow_instrument, follow_on, is_stirred
 from tradsys.core.validation cimport (
     cancel_order_reason, reduce_order_reason, replace_order_reason)
 from tradsys.wire.records cimport (
@@ -112,7 +114,7 @@ cdef inline bint is_plain_limit(const State* s, const NewOrder* c) noexcept nogi
     cdef uint32_t flags = c.order_flags | <uint32_t> (<const uint16_t*> c.pad)[0] << 16    # and padding
     cdef uint64_t odd = session.gate ^ GATE_OPEN
     odd |= instrument.state ^ INSTRUMENT_STATE_OPEN
-    odd |= instrument.special
+    odd |= instrument.special & ~<uint64_t> SPECIAL_TRIGGERS
     odd |= c.account_id
     odd |= (kinds & <uint32_t> 0xF8FCFFFE) | <uint32_t> (kinds >> 24 > STP_MODE_CANCEL_BOTH)
     odd |= (flags & ~(<uint32_t> 3)) | (flags & (kinds >> 17) & 1)                   # POST_ONLY with IOC or FOK
@@ -348,6 +350,8 @@ cdef int decide_reduce_order(State* s, const ReduceOrder* c) except -1 nogil:
     if c.qty_lots >= order.leaves_lots:
         cancel_resting(s, command, order, CANCEL_REASON_BY_OWNER, unsolicited(command, order))
         return 1
+    if __builtin_expect(is_dormant(order), 0):
+        return reduce_dormant(s, command, order, c.qty_lots)
     order.leaves_lots -= c.qty_lots
     order.qty_lots -= c.qty_lots
     level_at(&s.levels, order.level).qty_lots -= c.qty_lots
@@ -373,6 +377,8 @@ cdef int decide_replace_order(State* s, const ReplaceOrder* c) except -1 nogil:
         order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref,
                            refs_tag(&s.refs, c.session_id, c.orig_client_ref), c.order_id)
         reason = replaced_order_reason(s, c, order)
+        if order != NULL and reason != REJECT_REASON_DUPLICATE_CLIENT_REF and is_dormant(order):
+            return replace_dormant(s, c, order)
         if (order != NULL and (reason == 0 or reason == REJECT_REASON_POST_ONLY_WOULD_MATCH)
                 and replace_needs_general_path(s, order)):
             return decide_general_replace(s, c, order)
@@ -578,6 +584,9 @@ cdef int decide_batch(State* s, const uint8_t* records, int64_t size_bytes, int6
     cdef const uint8_t* before
     cdef int64_t run_bytes
     cdef int decided, code = BATCH_DONE
+    consumed[0] = 0
+    if s.unfinished and not finish_last(s):
+        return BATCH_SHORT_OF_ROOM
     while record < end:
         code = record_trouble(s, record, end - record)
         if code != BATCH_DONE:
@@ -595,14 +604,48 @@ cdef int decide_batch(State* s, const uint8_t* records, int64_t size_bytes, int6
             decided = decide_risk_command(s, record)
         else:
             decided = decide_admin(s, record)
-        if s.risk.is_used:
-            follow_events(s, before)
         if decided == 0:
             code = BATCH_SHORT_OF_ROOM
             break
+        decided = follow_other(s, record, before)
         record += (<const MessageHeader*> record).block_length + <int64_t> sizeof(MessageHeader)
+        if decided == 0:
+            code = BATCH_SHORT_OF_ROOM
+            break
     consumed[0] = record - records
     return code
+
+
+cdef int finish_last(State* s) except -1 nogil:
+    """What the last command set off and had no room; 0: there is not enough of it yet."""
+    cdef const uint8_t* before = s.cursor
+    cdef int finished = follow_on(s)
+    if s.risk.is_used:
+        follow_events(s, before)
+    return finished
+
+
+cdef int follow_other(State* s, const uint8_t* record, const uint8_t* first_event) except -1 nogil:
+    """What a command that is none of 1 to 4 sets off (10.6), and its positions; 0: not all of it yet."""
+    cdef const NewOrder* order = <const NewOrder*> record
+    cdef int finished = 1
+    if order.template_id == TEMPLATE_NEW_COMPLEX_ORDER:
+        return follow_order(s, order, first_event)
+    if s.dormant_orders:
+        finished = follow_all(s, first_event, order.ts_ns)
+    if s.risk.is_used:
+        follow_events(s, first_event)
+    return finished
+
+
+cdef inline int follow_order(State* s, const NewOrder* c, const uint8_t* first_event) except -1 nogil:
+    """The same of 1 to 4 and NEW_COMPLEX_ORDER, which have their instrument_id at one place."""
+    cdef int finished = 1
+    if s.dormant_orders and is_stirred(s, c.instrument_id, first_event):
+        finished = follow_instrument(s, c.instrument_id, first_event, c.ts_ns)
+    if s.risk.is_used:
+        follow_events(s, first_event)
+    return finished
 
 
 cdef int decide_complex_order(State* s, const NewComplexOrder* c) except -1 nogil:
@@ -615,7 +658,7 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
     cdef Ahead ahead[AHEAD_RING]
     cdef int64_t count = size_bytes // SIZE_CANCEL_ORDER
     cdef int64_t i, k
-    cdef bint far = s.slots_used > AHEAD_FAR_SLOTS
+    cdef bint far = s.slots_used - s.dormant_orders > AHEAD_FAR_SLOTS     # nobody looks at dormant ones
     cdef int64_t second = AHEAD_SECOND if far else count
     cdef int64_t third = AHEAD_THIRD if far else count
     cdef int64_t near = count if far else AHEAD_SECOND
@@ -671,8 +714,10 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
         if decided == 0:
             code = BATCH_SHORT_OF_ROOM
             break
-        if __builtin_expect(s.risk.is_used, 0):
-            follow_events(s, before)
+        if __builtin_expect(s.dormant_orders or s.risk.is_used, 0) and not follow_order(s, <const NewOrder*> c, before):
+            code = BATCH_SHORT_OF_ROOM
+            i += 1
+            break
     else:
         i = count
     consumed[0] = i * SIZE_CANCEL_ORDER

@@ -35,6 +35,8 @@ cdef class Engine:
     # not fit the buffer. A record's seq is 0 or last_seq + 1. Raises ValueError at a record that is no command; what
     # came before it has been decided (last_seq tells).
     cdef int64_t apply(self, const uint8_t* records, int64_t size_bytes) except -1 nogil
+    # Whether the last command set off more than the event buffer had room for: the next apply, of no bytes too, goes on.
+    cpdef bint is_unfinished(self) noexcept nogil
     cpdef uint64_t state_hash(self) noexcept nogil
     cpdef int64_t snapshot_size(self) noexcept nogil
     cdef int64_t save(self, uint8_t* target) except -1 nogil            # bytes written: snapshot_size()
@@ -53,6 +55,7 @@ cdef class Engine:
     cdef int _own_buffer(self, int64_t capacity_events) except -1
     cdef int _use_buffer(self, out) except -1
     cdef int _enlarge_buffer(self) except -1
+    cdef int _finish(self) except -1
     cdef int _raise_at(self, const uint8_t* records, int64_t size_bytes, int64_t offset, int code) except -1
 
 

@@ -129,6 +129,10 @@ cdef class Engine:
                 self._raise_at(records, size_bytes, consumed, code)
         return consumed
 
+    cpdef bint is_unfinished(self) noexcept nogil:
+        """Whether events of the last command wait for room in the event buffer (rule 10.6)."""
+        return self.state.unfinished != 0
+
     cpdef uint64_t state_hash(self) noexcept nogil:
         """Hash of all that decides what comes next (rule book, section 8). O(state)."""
         return hash_state(&self.state)
@@ -223,7 +227,7 @@ cdef class Engine:
                 while True:
                     with nogil:
                         consumed += self.apply(<const uint8_t*> view.buf + consumed, view.len - consumed)
-                    if consumed == view.len:
+                    if consumed == view.len and not self.state.unfinished:
                         break
                     if out is not None:
                         raise BufferError(f"out holds {self.event_capacity} events: {consumed} of {view.len} bytes of "
@@ -401,6 +405,15 @@ cdef class Engine:
         self.state.cursor = self.events + count * EVENT_BYTES
         return 0
 
+    cdef int _finish(self) except -1:
+        """Make room for what a single command has set off, as often as it takes."""
+        while self.state.unfinished:
+            if self.events != self.own_base:
+                raise BufferError(f"the event buffer of {self.event_capacity} events has no room for all events of a command")
+            self._enlarge_buffer()
+            self.apply(self.own_base, 0)
+        return 0
+
     cdef int _raise_at(self, const uint8_t* records, int64_t size_bytes, int64_t offset, int code) except -1:
         """Say what is wrong with the record at `offset`."""
         cdef const MessageHeader* header = <const MessageHeader*> (records + offset)
@@ -432,6 +445,9 @@ cdef int decide_one(Engine e, const void* record) except -1 nogil:
     if e.apply(<const uint8_t*> record, SIZE_NEW_ORDER) == 0:
         with gil:
             raise BufferError(f"the event buffer of {e.event_capacity} events has no room for another command")
+    if e.state.unfinished:
+        with gil:
+            e._finish()
     return <int> (e.event_count - before)
 
 

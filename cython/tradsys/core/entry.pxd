@@ -14,6 +14,7 @@ cdef enum Meeting:                      # what an order is to a resting one
     MEETS_GROUP                         # a transfer takes the place of the match
 
 cdef bint terms_are_bad(const NewOrder* c, const Terms* terms, const Instrument* instrument) noexcept nogil
+cdef bint trigger_is_bad(const NewOrder* c, const Terms* terms, const Instrument* instrument) noexcept nogil
 cdef bint entry_limit(uint32_t order_type, uint32_t side, const Terms* terms, Ladder* other, const Instrument* instrument,
                       int64_t collar_ticks, int64_t* price_ticks) noexcept nogil
 cdef bint post_only_price(uint32_t side, const Terms* terms, Ladder* other, const Instrument* instrument,

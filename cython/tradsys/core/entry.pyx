@@ -4,12 +4,12 @@ from tradsys.core.ladder cimport Level, ladder_best_price, ladder_next_level, le
 from tradsys.core.order cimport SLOT_NONE
 from tradsys.core.phase_table cimport may_rest
 from tradsys.core.state cimport SPECIAL_ORDERS, SPECIAL_RULES, events_left
-from tradsys.core.terms cimport ICEBERG_PARTS_MAX
+from tradsys.core.terms cimport ICEBERG_PARTS_MAX, is_triggered, kind_behind, trails_behind
 from tradsys.core.validation cimport price_reason
 from tradsys.wire.records cimport (
     INSTRUMENT_STATE_OPEN, ORDER_FLAGS_ALL_OR_NONE, ORDER_FLAGS_HIDDEN, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_LIMIT,
     ORDER_TYPE_MARKET, ORDER_TYPE_MARKET_TO_LIMIT, POST_ONLY_MODE_PASSIVE_TICKS, POST_ONLY_MODE_REJECT, SIDE_BUY,
-    TIME_IN_FORCE_FOK)
+    TIME_IN_FORCE_FOK, TRAIL_UNIT_BASIS_POINTS, TRAIL_UNIT_TICKS, TRIGGER_SOURCE_LAST, TRIGGER_SOURCE_MARK)
 
 cdef enum:
     PRICE_TICKS_MAX = 0x1000000000000000    # limits.PRICE_TICKS_MAX, 2^60
@@ -19,8 +19,9 @@ cdef enum:
 
 cdef bint terms_are_bad(const NewOrder* c, const Terms* terms, const Instrument* instrument) noexcept nogil:
     """Rule 9.2."""
-    cdef bint market = c.order_type == ORDER_TYPE_MARKET
-    if terms.trigger_price_ticks or terms.trail_offset or terms.trigger_source or terms.trail_unit:
+    cdef bint market = kind_behind(c.order_type) == ORDER_TYPE_MARKET
+    if not is_triggered(c.order_type) and (terms.trigger_price_ticks or terms.trail_offset or terms.trigger_source
+                                           or terms.trail_unit):
         return True
     if terms.group_id or terms.group_role or terms.peg_type or terms.peg_offset_ticks:
         return True
@@ -36,7 +37,7 @@ cdef bint terms_are_bad(const NewOrder* c, const Terms* terms, const Instrument*
     if terms.protection_ticks and (not market or terms.amount_ticks_lots
                                    or not is_distance(terms.protection_ticks, instrument)):
         return True
-    if terms.amount_ticks_lots and (not market or terms.amount_ticks_lots < 0):
+    if terms.amount_ticks_lots and (c.order_type != ORDER_TYPE_MARKET or terms.amount_ticks_lots < 0):
         return True
     if terms.post_only_mode != POST_ONLY_MODE_REJECT and not c.order_flags & ORDER_FLAGS_POST_ONLY:
         return True
@@ -47,7 +48,7 @@ cdef bint terms_are_bad(const NewOrder* c, const Terms* terms, const Instrument*
 
 cdef bint display_is_bad(const NewOrder* c, const Terms* terms, const Instrument* instrument) noexcept nogil:
     cdef int64_t lots = terms.display_lots, spread = terms.display_spread_lots
-    if c.order_type != ORDER_TYPE_LIMIT or c.order_flags & ORDER_FLAGS_HIDDEN:
+    if kind_behind(c.order_type) != ORDER_TYPE_LIMIT or c.order_flags & ORDER_FLAGS_HIDDEN:
         return True
     if not may_rest(c.time_in_force):
         return True
@@ -56,6 +57,19 @@ cdef bint display_is_bad(const NewOrder* c, const Terms* terms, const Instrument
     if lots % instrument.qty_increment_lots or spread % instrument.qty_increment_lots:
         return True
     return c.qty_lots > (lots - spread) * ICEBERG_PARTS_MAX
+
+
+cdef bint trigger_is_bad(const NewOrder* c, const Terms* terms, const Instrument* instrument) noexcept nogil:
+    """Rule 10.2, for an order with a trigger."""
+    if terms.trigger_source < TRIGGER_SOURCE_LAST or terms.trigger_source > TRIGGER_SOURCE_MARK:
+        return True
+    if price_reason(instrument, terms.trigger_price_ticks):
+        return True
+    if not trails_behind(c.order_type):
+        return terms.trail_unit != 0 or terms.trail_offset != 0
+    if terms.trail_unit == TRAIL_UNIT_TICKS:
+        return terms.trail_offset < 1 or terms.trail_offset > <int64_t> PRICE_TICKS_MAX
+    return terms.trail_unit != TRAIL_UNIT_BASIS_POINTS or terms.trail_offset < 1 or terms.trail_offset >= 10_000
 
 
 cdef inline bint is_distance(int64_t ticks, const Instrument* instrument) noexcept nogil:

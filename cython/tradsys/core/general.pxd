@@ -1,6 +1,8 @@
 """The general path: orders and instruments that the plain path of decide.pyx does not serve (section 9 of the rule book)."""
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
+from tradsys.core.events cimport Command
+from tradsys.core.ladder cimport Ladder
 from tradsys.core.order cimport Order
 from tradsys.core.state cimport GATE_STP, SPECIAL_ORDERS, Instrument, State
 from tradsys.core.terms cimport SPECIAL_FLAGS
@@ -10,6 +12,17 @@ from tradsys.wire.records cimport (
 
 cdef enum:
     LOOKED_AT_AND_FINE = 2
+    ANY_PRICE_KEY = 0x7FFFFFFFFFFFFFFE  # no resting order is beyond: the limit of an order without one
+    MATCH_EVENTS_SPARE = 40             # rule 9.22
+
+cdef struct Entry:                      # an order on its way in
+    int64_t told_price_ticks            # what its events say until it rests; 0 of a market order
+    int64_t limit_price_ticks           # how far it may go and where it rests, if `has_limit`
+    int64_t limit_key                   # the same as a key of the other side
+    int64_t reach_key                   # how far it may match: price ranges are in it (11.15)
+    bint has_limit
+    bint may_rest
+    bint crosses                        # it matches on entry: the other side has an order at its limit or better
 
 # 1: decided, 0: its events might not fit the buffer. `complex_` is the record `c` when it has terms, else NULL.
 cdef int decide_general_order(State* s, const NewOrder* c, const NewComplexOrder* complex_, uint32_t tag) except -1 nogil
@@ -18,6 +31,21 @@ cdef int decide_general_order(State* s, const NewOrder* c, const NewComplexOrder
 cdef int look_closer(State* s, const NewOrder* c, uint32_t tag) except -1 nogil
 # A replace that has passed the checks of rule 3.5 up to QTY_BELOW_FILLED.
 cdef int decide_general_replace(State* s, const ReplaceOrder* c, Order* order) except -1 nogil
+
+
+# An order that has been accepted, replaced or triggered: why it is cancelled before it matches (0: it is not); its way in.
+cdef uint8_t unreached_reason(State* s, const Order* order, const Entry* entry) noexcept nogil
+cdef void find_reach(const State* s, uint32_t instrument_id, const Ladder* other, Entry* entry) noexcept nogil
+cdef int enter(State* s, const Command* c, Order* order, const Entry* entry) except -1 nogil
+
+
+cdef inline uint32_t time_in_force_of(const Order* order) noexcept nogil:
+    return order.traits >> 16 & 0xFF
+
+
+cdef inline int64_t match_events_max(const State* s) noexcept nogil:
+    """Events that matching one order may cause (9.22)."""
+    return s.orders_max + <int64_t> MATCH_EVENTS_SPARE
 
 
 cdef inline bint needs_general_path(const State* s, const NewOrder* c) noexcept nogil:

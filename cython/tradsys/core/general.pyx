@@ -7,11 +7,12 @@ a call that a range begins; the book or the end. A replaced order joins it at ma
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
+from tradsys.core.dormant cimport lay_down, room_for_trail
 from tradsys.core.entry cimport (
     MEETS_GROUP, MEETS_OTHER, Meeting, available_lots, entry_limit, lots_within_reach, meeting, next_part, post_only_price,
-    room_for_matches, terms_are_bad)
+    room_for_matches, terms_are_bad, trigger_is_bad)
 from tradsys.core.events cimport (
-    EVENT_BYTES, Command, event_begin, number_command, unsolicited, write_accepted, write_canceled, write_executed,
+    EVENT_BYTES, event_begin, number_command, unsolicited, write_accepted, write_canceled, write_executed,
     write_reduced, write_rejected, write_replaced, write_rested)
 from tradsys.core.ladder cimport Ladder, Level, ladder_best_price, level_at
 from tradsys.core.order cimport SLOT_BITS, SLOT_NONE, slot_of
@@ -22,8 +23,9 @@ from tradsys.core.resting cimport cancel_resting, rest_order, resting_price, sid
 from tradsys.core.risk cimport (
     Priced, market_limit_key, priced_order_risk, reducible_lots, replace_order_risk)
 from tradsys.core.state cimport (
-    SPECIAL_ALLOCATION, SPECIAL_ORDERS, SPECIAL_RISK, SPECIAL_RULES, give_slot, other_side_of, side_of, take_slot)
-from tradsys.core.terms cimport TERMS_BYTES, Terms, is_iceberg
+    SPECIAL_ALLOCATION, SPECIAL_ORDERS, SPECIAL_RISK, SPECIAL_RULES, events_left, give_slot, other_side_of, side_of,
+    take_slot)
+from tradsys.core.terms cimport TERMS_BYTES, Terms, is_dormant, is_iceberg, is_triggered
 from tradsys.core.validation cimport new_order_reason
 from tradsys.wire.records cimport (
     CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER, CANCEL_REASON_MIN_QTY_UNREACHED,
@@ -36,21 +38,9 @@ from tradsys.wire.records cimport (
     REJECT_REASON_NOTHING_TO_REDUCE, REJECT_REASON_NOT_WITH_ALLOCATION, REJECT_REASON_POST_ONLY_WOULD_MATCH,
     STP_MODE_CANCEL_BOTH, STP_MODE_CANCEL_NEWEST, STP_MODE_DECREMENT_AND_CANCEL, STP_MODE_PARTICIPANT_DEFAULT,
     TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REFILLED,
-    TEMPLATE_ORDER_TERMS_SET, TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_REPLACE_ORDER, TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTD,
-    TIME_IN_FORCE_GTX, TIME_IN_FORCE_IOC)
-
-cdef enum:
-    MATCH_EVENTS_SPARE = 40           # rule 9.22
-
-
-cdef struct Entry:                      # an order on its way in
-    int64_t told_price_ticks            # what its events say until it rests; 0 of a market order
-    int64_t limit_price_ticks           # how far it may go and where it rests, if `has_limit`
-    int64_t limit_key                   # the same as a key of the other side
-    int64_t reach_key                   # how far it may match: price ranges are in it (11.15)
-    bint has_limit
-    bint may_rest
-    bint crosses                        # it matches on entry: the other side has an order at its limit or better
+    TEMPLATE_ORDER_TERMS_SET, TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_REPLACE_ORDER, TIME_IN_FORCE_FOK,
+    TIME_IN_FORCE_GTD, TIME_IN_FORCE_GTX, TIME_IN_FORCE_IOC, EVENT_FLAGS_DORMANT, REJECT_REASON_BAD_TRIGGER,
+    REJECT_REASON_TOO_MANY_TRAILS, REJECT_REASON_NOT_WITH_LIMITS)
 
 
 # --------------------------------------------------------------------------------------------------- new order
@@ -79,6 +69,8 @@ cdef int decide_general_order(State* s, const NewOrder* c, const NewComplexOrder
         reason = book_reason(s, c, &draft, &terms, &entry)
     if reason:
         return refuse_new(s, c, complex_ != NULL, reason)
+    if is_triggered(c.order_type):
+        return accept_dormant(s, c, &draft, &terms)
     if not room_for_matches(s, &s.instruments[c.instrument_id], other_side_of(&s.instruments[c.instrument_id], c.side),
                             entry.limit_key, &draft, match_events_max(s)):
         return 0
@@ -119,6 +111,29 @@ cdef int ask_risk(State* s, const NewOrder* c, const Order* draft, const Terms* 
     return priced_order_risk(s, draft, &priced, c.ts_ns)
 
 
+cdef int accept_dormant(State* s, const NewOrder* c, const Order* draft, const Terms* terms) except -1 nogil:
+    """An order with a trigger lies down (10.1); 1: decided, 0: its events might not fit the buffer."""
+    cdef const Command* command = <const Command*> c
+    cdef Order* order
+    cdef Entry entry
+    cdef uint32_t slot
+    if events_left(s) < 2:
+        return 0
+    number_command(s, command)
+    slot = take_slot(s)
+    s.order_serial += 1
+    order = &s.orders[slot]
+    order[0] = draft[0]
+    order.order_id = s.order_serial << SLOT_BITS | slot
+    s.terms[slot] = terms[0]
+    s.terms[slot].limit_price_ticks = c.price_ticks
+    memset(&entry, 0, sizeof(Entry))
+    entry.told_price_ticks = c.price_ticks
+    tell_accepted(s, command, order, &entry)
+    lay_down(s, order)
+    return 1
+
+
 cdef uint8_t checked_reason(State* s, const NewOrder* c, const NewComplexOrder* complex_, Terms* terms,
                             uint32_t tag) noexcept nogil:
     """Rule 3.2 up to DUPLICATE_CLIENT_REF; notes the expiry time."""
@@ -127,12 +142,16 @@ cdef uint8_t checked_reason(State* s, const NewOrder* c, const NewComplexOrder* 
         return reason
     if terms_are_bad(c, terms, &s.instruments[c.instrument_id]):
         return REJECT_REASON_BAD_TERMS
+    if is_triggered(c.order_type) and trigger_is_bad(c, terms, &s.instruments[c.instrument_id]):
+        return REJECT_REASON_BAD_TRIGGER
     if c.time_in_force == TIME_IN_FORCE_GTD:
         if c.expire_ts_ns <= c.ts_ns:
             return REJECT_REASON_EXPIRED_ON_ENTRY
         terms.expire_ts_ns = c.expire_ts_ns
     if s.instruments[c.instrument_id].special & SPECIAL_ALLOCATION:
         return REJECT_REASON_NOT_WITH_ALLOCATION
+    if is_triggered(c.order_type) and s.risk.is_used:
+        return REJECT_REASON_NOT_WITH_LIMITS
     if refs_find(&s.refs, s.orders, tag, c.session_id, c.client_ref) != 0:
         return REJECT_REASON_DUPLICATE_CLIENT_REF
     return REJECT_REASON_NONE
@@ -166,6 +185,8 @@ cdef uint8_t book_reason(State* s, const NewOrder* c, Order* draft, const Terms*
     cdef int64_t any_key = market_key(s, c.instrument_id, other)
     if instrument.special & SPECIAL_RISK and not collects:
         any_key = min(any_key, market_limit_key(s, c.instrument_id, c.side, any_key))
+    if not room_for_trail(s, c.instrument_id, draft, terms):
+        return REJECT_REASON_TOO_MANY_TRAILS
     if terms.amount_ticks_lots:
         lots = lots_within_reach(s, other, any_key, draft, instrument.qty_max_lots // increment * increment,
                                  increment, terms.amount_ticks_lots)
@@ -206,7 +227,8 @@ cdef void tell_accepted(State* s, const Command* c, const Order* order, const En
     cdef bint rests = entry.may_rest and not entry.crosses and not order.order_flags & ORDER_FLAGS_COMPLEX
     cdef const Terms* terms = &s.terms[slot_of(order.order_id)]
     cdef OrderTermsSet* told
-    write_accepted(s, c, order, entry.told_price_ticks, EVENT_FLAGS_RESTS if rests else 0)
+    cdef uint32_t where = EVENT_FLAGS_DORMANT if is_dormant(order) else EVENT_FLAGS_RESTS if rests else 0
+    write_accepted(s, c, order, entry.told_price_ticks, where)
     (<OrderAccepted*> last_event(s)).expire_ts_ns = terms.expire_ts_ns
     if order.order_flags & ORDER_FLAGS_COMPLEX:
         told = <OrderTermsSet*> event_begin(s, TEMPLATE_ORDER_TERMS_SET, c.ts_ns)
@@ -229,15 +251,6 @@ cdef uint8_t unreached_reason(State* s, const Order* order, const Entry* entry) 
     if wanted == 0 or lots_within_reach(s, other, entry.reach_key, order, wanted, 1, -1) >= wanted:
         return 0
     return reason
-
-
-cdef inline uint32_t time_in_force_of(const Order* order) noexcept nogil:
-    return order.traits >> 16 & 0xFF
-
-
-cdef inline int64_t match_events_max(const State* s) noexcept nogil:
-    """Events that matching one order may cause (9.22)."""
-    return s.orders_max + <int64_t> MATCH_EVENTS_SPARE
 
 
 cdef inline void* last_event(const State* s) noexcept nogil:

@@ -4,6 +4,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from tradsys.core.allocation cimport check_allocations, hash_allocations
 from tradsys.core.hash cimport hash_start, mix
+from tradsys.core.inspect_triggers cimport check_triggers, hash_order, hash_triggers
 from tradsys.core.ladder cimport (
     Ladder, Node, Page, ladder_check, ladder_next_level, level_at, level_key, level_price)
 from tradsys.core.order cimport SLOT_BITS, SLOT_NONE, Order, slot_of
@@ -15,7 +16,7 @@ from tradsys.core.sections cimport load_sections, save_sections, sections_size
 from tradsys.core.state cimport (
     GATE_DEFINED, GATE_RISK, SPECIAL_ORDERS, Account, Instrument, Participant, Session, allowed_entitlement, derive_session,
     explicit_entitlement)
-from tradsys.core.terms cimport TERMS_BYTES, Terms, has_terms, is_iceberg
+from tradsys.core.terms cimport TERMS_BYTES, Terms, has_terms, is_dormant, is_iceberg
 from tradsys.wire.records cimport ORDER_FLAGS_COMPLEX, ORDER_FLAGS_HIDDEN
 
 
@@ -38,7 +39,7 @@ cdef uint64_t hash_state(State* s) noexcept nogil:
             h = hash_instrument(s, h, i)
             for side in range(2):
                 h = hash_side(s, h, &s.instruments[i].sides[side])
-    return hash_risk(s, hash_allocations(s, hash_terms(s, h)))
+    return hash_risk(s, hash_allocations(s, hash_triggers(s, hash_terms(s, h))))
 
 
 cdef uint64_t hash_terms(const State* s, uint64_t h) noexcept nogil:
@@ -127,26 +128,14 @@ cdef uint64_t hash_instrument(const State* s, uint64_t h, uint32_t instrument_id
 
 cdef uint64_t hash_side(State* s, uint64_t h, Ladder* ladder) noexcept nogil:
     """The orders of a side: best level first, each in priority."""
-    cdef uint32_t level = ladder.best_level, slot, traits
+    cdef uint32_t level = ladder.best_level, slot
     cdef uint64_t price
-    cdef const Order* order
     while level:
         price = 0 if level_key(&s.levels, level) == key_market() else <uint64_t> level_price(&s.levels, ladder, level)
         slot = level_at(&s.levels, level).head_slot
         while slot != SLOT_NONE:
-            order = &s.orders[slot]
-            traits = order.traits
-            h = mix(h, order.order_id)
-            h = mix(h, order.client_ref)
-            h = mix(h, price)
-            h = mix(h, <uint64_t> order.qty_lots)
-            h = mix(h, <uint64_t> order.leaves_lots)
-            h = mix(h, order.session_id)
-            h = mix(h, order.account_id)
-            # order_type << 24 | time_in_force << 16 | stp_mode << 8 | side
-            h = mix(h, (traits >> 8 & 0xFF) << 24 | (traits >> 16 & 0xFF) << 16 | (traits >> 24) << 8 | (traits & 0xFF))
-            h = mix(h, order.order_flags)
-            slot = order.next_slot
+            h = hash_order(h, &s.orders[slot], price)
+            slot = s.orders[slot].next_slot
         level = ladder_next_level(&s.levels, level)
     return h
 
@@ -166,8 +155,9 @@ cdef int check_state(State* s) except -1:
     for i in range(s.instruments_max):
         if s.instruments[i].state or i == 0:
             resting += check_book(s, i, &pages)
+    resting += check_triggers(s, &pages)
     if resting != <int64_t> s.live_orders:
-        raise AssertionError(f"{resting} orders rest on the books, {s.live_orders} are counted")
+        raise AssertionError(f"{resting} orders rest on the books or are dormant, {s.live_orders} are counted")
     if pages != <int64_t> s.levels.page_count:
         raise AssertionError(f"{pages} pages belong to books, {s.levels.page_count} are counted")
     check_slots(s)
@@ -208,6 +198,8 @@ cdef int check_slots(State* s) except -1:
         live += 1
         if slot_of(order.order_id) != slot or order.order_id >> SLOT_BITS > s.order_serial:
             raise AssertionError(f"slot {slot} holds order id {order.order_id}")
+        if is_dormant(order):
+            continue
         if order.level == 0 or order.leaves_lots < 1 or order.leaves_lots > order.qty_lots:
             raise AssertionError(f"order {order.order_id} rests nowhere or has {order.leaves_lots} of {order.qty_lots} lots")
         if s.levels.pages[order.level >> 4].owner != order.instrument_id * 2 + (order.traits & 0xFF):
@@ -231,7 +223,7 @@ cdef int check_specials(State* s) except -1:
     counts = {}
     for i in range(s.slots_used):
         order = &s.orders[i]
-        if order.order_id == 0:
+        if order.order_id == 0 or is_dormant(order):
             continue
         before = &s.orders[order.prev_slot] if order.prev_slot != SLOT_NONE else NULL
         shown = before == NULL or not before.order_flags & ORDER_FLAGS_HIDDEN

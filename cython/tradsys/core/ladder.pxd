@@ -17,6 +17,7 @@ from tradsys.core.order cimport SLOT_NONE, Order
 
 cdef extern from * nogil:
     int __builtin_ctz(unsigned int)
+    int __builtin_clz(unsigned int)
     long __builtin_expect(long, long)
 
 cdef enum:
@@ -88,6 +89,7 @@ cdef int ladder_close_page(LevelPool* pool, Ladder* ladder, uint32_t page) excep
 
 # Walks: every level of a side from the best on; LEVEL_NONE ends them.
 cdef uint32_t ladder_next_level(LevelPool* pool, uint32_t level) noexcept nogil
+cdef uint32_t ladder_last_level(LevelPool* pool, const Ladder* ladder) noexcept nogil
 cdef uint32_t ladder_level_at(LevelPool* pool, Ladder* ladder, int64_t price_ticks) noexcept nogil
 cdef int64_t ladder_check(LevelPool* pool, Ladder* ladder, Order* orders) except -1
 

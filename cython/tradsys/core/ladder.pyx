@@ -297,6 +297,17 @@ cdef uint32_t ladder_next_level(LevelPool* pool, uint32_t level) noexcept nogil:
     return page * PAGE_LEVELS + <uint32_t> __builtin_ctz(pool.pages[page].occupied)
 
 
+cdef uint32_t ladder_last_level(LevelPool* pool, const Ladder* ladder) noexcept nogil:
+    """The worst level; LEVEL_NONE: the side is empty. O(log pages)."""
+    cdef uint32_t node = ladder.root, _depth, page
+    if node == 0:
+        return LEVEL_NONE
+    for _depth in range(ladder.height):
+        node = pool.nodes[node].refs[pool.nodes[node].count - 1]
+    page = pool.nodes[node].refs[pool.nodes[node].count - 1]
+    return page * PAGE_LEVELS + 31 - <uint32_t> __builtin_clz(pool.pages[page].occupied)
+
+
 cdef uint32_t ladder_level_at(LevelPool* pool, Ladder* ladder, int64_t price_ticks) noexcept nogil:
     """Level of a price, LEVEL_NONE when no order rests there. Changes nothing."""
     cdef int64_t key = price_ticks ^ ladder.key_mask

@@ -2,13 +2,14 @@
 from libc.stdint cimport INT64_MIN, int64_t, uint32_t
 
 from tradsys.core.allocation cimport note_top_order
+from tradsys.core.dormant cimport cancel_dormant
 from tradsys.core.entry cimport leave_specials
 from tradsys.core.events cimport Command, write_canceled
 from tradsys.core.ladder cimport Ladder, ladder_append, ladder_remove, level_price
 from tradsys.core.order cimport Order, slot_of
 from tradsys.core.references cimport refs_remove
 from tradsys.core.state cimport SPECIAL_ALLOCATION, Instrument, State, give_slot, side_of
-from tradsys.core.terms cimport SPECIAL_FLAGS
+from tradsys.core.terms cimport SPECIAL_FLAGS, is_dormant
 from tradsys.wire.records cimport EVENT_FLAGS_RESTS, ORDER_TYPE_MARKET
 
 cdef extern from * nogil:
@@ -34,6 +35,13 @@ cdef inline int64_t resting_price(State* s, const Order* order) noexcept nogil:
     if is_market(order):
         return 0
     return level_price(&s.levels, side_of(instrument, side_of_order(order)), order.level)
+
+
+cdef inline int64_t live_price(State* s, const Order* order) noexcept nogil:
+    """Price of a live order as its events tell it, ticks: of a dormant one its limit, 0 if it has none."""
+    if is_dormant(order):
+        return s.terms[slot_of(order.order_id)].limit_price_ticks
+    return resting_price(s, order)
 
 
 cdef inline int rest_order(State* s, Order* order, int64_t price_ticks) except -1 nogil:
@@ -63,7 +71,9 @@ cdef inline int unrest_order(State* s, Order* order) except -1 nogil:
 
 cdef inline int cancel_resting(State* s, const Command* c, Order* order, uint32_t cancel_reason,
                                uint32_t event_flags) except -1 nogil:
-    """Cancel an order on the book and free its slot."""
+    """Cancel an order on the book, or a dormant one, and free its slot."""
+    if __builtin_expect(is_dormant(order), 0):
+        return cancel_dormant(s, c, order, cancel_reason, event_flags)
     cdef uint32_t slot = slot_of(order.order_id)
     write_canceled(s, c, order, resting_price(s, order), cancel_reason, event_flags | EVENT_FLAGS_RESTS)
     unrest_order(s, order)

@@ -1,20 +1,28 @@
 """Sections of a snapshot: a head, then `record_count` records of `record_bytes`. A section without records is not written,
 so that a venue that uses nothing of it saves what it always saved."""
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
 from tradsys.core.phases cimport auction_init, auction_is_bare
 from tradsys.core.state cimport SPECIAL_ALLOCATION, Allocation, Auction, instrument_is_fifo
 from tradsys.core.terms cimport Terms, has_terms
+from tradsys.core.trigger_state cimport TRAILS_MAX, Trail, Triggers
 
 cdef enum SectionTag:
     SECTION_TERMS = 2
     SECTION_AUCTION = 3
     SECTION_ALLOCATION = 4
+    SECTION_TRIGGERS = 5
+    SECTION_TRAILS = 6
+    SECTION_UNFINISHED = 7
 
 cdef struct SlotTerms:                  # 136 bytes
     uint64_t slot
     Terms terms
+
+cdef struct PlacedTrail:                # 392 bytes
+    uint64_t place                      # instrument id x TRAILS_MAX + index
+    Trail trail
 
 cdef struct SectionHead:                # 16 bytes
     uint32_t tag
@@ -38,11 +46,13 @@ cdef uint8_t* begin_section(uint8_t* target, uint32_t tag, uint64_t record_count
 cdef uint64_t sections_size(State* s) noexcept nogil:
     """Bytes save_sections() writes now."""
     return (section_size(terms_count(s), sizeof(SlotTerms)) + section_size(auction_count(s), sizeof(Auction))
-            + section_size(allocation_count(s), sizeof(Allocation)))
+            + section_size(allocation_count(s), sizeof(Allocation))
+            + section_size(triggers_count(s), sizeof(Triggers)) + section_size(trails_count(s), sizeof(PlacedTrail))
+            + section_size(s.unfinished, sizeof(int64_t)))
 
 
 cdef uint8_t* save_sections(State* s, uint8_t* target) noexcept nogil:
-    return save_allocations(s, save_auctions(s, save_terms(s, target)))
+    return save_triggers(s, save_allocations(s, save_auctions(s, save_terms(s, target))))
 
 
 cdef int load_sections(State* s, const uint8_t* source, uint64_t size_bytes) except -1:
@@ -85,6 +95,12 @@ cdef uint64_t known_record_bytes(uint32_t tag) noexcept nogil:
         return sizeof(SlotTerms)
     if tag == SECTION_AUCTION:
         return sizeof(Auction)
+    if tag == SECTION_TRIGGERS:
+        return sizeof(Triggers)
+    if tag == SECTION_TRAILS:
+        return sizeof(PlacedTrail)
+    if tag == SECTION_UNFINISHED:
+        return sizeof(int64_t)
     return sizeof(Allocation) if tag == SECTION_ALLOCATION else 0
 
 
@@ -95,6 +111,13 @@ cdef int load_record(State* s, uint32_t tag, const uint8_t* record) except -1:
         load_auction(s, record)
     if tag == SECTION_ALLOCATION:
         load_allocation(s, record)
+    if tag == SECTION_TRIGGERS:
+        load_triggers(s, record)
+    if tag == SECTION_TRAILS:
+        load_trail(s, <const PlacedTrail*> record)
+    if tag == SECTION_UNFINISHED:
+        s.unfinished = 1
+        memcpy(&s.unfinished_ts_ns, record, sizeof(int64_t))
     return 0
 
 
@@ -195,4 +218,69 @@ cdef int load_allocation(State* s, const uint8_t* record) except -1:
     s.allocations[found.instrument_id] = found
     if not instrument_is_fifo(&found):
         s.instruments[found.instrument_id].special |= SPECIAL_ALLOCATION
+    return 0
+
+
+# --------------------------------------------------------------------------------------------------- triggers
+
+cdef uint64_t triggers_count(const State* s) noexcept nogil:
+    cdef uint64_t count = 0
+    cdef uint32_t i
+    for i in range(1, s.watched_count):
+        count += s.triggers[i].instrument_id != 0
+    return count
+
+
+cdef uint64_t trails_count(const State* s) noexcept nogil:
+    cdef uint64_t count = 0
+    cdef uint32_t i
+    for i in range(1, s.watched_count):
+        count += s.triggers[i].trail_count
+    return count
+
+
+cdef uint8_t* save_triggers(State* s, uint8_t* target) noexcept nogil:
+    """Triggers of the instruments that have used any, trails that have orders, what a command has not finished."""
+    cdef uint64_t count = triggers_count(s)
+    cdef PlacedTrail record
+    cdef uint32_t i, k
+    if count:
+        target = begin_section(target, SECTION_TRIGGERS, count, sizeof(Triggers))
+    for i in range(1, s.watched_count):
+        if s.triggers[i].instrument_id:
+            memcpy(target, &s.triggers[i], sizeof(Triggers))
+            target += sizeof(Triggers)
+    count = trails_count(s)
+    if count:
+        target = begin_section(target, SECTION_TRAILS, count, sizeof(PlacedTrail))
+    for i in range(1, s.watched_count):
+        for k in range(s.triggers[i].trail_count):
+            record.place = <uint64_t> i * TRAILS_MAX + s.triggers[i].trail_order[k]
+            record.trail = s.trails[record.place]
+            memcpy(target, &record, sizeof(PlacedTrail))
+            target += sizeof(PlacedTrail)
+    if s.unfinished:
+        target = begin_section(target, SECTION_UNFINISHED, 1, sizeof(int64_t))
+        memcpy(target, &s.unfinished_ts_ns, sizeof(int64_t))
+        target += sizeof(int64_t)
+    return target
+
+
+cdef int load_triggers(State* s, const uint8_t* record) except -1:
+    cdef Triggers found
+    memcpy(&found, record, sizeof(Triggers))
+    if not 0 < found.instrument_id < s.instruments_max or s.instruments[found.instrument_id].state == 0:
+        raise ValueError(f"triggers of the snapshot are of instrument {found.instrument_id}, which is not defined")
+    s.triggers[found.instrument_id] = found
+    s.dormant_orders += found.order_count
+    if s.watched_count <= found.instrument_id:
+        s.watched_count = found.instrument_id + 1
+    return 0
+
+
+cdef int load_trail(State* s, const PlacedTrail* record) except -1:
+    if record.place >= <uint64_t> s.instruments_max * TRAILS_MAX:
+        raise ValueError(f"a trail of the snapshot is of instrument {record.place // TRAILS_MAX}, the engine has room for "
+                         f"{s.instruments_max - 1}")
+    s.trails[record.place] = record.trail
     return 0

@@ -7,6 +7,7 @@ from tradsys.core.prefetch cimport prefetch
 from tradsys.core.references cimport References
 from tradsys.core.risk_state cimport Risk
 from tradsys.core.terms cimport Terms
+from tradsys.core.trigger_state cimport Trail, Triggers
 
 cdef enum:
     # Bits of Session.gate; with all of them set its orders need no closer look at sender and entitlement.
@@ -22,6 +23,7 @@ cdef enum:
     # Bits of Instrument.special
     SPECIAL_ALLOCATION = 1              # its levels are not matched in order of arrival alone
     SPECIAL_ORDERS = 2                  # hidden orders or icebergs rest on its book: orders take the general path
+    SPECIAL_TRIGGERS = 4                # dormant orders wait for its prices
     SPECIAL_RULES = 16                  # SET_AUCTION_RULES was sent: price ranges, last price (section 11)
     SPECIAL_RISK = 0x100                # limits, a kill switch or price bands of it or its asset class
 
@@ -67,7 +69,7 @@ cdef struct Session:                    # 32 bytes
     uint32_t participant_id
     uint32_t last_client_seq
     uint32_t last_report_seq
-    uint32_t live_orders                # orders on the books
+    uint32_t live_orders                # orders on the books, dormant ones too
     uint8_t enabled
     uint8_t is_open
     uint8_t cancel_on_disconnect        # as its last OPEN_SESSION set it
@@ -124,7 +126,11 @@ cdef struct State:
     uint32_t orders_max
     uint32_t slots_used                 # slots ever used: slots_used and above are untouched
     uint32_t free_slot                  # freed last; SLOT_NONE: none
-    uint32_t live_orders                # orders on the books
+    uint32_t live_orders                # orders on the books, dormant ones too
+    uint32_t dormant_orders             # orders that wait for a trigger
+    uint32_t watched_count              # highest instrument id with triggers ever used + 1
+    uint32_t unfinished                 # 1: due orders wait for room in the event buffer, before the next command
+    int64_t unfinished_ts_ns            # time of the command they belong to
     Terms* terms                        # of the order in the slot of the same number, if it is COMPLEX or GTD
     References refs
     LevelPool levels
@@ -134,6 +140,8 @@ cdef struct State:
     Account* accounts
     Instrument* instruments
     Allocation* allocations
+    Triggers* triggers                  # by instrument id
+    Trail* trails                       # TRAILS_MAX by instrument id
     int64_t* allotted                   # by slot, of the level being matched
     Auction* auctions                   # by instrument id
     uint64_t* entitled_set              # a row of instrument bits a participant: explicit entitlement exists

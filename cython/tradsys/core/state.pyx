@@ -5,6 +5,7 @@ from tradsys.core.ladder cimport ladder_init, level_pool_give, level_pool_take
 from tradsys.core.memory cimport arena_give, arena_take
 from tradsys.core.references cimport refs_give, refs_take
 from tradsys.core.risk_state cimport risk_give, risk_take
+from tradsys.core.trigger_state cimport TRAILS_MAX
 from tradsys.wire.records cimport (
     PERMISSION_TRADE, RISK_SCOPE_VENUE, STP_MODE_CANCEL_BOTH, STP_SCOPE_PARTICIPANT)
 
@@ -34,6 +35,8 @@ cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64
     s.accounts = <Account*> arena_take(accounts_max * sizeof(Account))
     s.instruments = <Instrument*> arena_take(instruments_max * sizeof(Instrument))
     s.allocations = <Allocation*> arena_take(instruments_max * sizeof(Allocation))
+    s.triggers = <Triggers*> arena_take(instruments_max * sizeof(Triggers))
+    s.trails = <Trail*> arena_take(instruments_max * TRAILS_MAX * sizeof(Trail))
     s.allotted = <int64_t*> arena_take(orders_max * sizeof(int64_t))
     s.auctions = <Auction*> arena_take(instruments_max * sizeof(Auction))
     s.entitled_set = <uint64_t*> arena_take(participants_max * s.entitled_words * sizeof(uint64_t))
@@ -58,6 +61,8 @@ cdef void state_give(State* s) noexcept nogil:
     arena_give(s.accounts, <int64_t> s.accounts_max * sizeof(Account))
     arena_give(s.instruments, <int64_t> s.instruments_max * sizeof(Instrument))
     arena_give(s.allocations, <int64_t> s.instruments_max * sizeof(Allocation))
+    arena_give(s.triggers, <int64_t> s.instruments_max * sizeof(Triggers))
+    arena_give(s.trails, <int64_t> s.instruments_max * TRAILS_MAX * sizeof(Trail))
     arena_give(s.allotted, <int64_t> s.orders_max * sizeof(int64_t))
     arena_give(s.auctions, <int64_t> s.instruments_max * sizeof(Auction))
     arena_give(s.entitled_set, rows)

@@ -17,6 +17,7 @@ cdef uint8_t price_reason(const Instrument* instrument, int64_t price_ticks) noe
 cdef uint8_t known_sender_reason(const State* s, uint32_t session_id) noexcept nogil        # 0 for the venue
 cdef uint8_t enabled_sender_reason(const State* s, uint32_t session_id) noexcept nogil      # 0 for the venue
 cdef uint8_t price_reason(const Instrument* instrument, int64_t price_ticks) noexcept nogil
+cdef bint entitled_to_trade(const State* s, uint32_t participant_id, uint32_t instrument_id) noexcept nogil      # 2.3
 cdef bint instrument_defined(const State* s, uint32_t instrument_id) noexcept nogil
 cdef bint participant_defined(const State* s, uint32_t participant_id) noexcept nogil
 cdef bint all_zero(const uint8_t* bytes_, int64_t count) noexcept nogil

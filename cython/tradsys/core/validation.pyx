@@ -6,6 +6,7 @@ from tradsys.core.phase_table cimport is_shut, may_rest, misses_the_close, phase
 from tradsys.core.state cimport (
     GATE_DEFINED, GATE_PARTICIPANT, GATE_SESSION, Account, Instrument, allowed_entitlement,
     explicit_entitlement)
+from tradsys.core.terms cimport is_triggered, kind_behind
 from tradsys.wire.records cimport (
     INSTRUMENT_STATE_OPEN, ORDER_FLAGS_ALL_OR_NONE, ORDER_FLAGS_HIDDEN, ORDER_FLAGS_KEEP_ON_DISCONNECT,
     ORDER_FLAGS_POST_ONLY, ORDER_FLAGS_REDUCE_ONLY, ORDER_TYPE_LIMIT, ORDER_TYPE_MARKET, ORDER_TYPE_MARKET_TO_LIMIT,
@@ -30,9 +31,11 @@ cdef uint8_t new_order_reason(const State* s, const NewOrder* c, const NewComple
         return REJECT_REASON_INSTRUMENT_NOT_OPEN
     if c.side != SIDE_BUY and c.side != SIDE_SELL:
         return REJECT_REASON_BAD_SIDE
-    if c.order_type < ORDER_TYPE_LIMIT or c.order_type > ORDER_TYPE_MARKET_TO_LIMIT:
+    if (c.order_type < ORDER_TYPE_LIMIT or c.order_type > ORDER_TYPE_MARKET_TO_LIMIT) and not (
+            complex_ != NULL and is_triggered(c.order_type)):
         return REJECT_REASON_BAD_ORDER_TYPE
-    if not time_in_force_known(c.time_in_force):
+    if not time_in_force_known(c.time_in_force) or (
+            is_triggered(c.order_type) and c.time_in_force > TIME_IN_FORCE_GTD):     # 10.14
         return REJECT_REASON_BAD_TIME_IN_FORCE
     if c.stp_mode > STP_MODE_TRANSFER:
         return REJECT_REASON_BAD_STP_MODE
@@ -51,14 +54,14 @@ cdef uint8_t new_order_reason(const State* s, const NewOrder* c, const NewComple
         reason = quantity_reason(instrument, c.qty_lots)
     if reason:
         return reason
-    if c.order_type != ORDER_TYPE_LIMIT:
+    if kind_behind(c.order_type) != ORDER_TYPE_LIMIT:
         return REJECT_REASON_BAD_PRICE if c.price_ticks != 0 else REJECT_REASON_NONE
     return limit_reason(s, c.instrument_id, c.price_ticks)
 
 
 cdef inline bint needs_an_open_book(const NewOrder* c, const NewComplexOrder* complex_) noexcept nogil:
     """Rule 9.24: kinds of orders that only continuous trading takes."""
-    if c.order_type == ORDER_TYPE_MARKET_TO_LIMIT:
+    if c.order_type == ORDER_TYPE_MARKET_TO_LIMIT or is_triggered(c.order_type):
         return True
     return complex_ != NULL and (complex_.min_qty_lots | complex_.protection_ticks | complex_.amount_ticks_lots
                                  | complex_.post_only_mode) != 0
@@ -73,7 +76,10 @@ cdef bint order_flags_are_bad(const NewOrder* c) noexcept nogil:
         return True
     if flags & ORDER_FLAGS_REDUCE_ONLY and not passing:
         return True
-    if flags & (ORDER_FLAGS_POST_ONLY | ORDER_FLAGS_HIDDEN) and (c.order_type != ORDER_TYPE_LIMIT or passing):
+    if flags & (ORDER_FLAGS_POST_ONLY | ORDER_FLAGS_ALL_OR_NONE | ORDER_FLAGS_REDUCE_ONLY) and is_triggered(c.order_type):
+        return True
+    if flags & (ORDER_FLAGS_POST_ONLY | ORDER_FLAGS_HIDDEN) and (
+            kind_behind(c.order_type) != ORDER_TYPE_LIMIT or passing):
         return True
     if flags & ORDER_FLAGS_ALL_OR_NONE and c.time_in_force != TIME_IN_FORCE_IOC:
         return True
@@ -160,11 +166,16 @@ cdef uint8_t trading_sender_reason(const State* s, uint32_t session_id, uint32_t
         return reason
     if not instrument_defined(s, instrument_id):
         return REJECT_REASON_UNKNOWN_INSTRUMENT
-    cdef uint32_t participant_id = s.sessions[session_id].participant_id
-    cdef bint entitled = s.participants[participant_id].permissions & PERMISSION_TRADE
+    if not entitled_to_trade(s, s.sessions[session_id].participant_id, instrument_id):
+        return REJECT_REASON_NOT_ENTITLED
+    return REJECT_REASON_NONE
+
+
+cdef bint entitled_to_trade(const State* s, uint32_t participant_id, uint32_t instrument_id) noexcept nogil:
+    """Rule 2.3."""
     if explicit_entitlement(s, participant_id, instrument_id):
-        entitled = allowed_entitlement(s, participant_id, instrument_id)
-    return REJECT_REASON_NONE if entitled else REJECT_REASON_NOT_ENTITLED
+        return allowed_entitlement(s, participant_id, instrument_id)
+    return s.participants[participant_id].permissions & PERMISSION_TRADE != 0
 
 
 cdef bint account_usable(const State* s, uint32_t participant_id, uint32_t account_id) noexcept nogil:

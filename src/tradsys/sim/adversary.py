@@ -51,13 +51,13 @@ _UNSIGNED = (
     (1 << 32) - 1,
     (1 << 64) - 1,
 )
-_OPERATOR_TEMPLATES = (*range(20, 32), 36, 37, *range(40, 46), int(Template.EXPIRE_ORDERS))
+_OPERATOR_TEMPLATES = (*range(20, 32), 36, 37, *range(40, 46), int(Template.EXPIRE_ORDERS), int(Template.SET_MARK_PRICE))
 _PHASES = tuple(InstrumentState)
 _CALLS = (InstrumentState.OPENING_AUCTION, InstrumentState.VOLATILITY_AUCTION, InstrumentState.CLOSING_AUCTION)
 # How often each template is sent.
 _WEIGHTS = (
     (Template.NEW_ORDER, 60),
-    (Template.NEW_COMPLEX_ORDER, 34),
+    (Template.NEW_COMPLEX_ORDER, 48),
     (Template.CANCEL_ORDER, 24),
     (Template.REDUCE_ORDER, 16),
     (Template.REPLACE_ORDER, 40),
@@ -74,6 +74,7 @@ _WEIGHTS = (
     (Template.EXPIRE_DAY_ORDERS, 1),
     (Template.EXPIRE_ORDERS, 2),
     (Template.CHECKPOINT, 2),
+    (Template.SET_MARK_PRICE, 10),
     (Template.SET_ALLOCATION, 2),
     (Template.SET_ALLOCATION_SHARE, 2),
     (Template.SET_AUCTION_RULES, 3),
@@ -82,6 +83,7 @@ _WEIGHTS = (
     (Template.PUBLISH_NAV, 2),
     *adversary_risk.WEIGHTS,
 )
+_RISK_TEMPLATES = frozenset(template for template, _ in adversary_risk.WEIGHTS)
 _DECK = tuple(template for template, weight in _WEIGHTS for _ in range(weight))
 
 
@@ -108,6 +110,8 @@ class Adversary:
         # Half of the worlds share out the busiest instrument; there orders of section 9 are refused.
         self.shared_out = (1, 1, 1, 2, 3, 4, 5) if seed % 2 else (2, 3, 4, 5, 6)
         self.grouped = (1, 3, 4) if seed % 3 == 0 else ()  # participants of a trade group from the beginning
+        # Half of the worlds have no pre-trade risk, the others begin without: only there are orders with a trigger taken.
+        self.risk_begins = 150 if seed // 2 % 2 else 1 << 60
         self.sent = 0  # commands so far, set-up included
         self.known_orders: list[LiveOrder] = []  # orders seen, live ones and ended ones
         self.makers = {
@@ -129,6 +133,7 @@ class Adversary:
             Template.EXPIRE_DAY_ORDERS: self._expire_day_orders,
             Template.EXPIRE_ORDERS: self._expire_day_orders,
             Template.CHECKPOINT: self._checkpoint,
+            Template.SET_MARK_PRICE: self._set_mark_price,
             Template.SET_ALLOCATION: self._set_allocation,
             Template.SET_ALLOCATION_SHARE: self._set_allocation_share,
             Template.SET_AUCTION_RULES: self._set_auction_rules,
@@ -168,6 +173,8 @@ class Adversary:
     def _command(self) -> bytes:
         draw = self.draw
         template = draw.pick(_DECK)
+        if template in _RISK_TEMPLATES and self.sent < self.risk_begins:
+            template = Template.NEW_COMPLEX_ORDER
         fields = self.makers[template]()
         self.sent += 1
         fields["seq"] = self.sent if draw.chance(8) else 0
@@ -276,6 +283,8 @@ class Adversary:
 
     def _new_complex_order(self) -> dict[str, int | bytes]:
         """A new order with terms that fit its kind, as a rule."""
+        if self.draw.chance(2):
+            return self._trigger_order()
         fields, draw = self._new_order(), self.draw
         if fields["instrument_id"] == self.shared_out[0] and not draw.chance(4):
             fields["instrument_id"] = draw.pick((2, 4) if self.shared_out[0] == 1 else (1, 1, 4))
@@ -302,6 +311,34 @@ class Adversary:
         elif kind == 7:
             fields["qty_lots"], fields["amount_ticks_lots"] = 0, draw.below(60)
         return fields
+
+    def _trigger_order(self) -> dict[str, int | bytes]:
+        """An order with a trigger near where prices are; often one that trails at a common offset."""
+        fields, draw = self._new_order(), self.draw
+        instrument_id = int(fields["instrument_id"])
+        fields["order_type"] = kind = draw.pick((4, 5, 5, 6, 7, 7, 7, 8, 9, 9))
+        has_limit = kind in (5, 7, 9)
+        fields["price_ticks"] = self._price(instrument_id) if has_limit else 0
+        fields["order_flags"] = int(fields["order_flags"]) & (6 if has_limit else 2)
+        if has_limit and int(fields["time_in_force"]) in (3, 4):
+            fields["order_flags"] = int(fields["order_flags"]) & 2
+        fields["trigger_price_ticks"] = self._price(instrument_id)
+        fields["trigger_source"] = draw.pick((1, 1, 1, 2, 2, 3, 3))
+        if kind in (6, 7):
+            fields["trail_unit"] = unit = 1 + draw.below(2)
+            fields["trail_offset"] = draw.pick((1, 1, 2, 3)) if unit == 1 else draw.pick((1, 3000, 9999))
+        if draw.chance(8):
+            name = draw.pick(("protection_ticks", "display_lots", "min_qty_lots"))
+            fields[name] = draw.pick((3, 5)) if name != "display_lots" else 3
+        return fields
+
+    def _set_mark_price(self) -> dict[str, int | bytes]:
+        instrument_id = self.draw.pick((1, 1, 1, 2, 3, 4, 5))
+        return {
+            "client_ref": self._ref(),
+            "instrument_id": instrument_id,
+            "mark_price_ticks": self._price(instrument_id),
+        }
 
     def _target(self) -> dict[str, int | bytes]:
         """Target of a cancel, reduce or replace; three in four mean an order that was live."""

@@ -28,6 +28,7 @@ RESTS, PRIORITY_KEPT, UNSOLICITED = (
     int(EventFlags.PRIORITY_KEPT),
     int(EventFlags.UNSOLICITED),
 )
+DORMANT = int(EventFlags.DORMANT)
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 HIDDEN = int(OrderFlags.HIDDEN)
 SELF_TRADE = int(CancelReason.SELF_TRADE)
@@ -47,6 +48,7 @@ class SeenOrder:
     """An order as its events tell it."""
 
     __slots__ = (
+        "dormant",
         "filled",
         "hidden",
         "instrument_id",
@@ -76,6 +78,7 @@ class SeenOrder:
         self.hidden = bool(event.order_flags & HIDDEN)
         self.shown = 0  # lots of an iceberg that stand at its place
         self.rests = False
+        self.dormant = bool(event.event_flags & DORMANT)
 
     @property
     def book_price(self) -> int:
@@ -124,6 +127,7 @@ class EventChecker:
             Template.ORDER_TRANSFERRED: self._transferred,
             Template.ORDER_REFILLED: self._refilled,
             Template.ORDER_TERMS_SET: self._terms_set,
+            Template.ORDER_TRIGGERED: self._triggered,
             Template.ORDER_CANCELED: self._canceled,
             Template.ORDER_REDUCED: self._reduced,
             Template.ORDER_REPLACED: self._replaced,
@@ -261,6 +265,7 @@ class EventChecker:
         qty = event.qty_lots
         self._demand(qty > 0, f"match of {qty} lots")
         self._demand(resting.rests, "the resting order does not rest")
+        self._demand(not resting.dormant and not incoming.dormant, "a dormant order matches")
         self._demand(resting.side != incoming.side == event.incoming_side, "sides of the match")
         if event.instrument_id in self._shared_out and not event.event_flags & AUCTION:
             best = self.depth(event.instrument_id, resting.side, 1)[0][0]
@@ -292,6 +297,13 @@ class EventChecker:
     def _terms_set(self, event: Any) -> None:
         order = self._order(event.order_id)
         self._demand(not order.rests, "terms of an order that rests already")
+
+    def _triggered(self, event: Any) -> None:
+        order = self._order(event.order_id)
+        self._demand(order.dormant, "an order that is not dormant is triggered")
+        self._demand(event.leaves_lots == order.leaves, "leaves of what is triggered")
+        self._demand(event.price_ticks == order.price, "price of what is triggered")
+        order.dormant, order.order_type = False, event.order_type
 
     def _refilled(self, event: Any) -> None:
         order = self._order(event.order_id)
@@ -337,6 +349,7 @@ class EventChecker:
         )
         self._demand(event.leaves_lots == 0, "a cancelled order has something left")
         self._demand(bool(event.event_flags & RESTS) == order.rests, "RESTS of the cancel")
+        self._demand(bool(event.event_flags & DORMANT) == order.dormant, "DORMANT of the cancel")
         self._demand(event.price_ticks == order.price, "price of the cancelled order")
         if event.event_flags & UNSOLICITED:
             self._demand(
@@ -360,11 +373,12 @@ class EventChecker:
 
     def _replaced(self, event: Any) -> None:
         order = self._order(event.order_id)
-        self._demand(order.rests, "an order that does not rest is replaced")
+        self._demand(order.rests != order.dormant, "an order that does not rest is replaced")
+        self._demand(bool(event.event_flags & DORMANT) == order.dormant, "DORMANT of the replace")
         self._demand(event.leaves_before_lots == order.leaves, "leaves before the replace")
         self._demand(event.price_before_ticks == order.price, "price before the replace")
         self._demand(event.leaves_lots == event.qty_lots - order.filled > 0, "leaves after the replace")
-        keeps = event.price_ticks == order.price and event.qty_lots <= order.total
+        keeps = order.dormant or (event.price_ticks == order.price and event.qty_lots <= order.total)
         self._demand(bool(event.event_flags & PRIORITY_KEPT) == keeps, "PRIORITY_KEPT of the replace")
         self.entered_lots += event.qty_lots - order.total
         if not keeps:
@@ -376,7 +390,7 @@ class EventChecker:
 
     def _rested(self, event: Any) -> None:
         order = self._order(event.order_id)
-        self._demand(not order.rests, "an order rests twice")
+        self._demand(not order.rests and not order.dormant, "an order rests twice, or dormant")
         self._demand(event.leaves_lots == order.leaves, "leaves of what rests")
         if order.order_type == OrderType.LIMIT:
             self._demand(event.price_ticks == order.price, "price of what rests")

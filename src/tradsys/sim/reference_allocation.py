@@ -111,6 +111,8 @@ class Allocations:
     def _has_special_orders(self, instrument_id: int) -> bool:
         """Whether hidden orders or icebergs rest on the book (9.23)."""
         book = self.engine.books[instrument_id]
+        if self.engine.triggers.has_dormant_orders(instrument_id):  # 10.13
+            return True
         return any(order.is_hidden or order.shown for side in (1, 2) for order in book.sides[side].orders())
 
     def _tell(self, instrument_id: int, participant_id: int, share_bp: int) -> None:

@@ -24,6 +24,7 @@ from tradsys.wire.enums import (
 
 if TYPE_CHECKING:
     from tradsys.sim.reference_risk import ReferenceRisk
+    from tradsys.sim.reference_triggers import Triggers
 
 TIME_MAX = (1 << 63) - 1
 DURATION_MAX = 10**18
@@ -154,6 +155,7 @@ class Auctions(Definitions):
     _has_room_for_an_order: Callable[[], bool]
     orders: dict[int, Order]
     allocations: Allocations
+    triggers: Triggers
 
     # ---------------------------------------------------------------- what a phase takes
 
@@ -497,6 +499,7 @@ class Auctions(Definitions):
 
     def _execute_in_auction(self, buy: Order, sell: Order, qty: int, price: int) -> None:
         """One match of an uncross."""
+        self.triggers.note_match(sell.instrument_id, price)
         buy.leaves -= qty
         sell.leaves -= qty
         sell_report = self._report(sell.session)

@@ -40,6 +40,7 @@ class Order:
         "order_id",
         "order_type",
         "parts",
+        "place",
         "price",
         "session",
         "shown",
@@ -48,6 +49,7 @@ class Order:
         "terms",
         "time_in_force",
         "total",
+        "trigger",
     )
 
     order_id: int
@@ -67,6 +69,8 @@ class Order:
     terms: Any  # as entered; all 0 of an order without
     shown: int  # lots of an iceberg that stand at its place; 0 of other orders
     parts: int  # parts an iceberg has shown
+    place: int  # of a dormant order: 1 waiting, 2 its trigger has moved, 3 due; else 0
+    trigger: int  # ticks, of a dormant order
 
     @property
     def slot(self) -> int:

@@ -32,6 +32,7 @@ from tradsys.sim.reference_matching import (
 from tradsys.sim.reference_records import COMMANDS, as_bytes, split
 from tradsys.sim.reference_risk import ReferenceRisk
 from tradsys.sim.reference_risk_commands import RiskCommands
+from tradsys.sim.reference_triggers import DORMANT, Triggers
 from tradsys.wire.enums import CancelReason, RejectReason, StpMode, Template
 from tradsys.wire.records import EVENT_COMMON
 
@@ -60,8 +61,8 @@ class ReferenceEngine(Matching, RiskCommands):
 
     Notes
     -----
-    Invariant: `orders` holds exactly the orders that rest in the books, each under its `order_id`, in its slot and
-    under its reference in its session.
+    Invariant: `orders` holds exactly the orders that rest in the books or are dormant, each under its `order_id`, in its
+    slot and under its reference in its session.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class ReferenceEngine(Matching, RiskCommands):
         super().__init__(orders_max, instruments_max, participants_max, sessions_max, accounts_max)
         self.allocations = Allocations(self)
         self.risk = ReferenceRisk(self, positions_max)
+        self.triggers = Triggers(self)
         self._by_template = {
             NEW_ORDER: self._new_order,
             int(Template.NEW_COMPLEX_ORDER): self._new_order,
@@ -96,6 +98,7 @@ class ReferenceEngine(Matching, RiskCommands):
             int(Template.EXPIRE_DAY_ORDERS): self._expire_day_orders,
             int(Template.EXPIRE_ORDERS): self._expire_orders,
             int(Template.CHECKPOINT): self._checkpoint,
+            int(Template.SET_MARK_PRICE): self.triggers.set_mark_price,
             int(Template.SET_ALLOCATION): self.allocations.set_allocation,
             int(Template.SET_ALLOCATION_SHARE): self.allocations.set_share,
             **self._phase_commands(),
@@ -125,6 +128,7 @@ class ReferenceEngine(Matching, RiskCommands):
             self._begin(layout.template, command, layout.has_padding_set(data, offset))
             before = len(self._events)
             self._by_template[layout.template](command)
+            self.triggers.follow()
             self.risk.follow(self._events[before:])
         made = b"".join(self._events[first:])
         self._events.clear()
@@ -159,6 +163,7 @@ class ReferenceEngine(Matching, RiskCommands):
                 for order in book.sides[side].orders():
                     assert order.instrument_id == instrument_id, "order in another instrument's book"
                     in_books[order.order_id] = order
+        in_books |= self.triggers.check()
         assert in_books == self.orders, "live orders and books differ"
         slots = {order.slot for order in self.orders.values()}
         assert slots == self.slots_in_use, "slots in use and live orders differ"
@@ -208,8 +213,9 @@ class ReferenceEngine(Matching, RiskCommands):
         order.leaves -= command.qty_lots
         order.total -= command.qty_lots
         order.shown = min(order.shown, order.leaves)  # 9.4
+        flags = (DORMANT if order.place else RESTS) | PRIORITY_KEPT
         self._reduced(
-            order, command.qty_lots, NOT_REFUSED, RESTS | PRIORITY_KEPT | (UNSOLICITED if unsolicited else 0)
+            order, command.qty_lots, NOT_REFUSED, flags | (UNSOLICITED if unsolicited else 0)
         )
 
     def _replace_order(self, command: Any) -> None:
@@ -219,6 +225,9 @@ class ReferenceEngine(Matching, RiskCommands):
             self._reject_order(command, reason)
             return
         assert order is not None
+        if order.place:
+            self.triggers.replace(order, command)
+            return
         before = (order.client_ref, order.price, order.leaves)
         book = self.books[order.instrument_id]
         price = self._replaced_price(command, order)
@@ -232,30 +241,11 @@ class ReferenceEngine(Matching, RiskCommands):
         order.price = price
         order.shown = min(order.shown, order.leaves) if keeps_place else 0  # 9.4
         order.flags = (order.flags & FLAGS_KEPT) | command.order_flags  # 5.4, 9.4
-        del order.session.live[order.client_ref]
-        order.client_ref = command.client_ref
-        order.session.live[order.client_ref] = order
+        self._rename(order, command.client_ref)
         collects = self.instruments[order.instrument_id].state in CALLS
         rests = keeps_place or collects or not book.other(order.side).is_reached_by(order.price)
-        unsolicited = order.session is not self._sender
-        flags = (
-            (RESTS if keeps_place or (rests and not order.flags & COMPLEX) else 0)
-            | (PRIORITY_KEPT if keeps_place else 0)
-            | (UNSOLICITED if unsolicited else 0)
-        )
-        client_seq = 0 if unsolicited else self._client_seq
-        self._emit(
-            events.write_replaced(
-                *self._order_head(order, order.total, order.leaves, self._report(order.session), client_seq),
-                order.side,
-                order.order_type,
-                order.time_in_force,
-                order.stp_mode,
-                order.flags,
-                flags,
-                *before,
-            )
-        )
+        flags = RESTS if keeps_place or (rests and not order.flags & COMPLEX) else 0
+        self._replaced(order, flags | (PRIORITY_KEPT if keeps_place else 0), before)
         if not keeps_place:
             self._enter(order, order.price, order.price, rests, may_rest=True)
 
@@ -333,6 +323,8 @@ class ReferenceEngine(Matching, RiskCommands):
             return RejectReason.DUPLICATE_CLIENT_REF
         if order is None:
             return RejectReason.UNKNOWN_ORDER
+        if order.place:
+            return self.triggers.replace_refusal(order, command)
         if order.order_type == MARKET:  # 11.4
             return RejectReason.BAD_ORDER_TYPE
         if command.qty_lots <= order.filled:

@@ -20,6 +20,14 @@ write_terms_set = Layout(
     "peg_offset_ticks protection_ticks amount_ticks_lots group_id post_only_ticks trigger_source trail_unit peg_type "
     "post_only_mode group_role",
 ).writer()
+write_triggered = Layout(
+    Template.ORDER_TRIGGERED,
+    _ORDER_HEAD + "side order_type time_in_force trigger_source order_flags event_flags trigger_price_ticks",
+).writer()
+write_mark_price_set = Layout(
+    Template.MARK_PRICE_SET,
+    "seq ts_ns cause_seq mark_price_ticks instrument_id session_id report_seq",
+).writer()
 write_rejected = Layout(
     Template.ORDER_REJECTED,
     _ORDER_HEAD + "reject_reason side refused_template orig_client_ref",

@@ -48,8 +48,9 @@ def _words(engine: ReferenceEngine) -> Iterator[int]:
         book = engine.books[instrument.instrument_id]
         for side in (BUY, SELL):
             for order in book.sides[side].orders():
-                yield from _order_words(order)
+                yield from order_words(order)
     yield from _words_of_special_orders(engine)  # 8.4
+    yield from engine.triggers.words()  # 8.5
     yield from engine.allocations.words()  # 8.7
     yield from engine.risk.words()  # 8.8
 
@@ -81,7 +82,8 @@ def _instrument_words(instrument: Instrument) -> Iterator[int]:
         yield from (participant_id, allowed)
 
 
-def _order_words(order: Order) -> Iterator[int]:
+def order_words(order: Order) -> Iterator[int]:
+    """The nine words of an order (8.3)."""
     yield from (order.order_id, order.client_ref, order.price, order.total, order.leaves)
     yield from (order.session.session_id, order.account_id)
     yield order.order_type << 24 | order.time_in_force << 16 | order.stp_mode << 8 | order.side

@@ -27,7 +27,14 @@ from tradsys.sim.reference_auctions import (
     Auctions,
 )
 from tradsys.sim.reference_book import BUY, SELL, BookSide, Counts, Order, ReferenceBook
-from tradsys.sim.reference_definitions import Instrument, Session
+from tradsys.sim.reference_definitions import Instrument, Participant, Session
+from tradsys.sim.reference_triggers import (
+    DORMANT,
+    Triggers,
+    is_triggered,
+    kind_behind,
+    trigger_is_bad,
+)
 from tradsys.wire.enums import (
     CancelReason,
     EventFlags,
@@ -57,6 +64,8 @@ MATCH_EVENTS_SPARE = 40  # rule 9.22
 class Matching(Auctions):
     """Live orders, and the way of an order from its command to the book or its end."""
 
+    triggers: Triggers
+
     def __init__(
         self,
         orders_max: int,
@@ -80,11 +89,21 @@ class Matching(Auctions):
         reason = self._new_order_refusal(command)
         if not reason:
             order = self._draft(command)
-            reason = self._entry_refusal(order) or self.risk.refuse_new(order, *self._entry_limit(order))
+            reason = self._entry_refusal(order)
+        if not reason and not is_triggered(order.order_type):  # 10.15
+            reason = self.risk.refuse_new(order, *self._entry_limit(order))
         if reason:
             self._reject_order(command, reason)
             return
         self._admit(order)
+        if is_triggered(order.order_type):  # 10.1
+            self._accepted(order, DORMANT)
+            self.triggers.lay_down(order)
+            return
+        self._come_in(order)
+
+    def _come_in(self, order: Order, *, told: bool = True) -> None:
+        """A new order, or one that has been triggered, matches and rests or ends; `told`: with its OrderAccepted."""
         instrument = self.instruments[order.instrument_id]
         other = self.books[order.instrument_id].other(order.side)
         price, limit = self._entry_limit(order)
@@ -92,7 +111,8 @@ class Matching(Auctions):
         can_match = not collects and other.is_reached_by(limit)
         may_rest = collects or (price is not None and order.time_in_force not in (IOC, FOK))
         rests = may_rest and not can_match
-        self._accepted(order, RESTS if rests and not order.flags & COMPLEX else 0)
+        if told:
+            self._accepted(order, RESTS if rests and not order.flags & COMPLEX else 0)
         reason = self._unreached(order, other, limit, can_match)
         if reason:
             self._cancel_incoming(order, reason)
@@ -171,9 +191,13 @@ class Matching(Auctions):
             return RejectReason.INSTRUMENT_NOT_OPEN
         if command.side not in (BUY, SELL):
             return RejectReason.BAD_SIDE
-        if command.order_type not in (LIMIT, MARKET, MARKET_TO_LIMIT):
+        with_terms = self._template == NEW_COMPLEX_ORDER
+        if command.order_type not in (LIMIT, MARKET, MARKET_TO_LIMIT) and not (
+            with_terms and is_triggered(command.order_type)
+        ):
             return RejectReason.BAD_ORDER_TYPE
-        if command.time_in_force not in KNOWN_TIMES_IN_FORCE:
+        lasts = command.time_in_force <= GTD or not is_triggered(command.order_type)  # 10.14
+        if command.time_in_force not in KNOWN_TIMES_IN_FORCE or not lasts:
             return RejectReason.BAD_TIME_IN_FORCE
         if command.stp_mode > StpMode.TRANSFER:
             return RejectReason.BAD_STP_MODE
@@ -188,10 +212,14 @@ class Matching(Auctions):
             return reason
         if orders.terms_are_bad(command, orders.terms_of(command), instrument):
             return RejectReason.BAD_TERMS
+        if is_triggered(command.order_type) and trigger_is_bad(command, orders.terms_of(command), instrument):
+            return RejectReason.BAD_TRIGGER
         if command.time_in_force == GTD and command.expire_ts_ns <= self._ts_ns:
             return RejectReason.EXPIRED_ON_ENTRY
         if self._is_general(command) and not self.allocations.is_fifo(command.instrument_id):
             return RejectReason.NOT_WITH_ALLOCATION
+        if is_triggered(command.order_type) and self.risk.is_used:
+            return RejectReason.NOT_WITH_LIMITS
         return RejectReason.DUPLICATE_CLIENT_REF if command.client_ref in sender.live else NOT_REFUSED
 
     @staticmethod
@@ -200,6 +228,7 @@ class Matching(Auctions):
         terms = orders.terms_of(command)
         needs_an_open_book = (
             command.order_type == MARKET_TO_LIMIT
+            or is_triggered(command.order_type)
             or terms.min_qty_lots
             or terms.protection_ticks
             or terms.amount_ticks_lots
@@ -228,7 +257,7 @@ class Matching(Auctions):
             reason = instrument.quantity_refusal(command.qty_lots)
         if reason:
             return reason
-        if command.order_type != LIMIT:
+        if kind_behind(command.order_type) != LIMIT:
             return RejectReason.BAD_PRICE if command.price_ticks else NOT_REFUSED
         reason = instrument.price_refusal(command.price_ticks)
         if not reason and self._misses_the_close(instrument, command.price_ticks):
@@ -237,6 +266,8 @@ class Matching(Auctions):
 
     def _entry_refusal(self, order: Order) -> int:
         """What the book says of a new order's quantity and price, and room for it; sets them."""
+        if not self.triggers.has_room_for(order):
+            return RejectReason.TOO_MANY_TRAILS
         instrument = self.instruments[order.instrument_id]
         other = self.books[order.instrument_id].other(order.side)
         if order.terms.amount_ticks_lots:
@@ -271,15 +302,16 @@ class Matching(Auctions):
         reason = self._standing_refusal()
         if reason:
             return reason
-        instrument = self.instruments.get(instrument_id)
-        if instrument is None:
+        if instrument_id not in self.instruments:
             return RejectReason.UNKNOWN_INSTRUMENT
         assert self._sender is not None
-        participant = self._sender.participant
-        allowed = instrument.entitlements.get(participant.participant_id)  # 2.3
-        if allowed is None:
-            allowed = int(bool(participant.permissions & TRADE))
-        return NOT_REFUSED if allowed else RejectReason.NOT_ENTITLED
+        entitled = self._is_entitled(self._sender.participant, instrument_id)
+        return NOT_REFUSED if entitled else RejectReason.NOT_ENTITLED
+
+    def _is_entitled(self, participant: Participant, instrument_id: int) -> bool:
+        """Rule 2.3."""
+        allowed = self.instruments[instrument_id].entitlements.get(participant.participant_id)
+        return bool(participant.permissions & TRADE if allowed is None else allowed)
 
     def _standing_refusal(self) -> int:
         """Session and participant of an order command; the venue itself has no orders (2.1, 2.2)."""
@@ -307,7 +339,7 @@ class Matching(Auctions):
         order.flags = command.order_flags | (COMPLEX if self._template == NEW_COMPLEX_ORDER else 0)
         order.expire_ts_ns = command.expire_ts_ns
         order.terms = orders.terms_of(command)
-        order.shown = order.parts = 0
+        order.shown = order.parts = order.place = order.trigger = 0
         return order
 
     def _admit(self, order: Order) -> None:
@@ -443,6 +475,8 @@ class Matching(Auctions):
 
     def _execute(self, order: Order, resting: Order, qty: int, write: Any = events.write_executed) -> None:
         """One match of `qty` lots, at the resting order's price."""
+        if write is events.write_executed:
+            self.triggers.note_match(order.instrument_id, resting.price)
         order.leaves -= qty
         resting.leaves -= qty
         if resting.shown:
@@ -509,7 +543,12 @@ class Matching(Auctions):
         self._reduced(order, lots, CancelReason.SELF_TRADE, flags)
 
     def _cancel_resting(self, order: Order, reason: int, *, unsolicited: bool) -> None:
-        """Cancel an order on the book."""
+        """Cancel an order on the book, or a dormant one."""
+        if order.place:  # 10.10
+            self.triggers.remove(order)
+            self._canceled(order, reason, DORMANT | (UNSOLICITED if unsolicited else 0))
+            self._end(order)
+            return
         self.books[order.instrument_id].own(order).remove(order)
         self._canceled(order, reason, RESTS | (UNSOLICITED if unsolicited else 0))
         self._end(order)
@@ -583,6 +622,34 @@ class Matching(Auctions):
                 client_ref,
             )
         )
+
+    def _replaced(self, order: Order, flags: int, before: tuple[int, int, int]) -> None:
+        """OrderReplaced; `before` is its reference, price and leaves until now."""
+        unsolicited = order.session is not self._sender
+        client_seq = 0 if unsolicited else self._client_seq
+        self._emit(
+            events.write_replaced(
+                *self._order_head(order, order.total, order.leaves, self._report(order.session), client_seq),
+                order.side,
+                order.order_type,
+                order.time_in_force,
+                order.stp_mode,
+                order.flags,
+                flags | (UNSOLICITED if unsolicited else 0),
+                *before,
+            )
+        )
+
+    def _rename(self, order: Order, client_ref: int) -> None:
+        """Give an order another reference."""
+        del order.session.live[order.client_ref]
+        order.client_ref = client_ref
+        order.session.live[client_ref] = order
+
+    def _send_as_venue(self) -> None:
+        """What follows is told as if the venue itself had sent the command (10.7)."""
+        self._sender = None
+        self._session_id = self._client_seq = self._client_ref = 0
 
     def _reject_order(self, command: Any, reason: int, template: int | None = None) -> None:
         """Refuse an order command; the event repeats what the client gave (3.9)."""

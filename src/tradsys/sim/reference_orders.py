@@ -10,6 +10,7 @@ from tradsys.sim.reference_book import BUY, BookSide, Order
 from tradsys.sim.reference_definitions import Instrument, Participant
 from tradsys.sim.reference_hash import FACTOR, MASK, START
 from tradsys.sim.reference_records import COMMANDS
+from tradsys.sim.reference_triggers import is_triggered, kind_behind
 from tradsys.wire.enums import (
     InstrumentState,
     OrderFlags,
@@ -54,9 +55,11 @@ def flags_are_bad(command: Any) -> bool:
         return True
     if flags & REDUCE_ONLY and not passing:
         return True
+    if flags & (POST_ONLY | ALL_OR_NONE | REDUCE_ONLY) and is_triggered(command.order_type):
+        return True
     if flags & POST_ONLY and (command.order_type in (MARKET, MARKET_TO_LIMIT) or passing):
         return True
-    if flags & HIDDEN and (command.order_type != LIMIT or passing):
+    if flags & HIDDEN and (kind_behind(command.order_type) != LIMIT or passing):
         return True
     if flags & ALL_OR_NONE and command.time_in_force != IOC:
         return True
@@ -65,8 +68,10 @@ def flags_are_bad(command: Any) -> bool:
 
 def terms_are_bad(command: Any, terms: Any, instrument: Instrument) -> bool:
     """Rule 9.2."""
-    rests = command.order_type == LIMIT and command.time_in_force not in (IOC, FOK)
-    if terms.trigger_price_ticks or terms.trail_offset or terms.trigger_source or terms.trail_unit:
+    kind = kind_behind(command.order_type)
+    rests = kind == LIMIT and command.time_in_force not in (IOC, FOK)
+    trigger = (terms.trigger_price_ticks, terms.trail_offset, terms.trigger_source, terms.trail_unit)
+    if not is_triggered(command.order_type) and any(trigger):
         return True
     if terms.group_id or terms.group_role or terms.peg_type or terms.peg_offset_ticks:
         return True
@@ -79,7 +84,7 @@ def terms_are_bad(command: Any, terms: Any, instrument: Instrument) -> bool:
     ):
         return True
     if terms.protection_ticks and (
-        command.order_type != MARKET
+        kind != MARKET
         or not _is_distance(terms.protection_ticks, instrument)
         or terms.amount_ticks_lots
     ):

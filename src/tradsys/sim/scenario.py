@@ -71,8 +71,10 @@ _KINDS = {
     "terms": Template.ORDER_TERMS_SET,
     "refilled": Template.ORDER_REFILLED,
     "transferred": Template.ORDER_TRANSFERRED,
+    "triggered": Template.ORDER_TRIGGERED,
+    "mark": Template.MARK_PRICE_SET,
 }
-# Positional arguments of each event line; `@`, `left` and `shows` are words for the reader.
+# Positional arguments of each event line; `@`, `at`, `left` and `shows` are words for the reader.
 _ARGUMENTS = {
     "accepted": ("client_ref", "qty_lots", "@", "price_ticks"),
     "rejected": ("client_ref", "reject_reason"),
@@ -96,6 +98,8 @@ _ARGUMENTS = {
     "extended": ("extension_count", "@", "price_ticks"),
     "risk": ("done_template",),
     "terms": (),
+    "triggered": ("client_ref", "left", "leaves_lots", "at", "trigger_price_ticks"),
+    "mark": ("mark_price_ticks",),
     "refilled": ("client_ref", "left", "leaves_lots", "shows", "shown_lots", "@", "price_ticks"),
     "transferred": (
         *("resting_client_ref", "incoming_client_ref", "qty_lots", "@", "price_ticks"),
@@ -127,6 +131,8 @@ _FIELD_ENUMS: dict[str, Any] = {
     "risk_flags": enums.RiskFlags,
     "post_only_mode": enums.PostOnlyMode,
     "stp_scope": enums.StpScope,
+    "trigger_source": enums.TriggerSource,
+    "trail_unit": enums.TrailUnit,
 }
 
 
@@ -285,6 +291,36 @@ class Runner:
         self._verb_new(words, fields)
         return Template.NEW_COMPLEX_ORDER
 
+    def _verb_stop(self, words: list[str], fields: dict[str, Any]) -> int:
+        """`stop REF SIDE QTY @ PRICE at TRIGGER` as `new`; it looks at LAST unless an option names another source."""
+        return self._with_trigger(words, fields, (OrderType.STOP, OrderType.STOP_LIMIT))
+
+    def _verb_trail(self, words: list[str], fields: dict[str, Any]) -> int:
+        """`trail REF SIDE QTY @ PRICE at TRIGGER` and trail_offset, in ticks unless trail_unit says otherwise."""
+        fields["trail_unit"] = enums.TrailUnit.TICKS
+        return self._with_trigger(words, fields, (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT))
+
+    def _verb_touch(self, words: list[str], fields: dict[str, Any]) -> int:
+        """`touch REF SIDE QTY @ PRICE at TRIGGER`."""
+        return self._with_trigger(words, fields, (OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED))
+
+    def _with_trigger(
+        self, words: list[str], fields: dict[str, Any], kinds: tuple[OrderType, OrderType]
+    ) -> int:
+        at = words.index("at")
+        fields["trigger_price_ticks"] = int(words[at + 1])
+        sources = [word for word in words if word in enums.TriggerSource.__members__]
+        fields["trigger_source"] = enums.TriggerSource[sources[0] if sources else "LAST"]
+        rest = [word for word in words[:at] + words[at + 2 :] if word not in sources]
+        self._verb_new(rest, fields)
+        fields["order_type"] = kinds[0] if rest[3] == "market" else kinds[1]
+        return Template.NEW_COMPLEX_ORDER
+
+    def _verb_mark(self, words: list[str], fields: dict[str, Any]) -> int:
+        """`mark PRICE`."""
+        fields |= {"mark_price_ticks": int(words[0]), "instrument_id": INSTRUMENTS["X"]}
+        return Template.SET_MARK_PRICE
+
     def _verb_new(self, words: list[str], fields: dict[str, Any]) -> int:
         """`new REF SIDE QTY @ PRICE`, or `market` or `mtl`, then names of TIF, STP mode and flags."""
         ref, side, qty, price, *options = words
@@ -390,7 +426,7 @@ class Runner:
                 flags |= self._value("event_flags", word)
             else:
                 name = arguments.pop(0)
-                if name in ("@", "left", "shows"):
+                if name in ("@", "at", "left", "shows"):
                     if word != name:
                         return f"expected the word {name}"
                 else:

@@ -1,0 +1,1 @@
+"""Dormant orders of the engine. No Python face: cimport ``tradsys.core.dormant``."""

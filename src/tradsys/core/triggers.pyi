@@ -1,0 +1,1 @@
+"""Triggers of the engine. No Python face: cimport ``tradsys.core.triggers``."""
