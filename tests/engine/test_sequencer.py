@@ -12,7 +12,8 @@ from venue_flow import LOAD, START_NS, all_events, derive, drive, journalled, op
 
 from tradsys.engine.log_writer import OPERATIONS
 from tradsys.errors import EngineStoppedError, InputError
-from tradsys.wire.enums import Template
+from tradsys.sim import commands
+from tradsys.wire.enums import OrderType, Side, Template, TriggerSource
 from tradsys.wire.records import empty
 
 NAMES = {name: number for number, name in OPERATIONS.items()}
@@ -106,6 +107,61 @@ def test_a_command_that_finds_no_room_for_its_events_waits(tmp_path):
         live = all_events(sequencer)
     events, _ = derive(journalled(tmp_path))
     assert live.tobytes() == events.tobytes()
+
+
+def stop_ladder(count):
+    """Offers one tick from each other, and a stop at each but the first: a match with it sets off all of them."""
+    kind = {"order_type": OrderType.STOP, "trigger_source": TriggerSource.LAST}
+    for n in range(count):
+        yield commands.new_order(2, n, Side.SELL, 1, 104_000 + n)
+    for n in range(count - 1):
+        yield commands.record(
+            Template.NEW_COMPLEX_ORDER,
+            session_id=1,
+            client_ref=n,
+            side=Side.BUY,
+            qty_lots=1,
+            instrument_id=1,
+            time_in_force=2,
+            trigger_price_ticks=104_000 + n,
+            **kind,
+        )
+
+
+def test_what_a_command_sets_off_waits_for_room_too(tmp_path):
+    """Rule 10.6: the rest follows as the ring empties, before anything else, and again in recovery."""
+    with open_small(tmp_path, "fsync") as sequencer:
+        sequencer.run(LOAD.setup, START_NS)
+        sequencer.run(b"".join(stop_ladder(250)), START_NS)
+        sequencer.wait_released()
+        sequencer.wait_stored()
+        sequencer.hold_writer(True)
+        for _ in range(350):
+            entered = commands.new_order(3, 1, Side.BUY, 1, 101_000)
+            canceled = commands.record(
+                Template.CANCEL_ORDER, session_id=3, orig_client_ref=1, instrument_id=1
+            )
+            sequencer.submit(entered + canceled)
+            sequencer.commit(START_NS)
+        sequencer.submit(commands.new_order(3, 2, Side.BUY, 1, 104_000))
+        assert sequencer.commit(START_NS) == 1
+        assert sequencer.unfinished
+        assert sequencer.commit(START_NS) == 0
+        assert sequencer.unfinished
+        sequencer.hold_writer(False)
+        while sequencer.unfinished:
+            sequencer.wait_released()
+            sequencer.commit(START_NS)
+        sequencer.wait_stored()
+        live = all_events(sequencer)
+        hash_before = sequencer.engine.state_hash()
+    assert (live["template_id"] == Template.ORDER_TRIGGERED).sum() == 249
+    events, _ = derive(journalled(tmp_path))
+    assert live.tobytes() == events.tobytes()
+    with open_small(tmp_path) as again:
+        assert again.recovery.clean
+        assert again.engine.state_hash() == hash_before
+        assert not again.unfinished
 
 
 @pytest.mark.parametrize("durability", ["fsync"])

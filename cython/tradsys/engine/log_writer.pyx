@@ -273,7 +273,9 @@ cdef class LogWriter:
     cdef bint has_work(self) noexcept nogil:
         """Is there something that should not wait? Called with the mutex held."""
         cdef int64_t waiting = self.published.appended - self.written
-        if self.durability == DURABILITY_FSYNC and waiting > 0:
+        if self.durability == DURABILITY_FSYNC and (
+            waiting > 0 or self.published.event_seq != load_seq(&self.journaled_event)
+        ):
             return True
         if self.durability == DURABILITY_NONE and waiting >= LAZY_BYTES:
             return True
@@ -284,8 +286,8 @@ cdef class LogWriter:
     cdef int flush_journal(self, Progress* upto) noexcept nogil:
         """Write the frames up to `upto`, then let go of what is safe by the durability's rule."""
         cdef int64_t begin = self.written, end
-        if begin == upto.appended:
-            return 0
+        if begin == upto.appended and upto.event_seq == load_seq(&self.journaled_event):
+            return 0  # events may come without a command: what the last one set off (rule 10.6)
         while begin < upto.appended:
             end = upto.appended
             if upto.roll_at >= begin and self.rolled != upto.roll_at:

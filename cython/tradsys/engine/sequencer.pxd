@@ -57,5 +57,6 @@ cdef class Sequencer:
 
     cdef bint take(self, const uint8_t* record, int64_t size) noexcept nogil
     cdef int64_t decide(self, int64_t ts_ns) except -1 nogil
+    cdef bint go_on(self) except -1 nogil
     cdef bint stopped(self) noexcept nogil
     cdef int64_t give_up(self) except -1 nogil

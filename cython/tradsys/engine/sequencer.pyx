@@ -90,7 +90,7 @@ cdef class Sequencer:
         """
         if self.stopped():
             return self.give_up()
-        if self.batch_count == 0:
+        if self.batch_count == 0 and not self.engine.is_unfinished():
             return 0
         if not self.writer.make_room(
             self.batch_used + FRAME_HEAD_BYTES * self.batch_count, self.engine.last_seq + 1, self.engine.last_event_seq + 1
@@ -100,10 +100,13 @@ cdef class Sequencer:
 
     cdef int64_t decide(self, int64_t ts_ns) except -1 nogil:
         """Decide what fits the event ring, journal that, keep the rest."""
-        cdef uint64_t seq_before = self.engine.last_seq
+        cdef uint64_t seq_before = self.engine.last_seq, events_before = self.engine.last_event_seq
         cdef int64_t at = 0, piece = 0, consumed = 0, free, decided
         self.in_doubt = True  # until the engine and the journal agree again: an error in between ends the run
-        while at < self.batch_used and consumed == piece:  # piece by piece, so that each stays in the cache
+        if self.engine.is_unfinished() and not self.go_on():
+            return self.give_up()
+        # piece by piece, so that each stays in the cache
+        while at < self.batch_used and consumed == piece and not self.engine.is_unfinished():
             free = self.writer.event_free(self.engine.last_event_seq)
             if free <= 0:
                 break
@@ -125,10 +128,20 @@ cdef class Sequencer:
             self.batch_count -= decided
             if self.batch_used > 0:
                 memmove(self.batch, self.batch + at, <size_t>self.batch_used)
-            if self.writer.publish(self.engine.last_event_seq) != 0:
-                return self.give_up()
+        if self.engine.last_event_seq != events_before and self.writer.publish(self.engine.last_event_seq) != 0:
+            return self.give_up()
         self.in_doubt = False
         return decided
+
+    cdef bint go_on(self) except -1 nogil:
+        """Decide what the last command has set off, as far as the ring takes it; False: not even an empty one does."""
+        cdef int64_t free = self.writer.event_free(self.engine.last_event_seq)
+        cdef uint64_t before = self.engine.last_event_seq
+        if free <= 0:
+            return True
+        self.engine.set_event_buffer(self.writer.event_slot(before + 1), free)
+        self.engine.apply(self.batch, 0)
+        return self.engine.last_event_seq != before or free < self.writer.event_ring_events or not self.engine.is_unfinished()
 
     cdef bint stopped(self) noexcept nogil:
         """Tell whether nothing is decided any more."""
@@ -260,7 +273,7 @@ cdef class Sequencer:
             return 0
         check_commands(view)
         with nogil:
-            while at < size or self.batch_count > 0:
+            while at < size or self.batch_count > 0 or self.engine.is_unfinished():
                 while at < size:
                     record_size = <int64_t>(<const NewOrder*>&view[at]).block_length + 8
                     if not self.take(&view[at], record_size):
@@ -469,14 +482,20 @@ cdef class Sequencer:
         """
         cdef uint64_t last = self.engine.last_event_seq, stored = self.writer.stored()
         cdef int64_t free = self.writer.event_ring_events, consumed
+        cdef const uint8_t* rest = &records[0] + begin
         if last > stored:
             free -= <int64_t>(last - stored)
         with nogil:
             self.engine.set_event_buffer(self.writer.event_slot(last + 1), free)
-            consumed = self.engine.apply(&records[begin], records.shape[0] - begin)
-        if consumed == 0 and free == self.writer.event_ring_events:
+            consumed = self.engine.apply(rest, records.shape[0] - begin)
+        if consumed == 0 and self.engine.last_event_seq == last and free == self.writer.event_ring_events:
             raise JournalError(f"command {self.engine.last_seq + 1} may cause more events than the ring's {free}")
         return begin + consumed
+
+    @property
+    def unfinished(self):
+        """Whether events of the last command wait for room in the ring."""
+        return self.engine.is_unfinished()
 
     def store_events(self):
         """Recovery: store every event derived so far; raises OSError."""

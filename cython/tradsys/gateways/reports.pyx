@@ -9,13 +9,14 @@ from tradsys.wire import records as wire_records
 from tradsys.wire.records cimport (
     BLOCK_EXECUTION_REPORT, EVENT_FLAGS_AUCTION, LIQUIDITY_ADDED, LIQUIDITY_NONE, LIQUIDITY_REMOVED,
     REPORT_TYPE_ACCEPTED, REPORT_TYPE_CANCELED, REPORT_TYPE_COMMAND_DONE, REPORT_TYPE_EXECUTED,
-    REPORT_TYPE_MASS_CANCELED, REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED, REPORT_TYPE_TRANSFERRED,
-    SIDE_BUY, SIDE_SELL, TEMPLATE_CHECKPOINT, TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_COMMAND_DONE,
-    TEMPLATE_COMMAND_REJECTED, TEMPLATE_EXECUTION_REPORT, TEMPLATE_MASS_CANCELED, TEMPLATE_ORDER_ACCEPTED,
-    TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED,
-    TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_RISK_CHANGED, CheckpointTaken, CommandDone,
-    CommandRejected, ExecutionReport, MassCanceled, MessageHeader, OrderAccepted, OrderCanceled, OrderExecuted,
-    OrderReduced, OrderRejected, OrderReplaced, RiskChanged)
+    REPORT_TYPE_MASS_CANCELED, REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED,
+    REPORT_TYPE_TRANSFERRED, REPORT_TYPE_TRIGGERED, SIDE_BUY, SIDE_SELL, TEMPLATE_CHECKPOINT,
+    TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED, TEMPLATE_EXECUTION_REPORT,
+    TEMPLATE_MASS_CANCELED, TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED,
+    TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_TRANSFERRED,
+    TEMPLATE_ORDER_TRIGGERED, TEMPLATE_RISK_CHANGED, CheckpointTaken, CommandDone, CommandRejected, ExecutionReport,
+    MassCanceled, MessageHeader, OrderAccepted, OrderCanceled, OrderExecuted, OrderReduced, OrderRejected,
+    OrderReplaced, OrderTriggered, RiskChanged)
 
 cdef enum:
     EVENT_BYTES = 128
@@ -45,9 +46,9 @@ cdef int recipients(const uint8_t* event, Recipient* out) noexcept nogil:
 cdef inline bint _is_reported(int template_id) noexcept nogil:
     if template_id >= TEMPLATE_ORDER_ACCEPTED and template_id <= TEMPLATE_ORDER_REPLACED:
         return True
-    return (template_id == TEMPLATE_MASS_CANCELED or template_id == TEMPLATE_COMMAND_DONE
-            or template_id == TEMPLATE_COMMAND_REJECTED or template_id == TEMPLATE_CHECKPOINT_TAKEN
-            or template_id == TEMPLATE_RISK_CHANGED)
+    return (template_id == TEMPLATE_ORDER_TRIGGERED or template_id == TEMPLATE_MASS_CANCELED
+            or template_id == TEMPLATE_COMMAND_DONE or template_id == TEMPLATE_COMMAND_REJECTED
+            or template_id == TEMPLATE_CHECKPOINT_TAKEN or template_id == TEMPLATE_RISK_CHANGED)
 
 
 cdef int render(const uint8_t* event, int party, int resent, ExecutionReport* out) noexcept nogil:
@@ -72,6 +73,8 @@ cdef int render(const uint8_t* event, int party, int resent, ExecutionReport* ou
         _order_replaced(<const OrderReplaced*> event, out)
     elif template_id == TEMPLATE_ORDER_REDUCED:
         _order_reduced(<const OrderReduced*> event, out)
+    elif template_id == TEMPLATE_ORDER_TRIGGERED:
+        _order_triggered(<const OrderTriggered*> event, out)
     elif template_id == TEMPLATE_MASS_CANCELED:
         _mass_canceled(<const MassCanceled*> event, out)
     elif template_id == TEMPLATE_COMMAND_DONE:
@@ -171,6 +174,16 @@ cdef inline void _order_replaced(const OrderReplaced* event, ExecutionReport* ou
     _order_accepted(<const OrderAccepted*> event, out)
     out.report_type = REPORT_TYPE_REPLACED
     out.orig_client_ref = event.orig_client_ref
+
+
+cdef inline void _order_triggered(const OrderTriggered* event, ExecutionReport* out) noexcept nogil:
+    _order_fields(<const OrderAccepted*> event, out)
+    out.report_type = REPORT_TYPE_TRIGGERED
+    out.side = event.side
+    out.order_type = event.order_type
+    out.time_in_force = event.time_in_force
+    out.order_flags = event.order_flags
+    out.event_flags = event.event_flags
 
 
 cdef inline void _mass_canceled(const MassCanceled* event, ExecutionReport* out) noexcept nogil:

@@ -129,6 +129,10 @@ class _Recovery:
         load_s = seconds_since(self.begun)
         start = snapshot.seq if snapshot else 0
         resume, last_ts_ns = self._replay(sequencer, start, snapshot.ts_ns if snapshot else TS_MIN)
+        while sequencer.unfinished:  # a snapshot may lie between a command and all it set off
+            before = sequencer.last_event_seq
+            sequencer.apply_again(self.scratch[:1], 1)
+            self._compare(sequencer, before + 1)
         if self._cut_what_is_ahead(sequencer):
             self._resume_events(writer)
         regenerated = sequencer.last_event_seq - self.stored
@@ -319,7 +323,7 @@ class _Recovery:
         while size := reader.read(self.scratch):
             records = self.scratch[:size]
             at = records_before(records, sequencer.last_seq + 1)
-            while at < size:
+            while at < size or sequencer.unfinished:
                 before = sequencer.last_event_seq
                 at = sequencer.apply_again(records, at)
                 self._compare(sequencer, before + 1)
