@@ -465,17 +465,19 @@ cdef bint reserve_to_watch(State* s, uint32_t participant_id, uint64_t wanted_ke
 
 
 cdef bint reserve_to_move(State* s, uint32_t participant_id, uint32_t group_id) except -1 nogil:
-    """Make the records of a participant in another group, those to watch it among them, or none of them."""
-    cdef uint32_t before = s.risk.position_count, place
+    """Make the records of a participant in its group and in another, those to watch it among them, or none of them.
+
+    The group it leaves may lack one: that of a restriction, which moves no group.
+    """
+    cdef uint32_t before = s.risk.position_count, left = s.risk.groups[participant_id], place
     cdef uint64_t key
     if not reserve_to_watch(s, participant_id, 0, before):
         return False
-    if group_id == 0:
-        return True
     for place in range(s.risk.table_mask + 1):
         key = s.risk.table[place].key
         if key >> 16 == position_key(RISK_SCOPE_PARTICIPANT, participant_id, 0) >> 16:
-            if not reserve(s, position_key(RISK_SCOPE_GROUP, group_id, key & 0xFFFF)):
+            if not ((left == 0 or reserve(s, position_key(RISK_SCOPE_GROUP, left, key & 0xFFFF)))
+                    and (group_id == 0 or reserve(s, position_key(RISK_SCOPE_GROUP, group_id, key & 0xFFFF)))):
                 forget_records(s, before)
                 return False
     return True

@@ -151,6 +151,8 @@ cdef int check_risk(State* s) except -1:
         raise AssertionError(f"{len(opened)} open orders are in no position")
     if count != s.risk.position_count:
         raise AssertionError(f"{count} positions, {s.risk.position_count} are counted")
+    if count > s.risk.positions_max:
+        raise AssertionError(f"{count} positions, there is room for {s.risk.positions_max}")
     for place in range(s.risk.table_mask + 1):
         record = &s.risk.table[place]
         if record.key >> 40 > RISK_SCOPE_HOUSE and sums_of(record) != sums.get(record.key, (0,) * 7):

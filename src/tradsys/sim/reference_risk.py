@@ -526,15 +526,16 @@ class ReferenceRisk:
         holder.last_order = None
 
     def group_needs(self, participant_id: int, group_id: int) -> set[tuple[int, int, int]]:
-        """Records that moving a participant to a group makes."""
+        """Records that moving a participant to a group makes, in the group it leaves, too (14.12)."""
         held = {
             instrument
             for scope, id_, instrument in self.positions
             if (scope, id_) == (PARTICIPANT, participant_id)
         }
         orders = {order.instrument_id for order in self.orders_of(participant_id)}
+        groups = {group_id, self.groups.get(participant_id, 0)} - {0}
         needs = self.watch_needs(participant_id)
-        return needs | ({(GROUP, group_id, number) for number in held | orders} if group_id else set())
+        return needs | {(GROUP, id_, number) for id_ in groups for number in held | orders}
 
     def set_group(self, participant_id: int, group_id: int) -> None:
         """Move a participant's positions from its group to another."""
@@ -565,6 +566,7 @@ class ReferenceRisk:
 
     def check(self) -> None:
         """Assert the class's invariant."""
+        assert len(self.positions) <= self.positions_max, "more positions than there is room for"
         sums: dict[tuple[int, int, int], dict[str, int]] = {}
         for (scope, id_, instrument_id), record in self.positions.items():
             if scope in (ACCOUNT, HOUSE):
