@@ -160,10 +160,10 @@ class Dormants:
                     self.remove(order)
                     order.place = DUE
                     self.due.append(order)
-        for trail in sorted({trail_of(o) for o in self.candidates(source, True)} - {None}):  # type: ignore[type-var]
-            self._move(trail, price)
-        for trail in sorted({trail_of(o) for o in self.candidates(source, False)} - {None}):  # type: ignore[type-var]
-            self._move(trail, price)
+        for upward in (True, False):
+            found = {trail_of(order) for order in self.candidates(source, upward)}
+            for trail in sorted(trail for trail in found if trail is not None):
+                self._move(trail, price)
 
     def _move(self, trail: Trail, price: int) -> None:
         trigger = trailing_trigger(price, trail)
