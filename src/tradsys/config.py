@@ -231,6 +231,7 @@ class Schedule(Section, frozen=True):
 
     timetables: tuple[Timetable, ...] = ()  # an instrument goes by the first that names it
     indicative_ms: Count = 1_000  # pace of AUCTION_TIMER for each instrument in a call
+    expiry_ms: Count = 1_000  # GTD orders are cancelled at most so long after their time
 
 
 class FixSchedule(Section, frozen=True):

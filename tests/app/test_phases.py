@@ -29,9 +29,13 @@ class Engine:
 
     def __init__(self):
         self.states = {}
+        self.expiry_ns = (1 << 63) - 1
 
     def instrument_state(self, instrument_id):
         return self.states.get(instrument_id, InstrumentState.CLOSED)
+
+    def next_expiry_ns(self):
+        return self.expiry_ns
 
 
 def at(text):
@@ -129,6 +133,16 @@ def test_timers_go_to_instruments_in_an_auction_at_their_pace():
     assert [len(one) for one in sent] == [2, 0, 0, 2, 0, 2]
     assert {int(record["instrument_id"][0]) for record in sent[0]} == {1, 3}
     assert all(record["template_id"][0] == Template.AUCTION_TIMER for record in sent[0])
+
+
+def test_orders_that_expire_are_ended_when_it_is_time_at_their_pace():
+    phases, engine, second = clock(0), Engine(), 10**9
+    start = 10**18
+    engine.expiry_ns = start + 5 * second
+    sent = [phases.due(engine, start + tenth * second // 10) for tenth in range(70)]
+    assert [tenth for tenth, found in enumerate(sent) if found] == [50, 60]
+    assert all(record["template_id"][0] == Template.EXPIRE_ORDERS for found in sent for record in found)
+    assert sent[50][0]["instrument_id"][0] == 0, "of all instruments"
 
 
 @pytest.mark.parametrize(

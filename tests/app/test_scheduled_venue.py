@@ -13,7 +13,8 @@ from tradsys import config
 from tradsys.app import venue as venue_module
 from tradsys.app.venue import VenueProcess
 from tradsys.client.packets import FeedPacket
-from tradsys.wire.enums import AuctionNews, InstrumentState, Template
+from tradsys.wire import commands
+from tradsys.wire.enums import AuctionNews, InstrumentState, OrderType, Side, Template, TimeInForce
 
 S_NS = 10**9
 MIDNIGHT = datetime.fromtimestamp(time.time(), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -67,6 +68,13 @@ def turn(process, clock, seconds):
         process.turn()
 
 
+def gtd(ref, expire_ns):
+    return commands.record(
+        Template.NEW_COMPLEX_ORDER, session_id=1, client_ref=ref, side=Side.BUY, qty_lots=1, price_ticks=100 + ref,
+        instrument_id=1, order_type=OrderType.LIMIT, time_in_force=TimeInForce.GTD, expire_ts_ns=expire_ns,
+    )  # fmt: skip
+
+
 def state(process):
     return InstrumentState(process.sequencer.engine.instrument_state(1)).name
 
@@ -103,5 +111,39 @@ def test_a_day_by_the_timetable(tmp_path, clock):
         clock.now_ns = int((DAY + timedelta(hours=17)).timestamp()) * S_NS
         turn(again, clock, 2)
         assert state(again) == "CLOSED"
+    finally:
+        again.close()
+
+
+def test_orders_end_at_their_time_though_the_venue_was_down(tmp_path, clock):
+    """Rule 9.19."""
+    process = VenueProcess(settings(tmp_path))
+    engine = process.sequencer.engine
+    try:
+        for record in (
+            commands.define_participant(1),
+            commands.define_session(1, 1, name="alpha"),
+            commands.open_session(1),
+            commands.set_instrument_state(1, InstrumentState.OPEN),
+        ):
+            process.sequencer.run(record, clock.now_ns)
+        ends = [clock.now_ns + seconds * S_NS for seconds in (3, 6, 60, 7_200)]
+        for ref, end_ns in enumerate(ends, 1):
+            process.sequencer.run(gtd(ref, end_ns), clock.now_ns)
+        left = {seconds: None for seconds in (2, 5, 8)}
+        for second in range(9):
+            if second in left:
+                left[second] = engine.live_order_count()
+            turn(process, clock, 1)
+        assert left == {2: 4, 5: 3, 8: 2}
+        assert engine.next_expiry_ns() == ends[2]
+    finally:
+        process.close()
+    clock.now_ns += 100 * S_NS
+    again = VenueProcess(settings(tmp_path))
+    try:
+        turn(again, clock, 1)
+        assert again.sequencer.engine.live_order_count() == 1
+        assert again.sequencer.engine.next_expiry_ns() == ends[3]
     finally:
         again.close()

@@ -7,7 +7,7 @@ from tradsys.core.answers cimport (
     command_done, may_operate, operator_reason, refuse, sender_and_participant_reason)
 from tradsys.core.events cimport (
     Command, event_begin, number_command, unsolicited, write_rejected)
-from tradsys.core.inspect cimport hash_state
+from tradsys.core.inspect cimport first_expiry, hash_state
 from tradsys.core.ladder cimport ladder_init
 from tradsys.core.order cimport Order, slot_of
 from tradsys.core.phases cimport (
@@ -250,7 +250,9 @@ cdef int expire_day_orders(State* s, const ExpireDayOrders* c) except -1 nogil:
 
 cdef int expire_orders(State* s, const ExpireOrders* c) except -1 nogil:
     """Rule 9.19; the command has the layout of EXPIRE_DAY_ORDERS."""
-    return expire(s, <const ExpireDayOrders*> c, TEMPLATE_EXPIRE_ORDERS, TIME_IN_FORCE_GTD)
+    cdef int done = expire(s, <const ExpireDayOrders*> c, TEMPLATE_EXPIRE_ORDERS, TIME_IN_FORCE_GTD)
+    s.first_expiry_ts_ns = first_expiry(s)
+    return done
 
 
 cdef int expire(State* s, const ExpireDayOrders* c, uint16_t template_id, uint32_t time_in_force) except -1 nogil:

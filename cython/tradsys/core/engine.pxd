@@ -47,6 +47,7 @@ cdef class Engine:
     cpdef int64_t best_ask(self, uint32_t instrument_id) noexcept nogil
     cpdef int64_t qty_at(self, uint32_t instrument_id, uint8_t side, int64_t price_ticks) noexcept nogil
     cpdef int64_t live_order_count(self) noexcept nogil
+    cpdef int64_t next_expiry_ns(self) noexcept nogil       # no GTD order expires before; INT64_MAX: there is none
     cpdef uint8_t instrument_state(self, uint32_t instrument_id) noexcept nogil      # 0: not defined
 
     cdef Ladder* ladder_of(self, uint32_t instrument_id, uint8_t side) noexcept nogil

@@ -180,6 +180,10 @@ cdef class Engine:
         """Orders on the books."""
         return self.state.live_orders
 
+    cpdef int64_t next_expiry_ns(self) noexcept nogil:
+        """No GTD order expires before this time, ns since the epoch; INT64_MAX when there is none."""
+        return self.state.first_expiry_ts_ns
+
     cpdef uint8_t instrument_state(self, uint32_t instrument_id) noexcept nogil:
         """InstrumentState; 0: not defined."""
         return self.state.instruments[instrument_id].state if instrument_id < self.state.instruments_max else 0

@@ -230,6 +230,8 @@ cdef void tell_accepted(State* s, const Command* c, const Order* order, const En
     cdef uint32_t where = EVENT_FLAGS_DORMANT if is_dormant(order) else EVENT_FLAGS_RESTS if rests else 0
     write_accepted(s, c, order, entry.told_price_ticks, where)
     (<OrderAccepted*> last_event(s)).expire_ts_ns = terms.expire_ts_ns
+    if time_in_force_of(order) == TIME_IN_FORCE_GTD and terms.expire_ts_ns < s.first_expiry_ts_ns:
+        s.first_expiry_ts_ns = terms.expire_ts_ns
     if order.order_flags & ORDER_FLAGS_COMPLEX:
         told = <OrderTermsSet*> event_begin(s, TEMPLATE_ORDER_TERMS_SET, c.ts_ns)
         told.order_id = order.order_id

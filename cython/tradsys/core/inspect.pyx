@@ -1,5 +1,5 @@
 """Looking at the whole state: its hash (section 8 of the rule book), its invariants, its snapshot."""
-from libc.stdint cimport uint32_t
+from libc.stdint cimport INT64_MAX, uint32_t
 from libc.string cimport memcmp, memcpy, memset
 
 from tradsys.core.allocation cimport check_allocations, hash_allocations
@@ -17,7 +17,7 @@ from tradsys.core.state cimport (
     GATE_DEFINED, GATE_RISK, SPECIAL_ORDERS, Account, Instrument, Participant, Session, allowed_entitlement, derive_session,
     explicit_entitlement)
 from tradsys.core.terms cimport TERMS_BYTES, Terms, has_terms, is_dormant, is_iceberg
-from tradsys.wire.records cimport ORDER_FLAGS_COMPLEX, ORDER_FLAGS_HIDDEN
+from tradsys.wire.records cimport ORDER_FLAGS_COMPLEX, ORDER_FLAGS_HIDDEN, TIME_IN_FORCE_GTD
 
 
 # --------------------------------------------------------------------------------------------------- hash
@@ -212,7 +212,19 @@ cdef int check_slots(State* s) except -1:
         slot = s.orders[slot].next_slot
     if live != s.live_orders or live + freed != s.slots_used:
         raise AssertionError(f"{live} slots live, {freed} free, {s.slots_used} used, {s.live_orders} orders counted")
+    if s.first_expiry_ts_ns > first_expiry(s):
+        raise AssertionError(f"a GTD order expires at {first_expiry(s)}, none is said to before {s.first_expiry_ts_ns}")
     return 0
+
+
+cdef int64_t first_expiry(const State* s) noexcept nogil:
+    cdef int64_t first = INT64_MAX
+    cdef uint32_t slot
+    for slot in range(s.slots_used):
+        if (s.orders[slot].order_id and (s.orders[slot].traits >> 16 & 0xFF) == TIME_IN_FORCE_GTD
+                and s.terms[slot].expire_ts_ns < first):
+            first = s.terms[slot].expire_ts_ns
+    return first
 
 
 cdef int check_specials(State* s) except -1:
@@ -508,6 +520,7 @@ cdef int load_state(State* s, const uint8_t* source, int64_t size_bytes) except 
     load_sections(s, p, head.sections_bytes)
     load_risk(s, p + head.sections_bytes, <int64_t> head.risk_words * 8)
     take_head(s, &head)
+    s.first_expiry_ts_ns = first_expiry(s)
     for i in range(1, s.sessions_max):
         gate = s.sessions[i].gate
         if gate:

@@ -131,6 +131,7 @@ cdef struct State:
     uint32_t watched_count              # highest instrument id with triggers ever used + 1
     uint32_t unfinished                 # 1: due orders wait for room in the event buffer, before the next command
     int64_t unfinished_ts_ns            # time of the command they belong to
+    int64_t first_expiry_ts_ns          # no GTD order expires before; INT64_MAX: there is none. No part of the state
     Terms* terms                        # of the order in the slot of the same number, if it is COMPLEX or GTD
     References refs
     LevelPool levels

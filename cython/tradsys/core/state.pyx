@@ -1,4 +1,5 @@
 """Memory of the engine's state."""
+from libc.stdint cimport INT64_MAX
 from libc.string cimport memset
 
 from tradsys.core.ladder cimport ladder_init, level_pool_give, level_pool_take
@@ -29,6 +30,7 @@ cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64
     s.accounts_max = <uint32_t> accounts_max
     s.entitled_words = <uint32_t> ((instruments_max + 63) // 64)
     s.free_slot = SLOT_NONE
+    s.first_expiry_ts_ns = INT64_MAX
     s.orders = <Order*> arena_take(orders_max * sizeof(Order))
     s.sessions = <Session*> arena_take(sessions_max * sizeof(Session))
     s.participants = <Participant*> arena_take(participants_max * sizeof(Participant))

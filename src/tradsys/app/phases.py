@@ -1,4 +1,4 @@
-"""Trading phases by the clock: the commands that a venue's timetable sends, as the venue itself.
+"""Trading phases and the end of GTD orders by the clock: the commands that a venue's timetable sends, as the venue itself.
 
 What is due is found by comparing times of day with the time looked at before, so that nothing is sent twice and, after a
 pause, only the last phase missed, but the end of a day's orders wherever it was. Whether a phase may begin is the
@@ -33,6 +33,9 @@ class Instruments(Protocol):
 
     def instrument_state(self, instrument_id: int) -> int:
         """InstrumentState, 0: not defined."""
+
+    def next_expiry_ns(self) -> int:
+        """No GTD order expires before it."""
 
 
 class PhaseClock:
@@ -69,11 +72,16 @@ class PhaseClock:
                 raise ConfigError(f"schedule: {error}") from None
         self._looked_ns = since_ns
         self._timed_ns = 0
+        self._expiry_ns = schedule.expiry_ms * MS_NS
+        self._expired_ns = 0
 
     def due(self, engine: Instruments, now_ns: int) -> list[np.ndarray]:
         """Commands to send now; what is given out counts as sent."""
         found = list(self._phases(now_ns)) if now_ns > self._looked_ns else []
         self._looked_ns = max(self._looked_ns, now_ns)
+        if engine.next_expiry_ns() <= now_ns and abs(now_ns - self._expired_ns) >= self._expiry_ns:
+            self._expired_ns = now_ns
+            found.append(commands.expire_orders())
         if abs(now_ns - self._timed_ns) >= self._indicative_ns:
             self._timed_ns = now_ns
             found += [
