@@ -130,7 +130,7 @@ def test_orders_end_at_their_time_though_the_venue_was_down(tmp_path, clock):
         ends = [clock.now_ns + seconds * S_NS for seconds in (3, 6, 60, 7_200)]
         for ref, end_ns in enumerate(ends, 1):
             process.sequencer.run(gtd(ref, end_ns), clock.now_ns)
-        left = {seconds: None for seconds in (2, 5, 8)}
+        left = dict.fromkeys((2, 5, 8))
         for second in range(9):
             if second in left:
                 left[second] = engine.live_order_count()
