@@ -138,10 +138,16 @@ def test_refuses_shapes_and_images_that_do_not_fit():
         ReportIndex(3, 60).load(full.save())
 
 
+TWO_PARTIES = (Template.ORDER_EXECUTED, Template.ORDER_TRANSFERRED, Template.FEE_CHARGED)
+
+
 def test_layout_of_events_is_what_the_index_reads():
     for template, dtype in DTYPES.items():
         if not 64 <= template < 128 or template in (Template.INSTRUMENT_DEFINED, Template.ORDER_TERMS_SET):
             continue
-        name = "resting_" if template in (Template.ORDER_EXECUTED, Template.ORDER_TRANSFERRED) else ""
+        name = "resting_" if template in TWO_PARTIES else ""
         assert dtype.fields[name + "session_id"][1] == 76
         assert dtype.fields[name + "report_seq"][1] == 84
+        if template in TWO_PARTIES:
+            for field in ("incoming_session_id", "incoming_report_seq"):
+                assert dtype.fields[field][1] == DTYPES[Template.ORDER_EXECUTED].fields[field][1]

@@ -8,6 +8,7 @@ from tradsys.core.dormant cimport reduce_dormant, replace_dormant
 from tradsys.core.events cimport (
     Command, number_command, unsolicited, write_accepted, write_canceled, write_executed, write_reduced,
     write_rejected, write_replaced, write_rested)
+from tradsys.core.follow cimport finish_last, follow_order, follow_other
 from tradsys.core.general cimport (
     LOOKED_AT_AND_FINE, decide_general_order, decide_general_replace, look_closer, replace_needs_general_path)
 from tradsys.core.ladder cimport (
@@ -20,15 +21,15 @@ from tradsys.core.references cimport (
     REFS_PLACES, RefsLine, refs_add, refs_find, refs_home, refs_remove, refs_tag, tradsys_tags_equal)
 from tradsys.core.resting cimport (
     cancel_resting, is_market, rest_order, resting_price, side_of_order, unrest_order)
-from tradsys.core.risk cimport follow_events, market_limit_key, new_order_risk, replace_order_risk
+from tradsys.core.risk cimport market_limit_key, new_order_risk, replace_order_risk
 from tradsys.core.risk_commands cimport decide_risk_command
 from tradsys.core.state cimport (
     GATE_OPEN, SPECIAL_ALLOCATION, SPECIAL_RISK, SPECIAL_RULES, SPECIAL_TRIGGERS, Instrument, Session, events_left, give_slot,
     other_side_of, take_slot)
 from tradsys.core.terms cimport Terms, is_dormant
-from tradsys.core.triggers cimport follow_all, follow_instrument, follow_on, is_stirred
 from tradsys.core.validation cimport (
     cancel_order_reason, reduce_order_reason, replace_order_reason)
+from tradsys.core.venue_commands cimport decide_venue_command
 from tradsys.wire.records cimport (
     BLOCK_CANCEL_ORDER, CANCEL_REASON_BY_OWNER, CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER,
     CANCEL_REASON_NO_LIQUIDITY, CANCEL_REASON_PRICE_PROTECTION, CANCEL_REASON_PRICE_RANGE, CANCEL_REASON_SELF_TRADE,
@@ -38,7 +39,8 @@ from tradsys.wire.records cimport (
     REJECT_REASON_POST_ONLY_WOULD_MATCH, REJECT_REASON_QTY_BELOW_FILLED, REJECT_REASON_UNKNOWN_ORDER, SCHEMA_ID,
     SCHEMA_VERSION, SIZE_CANCEL_ORDER, STP_MODE_CANCEL_BOTH, STP_MODE_CANCEL_NEWEST, STP_MODE_CANCEL_OLDEST,
     STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_CANCEL_ORDER, TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER,
-    TEMPLATE_REDUCE_ORDER, TEMPLATE_REPLACE_ORDER, TEMPLATE_SET_PRICE_BANDS, TEMPLATE_SET_RISK_LIMITS,
+    TEMPLATE_REDUCE_ORDER, TEMPLATE_REPLACE_ORDER, TEMPLATE_SET_FEE_CLASS, TEMPLATE_SET_FEE_SCHEDULE,
+    TEMPLATE_SET_PRICE_BANDS, TEMPLATE_SET_RISK_LIMITS,
     TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTX, TIME_IN_FORCE_IOC, CancelOrder, MessageHeader, NewComplexOrder, NewOrder,
     ReduceOrder, ReplaceOrder)
 
@@ -602,6 +604,8 @@ cdef int decide_batch(State* s, const uint8_t* records, int64_t size_bytes, int6
             decided = decide_complex_order(s, <const NewComplexOrder*> record)
         elif TEMPLATE_SET_RISK_LIMITS <= (<const MessageHeader*> record).template_id <= TEMPLATE_SET_PRICE_BANDS:
             decided = decide_risk_command(s, record)
+        elif TEMPLATE_SET_FEE_SCHEDULE <= (<const MessageHeader*> record).template_id <= TEMPLATE_SET_FEE_CLASS:
+            decided = decide_venue_command(s, record)
         else:
             decided = decide_admin(s, record)
         if decided == 0:
@@ -614,38 +618,6 @@ cdef int decide_batch(State* s, const uint8_t* records, int64_t size_bytes, int6
             break
     consumed[0] = record - records
     return code
-
-
-cdef int finish_last(State* s) except -1 nogil:
-    """What the last command set off and had no room; 0: there is not enough of it yet."""
-    cdef const uint8_t* before = s.cursor
-    cdef int finished = follow_on(s)
-    if s.risk.is_used:
-        follow_events(s, before)
-    return finished
-
-
-cdef int follow_other(State* s, const uint8_t* record, const uint8_t* first_event) except -1 nogil:
-    """What a command that is none of 1 to 4 sets off (10.6), and its positions; 0: not all of it yet."""
-    cdef const NewOrder* order = <const NewOrder*> record
-    cdef int finished = 1
-    if order.template_id == TEMPLATE_NEW_COMPLEX_ORDER:
-        return follow_order(s, order, first_event)
-    if s.dormant_orders:
-        finished = follow_all(s, first_event, order.ts_ns)
-    if s.risk.is_used:
-        follow_events(s, first_event)
-    return finished
-
-
-cdef inline int follow_order(State* s, const NewOrder* c, const uint8_t* first_event) except -1 nogil:
-    """The same of 1 to 4 and NEW_COMPLEX_ORDER, which have their instrument_id at one place."""
-    cdef int finished = 1
-    if s.dormant_orders and is_stirred(s, c.instrument_id, first_event):
-        finished = follow_instrument(s, c.instrument_id, first_event, c.ts_ns)
-    if s.risk.is_used:
-        follow_events(s, first_event)
-    return finished
 
 
 cdef int decide_complex_order(State* s, const NewComplexOrder* c) except -1 nogil:
@@ -714,7 +686,8 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
         if decided == 0:
             code = BATCH_SHORT_OF_ROOM
             break
-        if __builtin_expect(s.dormant_orders or s.risk.is_used, 0) and not follow_order(s, <const NewOrder*> c, before):
+        if (__builtin_expect(s.dormant_orders or s.risk.is_used or s.venue.follows, 0)
+                and not follow_order(s, <const NewOrder*> c, before)):
             code = BATCH_SHORT_OF_ROOM
             i += 1
             break

@@ -34,7 +34,7 @@ cdef enum:
 
 LEVEL_DTYPE = np.dtype([("price_ticks", "<i8"), ("qty_lots", "<i8"), ("order_count", "<i8")])
 PositionRow = namedtuple("PositionRow", "scope scope_id instrument_id position_lots open_buy_lots open_sell_lots "
-                                        "cost_value realised_value traded_value worst_value")
+                                        "cost_value realised_value traded_value worst_value fees")
 ORDER_DTYPE = np.dtype([("order_id", "<u8"), ("client_ref", "<u8"), ("price_ticks", "<i8"), ("qty_lots", "<i8"),
                         ("leaves_lots", "<i8"), ("session_id", "<u4"), ("account_id", "<u4")])
 
@@ -318,7 +318,8 @@ cdef class Engine:
     def positions(self):
         """What the watched have (rule book, section 14), a `PositionRow` a holder and instrument.
 
-        Values are in ticks x lots, Python integers of up to 128 bits. `cost_value` is signed as the position.
+        Values are in ticks x lots, Python integers of up to 128 bits. `cost_value` is signed as the position. `fees` are what
+        was charged, in the instrument's fee units.
         """
         return [PositionRow(*row) for row in position_rows(&self.state)]
 

@@ -10,9 +10,9 @@ from tradsys.core.prefetch cimport prefetch_to_write
 from tradsys.core.state cimport Session, State, next_report_seq
 from tradsys.wire.records cimport (
     BLOCK_ORDER_ACCEPTED, EVENT_FLAGS_RESTS, EVENT_FLAGS_UNSOLICITED, OrderAccepted, OrderCanceled, OrderExecuted,
-    OrderReduced, OrderRejected, OrderReplaced, OrderRested, SCHEMA_ID, SCHEMA_VERSION, TEMPLATE_ORDER_ACCEPTED,
-    TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED,
-    TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_RESTED)
+    OrderReduced, OrderRejected, OrderReplaced, OrderRested, SCHEMA_ID, SCHEMA_VERSION, TEMPLATE_FEE_CHARGED,
+    TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED,
+    TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_RESTED, TEMPLATE_ORDER_TRANSFERRED)
 
 cdef enum:
     EVENT_BYTES = 128
@@ -30,6 +30,12 @@ cdef struct EventHead:                  # what every event begins with
     uint64_t seq
     int64_t ts_ns
     uint64_t cause_seq
+
+
+cdef inline bint has_two_parties(uint32_t template_id) noexcept nogil:
+    """Whether an event is reported to both parties of a match; these lie where OrderExecuted has them."""
+    return (template_id == TEMPLATE_ORDER_EXECUTED or template_id == TEMPLATE_ORDER_TRANSFERRED
+            or template_id == TEMPLATE_FEE_CHARGED)
 
 
 cdef inline uint64_t event_header(uint64_t template_id) noexcept nogil:

@@ -17,6 +17,7 @@ from tradsys.core.state cimport (
     GATE_DEFINED, GATE_RISK, SPECIAL_ORDERS, Account, Instrument, Participant, Session, allowed_entitlement, derive_session,
     explicit_entitlement)
 from tradsys.core.terms cimport TERMS_BYTES, Terms, has_terms, is_dormant, is_iceberg
+from tradsys.core.venue_image cimport check_venue, hash_venue, load_venue, save_venue, venue_bytes
 from tradsys.wire.records cimport ORDER_FLAGS_COMPLEX, ORDER_FLAGS_HIDDEN, TIME_IN_FORCE_GTD
 
 
@@ -39,7 +40,7 @@ cdef uint64_t hash_state(State* s) noexcept nogil:
             h = hash_instrument(s, h, i)
             for side in range(2):
                 h = hash_side(s, h, &s.instruments[i].sides[side])
-    return hash_risk(s, hash_allocations(s, hash_triggers(s, hash_terms(s, h))))
+    return hash_venue(s, hash_risk(s, hash_allocations(s, hash_triggers(s, hash_terms(s, h)))))
 
 
 cdef uint64_t hash_terms(const State* s, uint64_t h) noexcept nogil:
@@ -166,6 +167,7 @@ cdef int check_state(State* s) except -1:
     check_sessions(s)
     check_allocations(s)
     check_risk(s)
+    check_venue(s)
     return 0
 
 
@@ -332,8 +334,9 @@ cdef struct SnapshotHead:               # 168 bytes, then the arrays in the orde
     uint32_t instruments_count
     uint32_t spare
     uint64_t sections_bytes
-    uint32_t risk_words                 # 8-byte words of the part on risk, behind all others
-    uint32_t spare2[5]
+    uint32_t risk_words                 # 8-byte words of the part on risk, behind the sections
+    uint32_t venue_words                # of the part on fees, behind that
+    uint32_t spare2[4]
 
 cdef struct SnapshotEntitlement:        # 12 bytes
     uint32_t participant_id
@@ -368,6 +371,7 @@ cdef void fill_head(State* s, SnapshotHead* head) noexcept nogil:
     count_definitions(s, head)
     head.sections_bytes = sections_size(s)
     head.risk_words = <uint32_t> (risk_bytes(s) // 8)
+    head.venue_words = <uint32_t> (venue_bytes(s) // 8)
     head.size_bytes = size_by_counts(head)
 
 
@@ -380,7 +384,7 @@ cdef uint64_t size_by_counts(const SnapshotHead* head) noexcept nogil:
             + <uint64_t> head.accounts_count * sizeof(Account)
             + <uint64_t> head.instruments_count * sizeof(Instrument)
             + head.entitlement_count * sizeof(SnapshotEntitlement) + head.sections_bytes
-            + <uint64_t> head.risk_words * 8)
+            + <uint64_t> head.risk_words * 8 + <uint64_t> head.venue_words * 8)
 
 
 cdef uint64_t hash_image(const uint8_t* image, uint64_t size_bytes) noexcept nogil:
@@ -475,6 +479,7 @@ cdef int64_t save_state(State* s, uint8_t* target, bint hashed) except -1 nogil:
                     p = put(p, &entitlement, sizeof(SnapshotEntitlement))
     p = save_sections(s, p)
     p += save_risk(s, p)
+    p += save_venue(s, p)
     assert p - target == <int64_t> head.size_bytes
     head.image_hash = hash_snapshot(&head, target + sizeof(SnapshotHead), head.size_bytes - sizeof(SnapshotHead))
     put(target, &head, sizeof(SnapshotHead))
@@ -519,6 +524,7 @@ cdef int load_state(State* s, const uint8_t* source, int64_t size_bytes) except 
             s.entitled_value[word] |= (<uint64_t> 1) << (entitlement.instrument_id & 63)
     load_sections(s, p, head.sections_bytes)
     load_risk(s, p + head.sections_bytes, <int64_t> head.risk_words * 8)
+    load_venue(s, p + head.sections_bytes + <uint64_t> head.risk_words * 8, <int64_t> head.venue_words * 8)
     take_head(s, &head)
     s.first_expiry_ts_ns = first_expiry(s)
     for i in range(1, s.sessions_max):

@@ -69,7 +69,7 @@ cdef enum:
 
 assert sizeof(Check) == CHECK_WORDS * 8, "Check must be pretrade.CHECK"
 assert sizeof(Holder) == 224, "Holder must be three and a half cache lines"
-assert sizeof(Position) == 144, "Position must have no holes"
+assert sizeof(Position) == 160, "Position must have no holes"
 assert sizeof(Bands) == 48, "Bands must be 48 bytes"
 
 cdef struct Asked:                      # an order as section 14 looks at it
@@ -678,3 +678,4 @@ cdef void add_position(Position* into, const Position* part, int sign) noexcept 
     into.realised_value += sign * part.realised_value
     into.traded_value += sign * part.traded_value
     into.worst_value += sign * part.worst_value
+    into.fees += sign * part.fees

@@ -107,7 +107,8 @@ cdef uint64_t hash_position(const Position* record) noexcept nogil:
     h = mix_wide(h, &record.realised_value)
     h = mix_wide(h, &record.traded_value)
     h = mix_wide(h, &record.worst_value)
-    return mix(h, record.restriction)
+    h = mix(h, record.restriction)
+    return mix_wide(h, &record.fees) if record.fees else h
 
 
 # --------------------------------------------------------------------------------------------------- invariants
@@ -145,7 +146,7 @@ cdef int check_risk(State* s) except -1:
             raise AssertionError(f"open lots of position {record.key:#x} are not those of its live orders")
         if record.key >> 40 <= RISK_SCOPE_HOUSE:
             for key in above(s, record.key):
-                before = sums.get(key, (0,) * 7)
+                before = sums.get(key, (0,) * 8)
                 sums[key] = tuple(a + b for a, b in zip(before, sums_of(record)))
     if opened:
         raise AssertionError(f"{len(opened)} open orders are in no position")
@@ -155,7 +156,7 @@ cdef int check_risk(State* s) except -1:
         raise AssertionError(f"{count} positions, there is room for {s.risk.positions_max}")
     for place in range(s.risk.table_mask + 1):
         record = &s.risk.table[place]
-        if record.key >> 40 > RISK_SCOPE_HOUSE and sums_of(record) != sums.get(record.key, (0,) * 7):
+        if record.key >> 40 > RISK_SCOPE_HOUSE and sums_of(record) != sums.get(record.key, (0,) * 8):
             raise AssertionError(f"position {record.key:#x} is not the sum of its accounts'")
     for i in range(<uint32_t> RISK_SCOPE_ACCOUNT, <uint32_t> RISK_SCOPE_GROUP + 1):
         for slot in range(s.risk.holders_max[i]):
@@ -174,7 +175,8 @@ cdef object position_rows(State* s):
         if record.key:
             rows.append((record.key >> 40, record.key >> 16 & 0xFFFFFF, record.key & 0xFFFF, record.position_lots,
                          record.open_lots[0], record.open_lots[1], number(&record.cost_value),
-                         number(&record.realised_value), number(&record.traded_value), number(&record.worst_value)))
+                         number(&record.realised_value), number(&record.traded_value), number(&record.worst_value),
+                         number(&record.fees)))
     return sorted(rows)
 
 
@@ -187,7 +189,8 @@ cdef object number(const wide* value):
 
 cdef object sums_of(const Position* record):
     return (record.position_lots, number(&record.cost_value), number(&record.open_value[0]), number(&record.open_value[1]),
-            number(&record.realised_value), number(&record.traded_value), number(&record.worst_value))
+            number(&record.realised_value), number(&record.traded_value), number(&record.worst_value),
+            number(&record.fees))
 
 
 cdef object above(State* s, uint64_t key):

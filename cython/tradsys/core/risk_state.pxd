@@ -81,7 +81,7 @@ cdef struct Holder:                     # 224 bytes; all zero as it begins
     wide gross_value                    # worst-case value of all instruments
     wide realised_value                 # of the risk day
 
-cdef struct Position:                   # 144 bytes: a holder in an instrument
+cdef struct Position:                   # 160 bytes: a holder in an instrument
     uint64_t key                        # scope << 40 | id << 16 | instrument; 0: free
     int64_t position_lots               # negative: short
     int64_t open_lots[2]                # buys, sells
@@ -90,6 +90,7 @@ cdef struct Position:                   # 144 bytes: a holder in an instrument
     wide realised_value
     wide traded_value
     wide worst_value                    # rule 14.4
+    wide fees                           # charged, in the instrument's fee units
     uint32_t restriction                # Restriction
     uint32_t serial                     # records made before it
     int64_t spare

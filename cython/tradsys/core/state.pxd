@@ -8,6 +8,7 @@ from tradsys.core.references cimport References
 from tradsys.core.risk_state cimport Risk
 from tradsys.core.terms cimport Terms
 from tradsys.core.trigger_state cimport Trail, Triggers
+from tradsys.core.venue_state cimport Venue
 
 cdef enum:
     # Bits of Session.gate; with all of them set its orders need no closer look at sender and entitlement.
@@ -83,7 +84,8 @@ cdef struct Participant:                # 16 bytes
     uint8_t enabled
     uint8_t stp_mode
     uint8_t stp_scope                   # StpScope
-    uint32_t spare
+    uint8_t fee_class
+    uint8_t spare[3]
 
 cdef struct Account:                    # 8 bytes
     uint32_t participant_id             # 0: not defined
@@ -129,7 +131,7 @@ cdef struct State:
     uint32_t live_orders                # orders on the books, dormant ones too
     uint32_t dormant_orders             # orders that wait for a trigger
     uint32_t watched_count              # highest instrument id with triggers ever used + 1
-    uint32_t unfinished                 # 1: due orders wait for room in the event buffer, before the next command
+    uint32_t unfinished                 # 1: matches to settle or due orders wait for room, before the next command
     int64_t unfinished_ts_ns            # time of the command they belong to
     int64_t first_expiry_ts_ns          # no GTD order expires before; INT64_MAX: there is none. No part of the state
     Terms* terms                        # of the order in the slot of the same number, if it is COMPLEX or GTD
@@ -156,6 +158,7 @@ cdef struct State:
     uint8_t* cursor                     # the next event goes here
     uint8_t* events_end
     Risk risk                           # positions, limits, kill switches, price bands
+    Venue venue                         # fees
 
 cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64_t participants_max,
                     int64_t sessions_max, int64_t accounts_max, int64_t positions_max, uint64_t refs_key) except -1

@@ -7,6 +7,7 @@ from tradsys.core.memory cimport arena_give, arena_take
 from tradsys.core.references cimport refs_give, refs_take
 from tradsys.core.risk_state cimport risk_give, risk_take
 from tradsys.core.trigger_state cimport TRAILS_MAX
+from tradsys.core.venue_state cimport venue_give, venue_take
 from tradsys.wire.records cimport (
     PERMISSION_TRADE, RISK_SCOPE_VENUE, STP_MODE_CANCEL_BOTH, STP_SCOPE_PARTICIPANT)
 
@@ -47,6 +48,7 @@ cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64
     level_pool_take(&s.levels, orders_max)
     refs_take(&s.refs, orders_max, refs_key)
     risk_take(&s.risk, orders_max, instruments_max, participants_max, sessions_max, accounts_max, positions_max)
+    venue_take(&s.venue, orders_max, instruments_max)
     # entry 0 stands for every id that is out of range: its sides must be empty ones
     for i in range(2):
         ladder_init(&s.instruments[0].sides[i], i + 1, i == 0)
@@ -72,6 +74,7 @@ cdef void state_give(State* s) noexcept nogil:
     level_pool_give(&s.levels)
     refs_give(&s.refs)
     risk_give(&s.risk, s.orders_max)
+    venue_give(&s.venue, s.orders_max, s.instruments_max)
     memset(s, 0, sizeof(State))
 
 

@@ -8,11 +8,13 @@ from tradsys.core.state cimport SPECIAL_TRIGGERS, Instrument, State
 from tradsys.core.trigger_state cimport SOURCE_ASK, SOURCE_BID, SOURCE_LAST, SOURCE_MARK, Triggers
 from tradsys.wire.records cimport INSTRUMENT_STATE_OPEN, OrderExecuted, SetMarkPrice, TEMPLATE_ORDER_EXECUTED
 
-# Each returns 1 when all is done, 0 when the event buffer has no room for the next order: State.unfinished is set then, and
-# `follow_on` must come before the next command.
-cdef int follow_instrument(State* s, uint32_t instrument_id, const uint8_t* first_event, int64_t ts_ns) except -1 nogil
-cdef int follow_all(State* s, const uint8_t* first_event, int64_t ts_ns) except -1 nogil
-cdef int follow_on(State* s) except -1 nogil
+# Looks at the matches among the events from `first_event` on, one by one.
+cdef int see_matches(State* s, const uint8_t* first_event) except -1 nogil
+
+# Trigger the due orders of an instrument, of all, and those that become due by it. 1: all is done, 0: the event buffer has
+# no room for what comes next: State.unfinished is set then.
+cdef int run(State* s, uint32_t instrument_id, int64_t ts_ns) except -1 nogil
+cdef int run_all(State* s, int64_t ts_ns) except -1 nogil
 cdef int set_mark_price(State* s, const SetMarkPrice* c) except -1 nogil
 
 

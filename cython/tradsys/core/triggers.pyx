@@ -15,6 +15,7 @@ from tradsys.core.state cimport (
     GATE_PARTICIPANT, GATE_SESSION, events_left, give_slot, next_report_seq, other_side_of)
 from tradsys.core.terms cimport Terms, kind_behind
 from tradsys.core.validation cimport all_zero, enabled_sender_reason, entitled_to_trade, instrument_defined
+from tradsys.core.venue cimport settle
 from tradsys.wire.records cimport (
     CANCEL_REASON_TRIGGER_REFUSED, EVENT_FLAGS_UNSOLICITED, MarkPriceSet, OrderTriggered, REJECT_REASON_BAD_DEFINITION,
     REJECT_REASON_UNKNOWN_INSTRUMENT, TEMPLATE_MARK_PRICE_SET, TEMPLATE_ORDER_TRIGGERED, TEMPLATE_SET_MARK_PRICE)
@@ -58,26 +59,7 @@ cdef int look_now(State* s, uint32_t instrument_id) except -1 nogil:
     return 0
 
 
-# --------------------------------------------------------------------------------------------------- following
-
-cdef int follow_instrument(State* s, uint32_t instrument_id, const uint8_t* first_event, int64_t ts_ns) except -1 nogil:
-    """What a command sets off that concerns one instrument."""
-    see_matches(s, first_event)
-    return run(s, instrument_id, ts_ns)
-
-
-cdef int follow_all(State* s, const uint8_t* first_event, int64_t ts_ns) except -1 nogil:
-    """What a command sets off that may concern any instrument."""
-    see_matches(s, first_event)
-    return run_all(s, ts_ns)
-
-
-cdef int follow_on(State* s) except -1 nogil:
-    """What the last command set off and the event buffer had no room for."""
-    assert s.unfinished
-    s.unfinished = 0
-    return run_all(s, s.unfinished_ts_ns)
-
+# --------------------------------------------------------------------------------------------------- triggering
 
 cdef int run_all(State* s, int64_t ts_ns) except -1 nogil:
     cdef uint32_t i
@@ -102,6 +84,8 @@ cdef int run(State* s, uint32_t instrument_id, int64_t ts_ns) except -1 nogil:
             s.unfinished_ts_ns = ts_ns
             return 0
         see_matches(s, first_event)
+        if not settle(s, first_event):
+            return 0
         look_now(s, instrument_id)
     return 1
 

@@ -4,13 +4,12 @@ import numpy as np
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from tradsys.core.events cimport has_two_parties
 from tradsys.wire.records cimport (
     OrderAccepted,
     OrderExecuted,
     TEMPLATE_INSTRUMENT_DEFINED,
-    TEMPLATE_ORDER_EXECUTED,
     TEMPLATE_ORDER_TERMS_SET,
-    TEMPLATE_ORDER_TRANSFERRED,
 )
 
 cdef extern from "<pthread.h>" nogil:
@@ -29,11 +28,6 @@ cdef inline bint is_nobodys(uint32_t template_id) noexcept nogil:
     return template_id == TEMPLATE_INSTRUMENT_DEFINED or template_id == TEMPLATE_ORDER_TERMS_SET
 
 
-cdef inline bint is_of_two(uint32_t template_id) noexcept nogil:
-    """Whether an event is a report to two sessions."""
-    return template_id == TEMPLATE_ORDER_EXECUTED or template_id == TEMPLATE_ORDER_TRANSFERRED
-
-
 cdef uint32_t report_of(const uint8_t* event, uint32_t session_id, uint32_t first, uint32_t last) noexcept nogil:
     # session_id and report_seq lie at the same place in every event that can be somebody's report
     cdef const OrderAccepted* told = <const OrderAccepted*>event
@@ -43,7 +37,7 @@ cdef uint32_t report_of(const uint8_t* event, uint32_t session_id, uint32_t firs
         return 0
     if told.session_id == session_id and first <= told.report_seq <= last:
         found = told.report_seq
-    if is_of_two(told.template_id) and match.incoming_session_id == session_id:
+    if has_two_parties(told.template_id) and match.incoming_session_id == session_id:
         if first <= match.incoming_report_seq <= last:
             found = match.incoming_report_seq  # of a match with itself the session's later report
     return found
@@ -100,7 +94,7 @@ cdef class ReportIndex:
                 continue
             if told.report_seq != 0:
                 self.note(told.session_id, told.report_seq, told.seq)
-            if is_of_two(told.template_id):
+            if has_two_parties(told.template_id):
                 match = <const OrderExecuted*>told
                 if match.incoming_report_seq != 0:
                     self.note(match.incoming_session_id, match.incoming_report_seq, match.seq)

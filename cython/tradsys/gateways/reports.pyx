@@ -4,19 +4,20 @@ from libc.string cimport memset
 
 import numpy as np
 
+from tradsys.core.events cimport has_two_parties
 from tradsys.gateways.frames cimport write_header
 from tradsys.wire import records as wire_records
 from tradsys.wire.records cimport (
     BLOCK_EXECUTION_REPORT, EVENT_FLAGS_AUCTION, LIQUIDITY_ADDED, LIQUIDITY_NONE, LIQUIDITY_REMOVED,
-    REPORT_TYPE_ACCEPTED, REPORT_TYPE_CANCELED, REPORT_TYPE_COMMAND_DONE, REPORT_TYPE_EXECUTED,
+    REPORT_TYPE_ACCEPTED, REPORT_TYPE_CANCELED, REPORT_TYPE_COMMAND_DONE, REPORT_TYPE_EXECUTED, REPORT_TYPE_FEE,
     REPORT_TYPE_MASS_CANCELED, REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED,
     REPORT_TYPE_TRANSFERRED, REPORT_TYPE_TRIGGERED, SIDE_BUY, SIDE_SELL, TEMPLATE_CHECKPOINT,
     TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED, TEMPLATE_EXECUTION_REPORT,
-    TEMPLATE_MASS_CANCELED, TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED,
-    TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_TRANSFERRED,
-    TEMPLATE_ORDER_TRIGGERED, TEMPLATE_RISK_CHANGED, CheckpointTaken, CommandDone, CommandRejected, ExecutionReport,
-    MassCanceled, MessageHeader, OrderAccepted, OrderCanceled, OrderExecuted, OrderReduced, OrderRejected,
-    OrderReplaced, OrderTriggered, RiskChanged)
+    TEMPLATE_FEE_CHARGED, TEMPLATE_MASS_CANCELED, TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED,
+    TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED,
+    TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_ORDER_TRIGGERED, TEMPLATE_RISK_CHANGED, CheckpointTaken, CommandDone,
+    CommandRejected, ExecutionReport, FeeCharged, MassCanceled, MessageHeader, OrderAccepted, OrderCanceled,
+    OrderExecuted, OrderReduced, OrderRejected, OrderReplaced, OrderTriggered, RiskChanged)
 
 cdef enum:
     EVENT_BYTES = 128
@@ -25,7 +26,7 @@ cdef enum:
 cdef int recipients(const uint8_t* event, Recipient* out) noexcept nogil:
     cdef int template_id = (<const MessageHeader*> event).template_id
     cdef int count = 0
-    if template_id == TEMPLATE_ORDER_EXECUTED or template_id == TEMPLATE_ORDER_TRANSFERRED:
+    if has_two_parties(template_id):
         if (<const OrderExecuted*> event).resting_report_seq != 0:
             out[0].session_id = (<const OrderExecuted*> event).resting_session_id
             out[0].report_seq = (<const OrderExecuted*> event).resting_report_seq
@@ -85,6 +86,8 @@ cdef int render(const uint8_t* event, int party, int resent, ExecutionReport* ou
         _checkpoint_taken(<const CheckpointTaken*> event, out)
     elif template_id == TEMPLATE_RISK_CHANGED:
         _risk_changed(<const RiskChanged*> event, out)
+    elif template_id == TEMPLATE_FEE_CHARGED:
+        _fee_charged(<const FeeCharged*> event, party, out)
     else:
         return 0
     return 1
@@ -117,24 +120,38 @@ cdef inline void _order_executed(const OrderExecuted* event, int party, Executio
     out.report_type = REPORT_TYPE_EXECUTED
     out.price_ticks = event.price_ticks
     out.qty_lots = event.qty_lots
+    if _party_fields(event, party, out):
+        out.leaves_lots = event.resting_leaves_lots
+    else:
+        out.leaves_lots = event.incoming_leaves_lots
+
+
+# What events of two parties have at the same place; 1: the report is for the resting one.
+cdef inline bint _party_fields(const OrderExecuted* event, int party, ExecutionReport* out) noexcept nogil:
     out.instrument_id = event.instrument_id
     out.event_flags = event.event_flags
     if party == 0 and event.resting_report_seq != 0:
         out.order_id = event.resting_order_id
         out.client_ref = event.resting_client_ref
-        out.leaves_lots = event.resting_leaves_lots
         out.account_id = event.resting_account_id
         out.report_seq = event.resting_report_seq
         out.side = SIDE_SELL if event.incoming_side == SIDE_BUY else SIDE_BUY
         out.liquidity = LIQUIDITY_NONE if event.event_flags & EVENT_FLAGS_AUCTION else LIQUIDITY_ADDED
-        return
+        return True
     out.order_id = event.incoming_order_id
     out.client_ref = event.incoming_client_ref
-    out.leaves_lots = event.incoming_leaves_lots
     out.account_id = event.incoming_account_id
     out.report_seq = event.incoming_report_seq
     out.side = event.incoming_side
     out.liquidity = LIQUIDITY_NONE if event.event_flags & EVENT_FLAGS_AUCTION else LIQUIDITY_REMOVED
+    return False
+
+
+cdef inline void _fee_charged(const FeeCharged* event, int party, ExecutionReport* out) noexcept nogil:
+    out.report_type = REPORT_TYPE_FEE
+    out.match_seq = event.match_seq
+    out.fee_exponent = event.fee_exponent
+    out.fee = event.resting_fee if _party_fields(<const OrderExecuted*> event, party, out) else event.incoming_fee
 
 
 cdef inline void _order_canceled(const OrderCanceled* event, ExecutionReport* out) noexcept nogil:

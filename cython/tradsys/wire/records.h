@@ -96,6 +96,12 @@ enum {
     TEMPLATE_SET_PRICE_BANDS = 45,
     SIZE_SET_PRICE_BANDS = 80,
     BLOCK_SET_PRICE_BANDS = 72,
+    TEMPLATE_SET_FEE_SCHEDULE = 46,
+    SIZE_SET_FEE_SCHEDULE = 112,
+    BLOCK_SET_FEE_SCHEDULE = 104,
+    TEMPLATE_SET_FEE_CLASS = 47,
+    SIZE_SET_FEE_CLASS = 48,
+    BLOCK_SET_FEE_CLASS = 40,
     TEMPLATE_EXPIRE_ORDERS = 57,
     SIZE_EXPIRE_ORDERS = 48,
     BLOCK_EXPIRE_ORDERS = 40,
@@ -171,6 +177,9 @@ enum {
     TEMPLATE_RISK_CHANGED = 96,
     SIZE_RISK_CHANGED = 128,
     BLOCK_RISK_CHANGED = 120,
+    TEMPLATE_FEE_CHARGED = 97,
+    SIZE_FEE_CHARGED = 128,
+    BLOCK_FEE_CHARGED = 120,
     TEMPLATE_PACKET = 128,
     SIZE_PACKET = 48,
     BLOCK_PACKET = 40,
@@ -293,6 +302,7 @@ enum {
     EVENT_FLAGS_INCOMING_HIDDEN = 8,
     EVENT_FLAGS_DORMANT = 64,
     EVENT_FLAGS_AUCTION = 256,
+    EVENT_FLAGS_REVERSED = 1024,
     INSTRUMENT_STATE_CLOSED = 1,
     INSTRUMENT_STATE_OPEN = 2,
     INSTRUMENT_STATE_HALTED = 3,
@@ -434,6 +444,7 @@ enum {
     REPORT_TYPE_COMMAND_DONE = 8,
     REPORT_TYPE_TRANSFERRED = 9,
     REPORT_TYPE_TRIGGERED = 10,
+    REPORT_TYPE_FEE = 11,
     LIQUIDITY_NONE = 0,
     LIQUIDITY_ADDED = 1,
     LIQUIDITY_REMOVED = 2,
@@ -1009,6 +1020,46 @@ typedef struct {
     int64_t band_high_ticks; /* ticks, static band; INT64_MAX: none */
     int64_t collar_ticks; /* ticks, how far beyond the best price a market order may match; 0: no collar */
 } SetPriceBands;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t instrument_id;
+    uint8_t fee_class; /* 0: participants whose class has no schedule of its own, too */
+    uint8_t is_on; /* 1 on, 0 off: the class pays what class 0 pays */
+    int8_t fee_exponent; /* amounts count 10^fee_exponent of the instrument's currency; the same for all classes of an instrument */
+    uint8_t pad;
+    int64_t maker_rate_e7; /* of the resting party, parts of 10^7 of price x quantity; negative: a rebate */
+    int64_t taker_rate_e7; /* of the incoming party */
+    int64_t auction_rate_e7; /* of both parties of an auction's match */
+    int64_t maker_per_lot; /* of the resting party, added to the rate; negative: a rebate */
+    int64_t taker_per_lot; /* of the incoming party */
+    int64_t auction_per_lot; /* of both parties of an auction's match */
+    int64_t order_fee_min; /* what an order that owes something pays at least */
+    int64_t order_fee_max; /* what an order pays at most; 0: no maximum */
+} SetFeeSchedule;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t participant_id;
+    uint8_t fee_class; /* 0 to 15; 0 to begin with */
+    uint8_t pad[3];
+} SetFeeClass;
 
 typedef struct {
     uint16_t block_length;
@@ -1654,6 +1705,38 @@ typedef struct {
     uint16_t template_id;
     uint16_t schema_id;
     uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number */
+    uint64_t resting_order_id;
+    uint64_t resting_client_ref;
+    uint64_t match_seq; /* sequence number, seq of the OrderExecuted event */
+    int8_t fee_exponent; /* the fees count 10^fee_exponent of the instrument's currency */
+    uint8_t resting_fee_class;
+    uint8_t incoming_fee_class;
+    uint8_t pad;
+    uint8_t pad2[4];
+    int64_t resting_fee; /* to be paid by the resting party; negative: to be paid to it */
+    uint32_t instrument_id;
+    uint32_t resting_session_id;
+    uint32_t resting_account_id;
+    uint32_t resting_report_seq; /* sequence number */
+    uint64_t incoming_order_id;
+    uint64_t incoming_client_ref;
+    int64_t incoming_fee;
+    uint32_t incoming_session_id;
+    uint32_t incoming_account_id;
+    uint32_t incoming_report_seq; /* sequence number */
+    uint8_t incoming_side;
+    uint8_t pad3;
+    uint16_t event_flags; /* AUCTION: of an auction's match; REVERSED: what was charged before is given back or changed */
+} FeeCharged;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
     uint16_t channel;
     uint16_t message_count; /* count, 0 in a heartbeat */
     uint32_t packet_bytes; /* bytes, header, block and messages */
@@ -2046,7 +2129,11 @@ typedef struct {
     uint16_t event_flags;
     uint16_t refused_template; /* template of the command refused or done, else 0 */
     uint8_t pad[2];
-    uint8_t pad2[24];
+    uint64_t match_seq; /* sequence number, FEE: the match it is for, else 0 */
+    int64_t fee; /* FEE: to be paid; negative: to be got */
+    int8_t fee_exponent; /* FEE: it counts 10^fee_exponent of the instrument's currency */
+    uint8_t pad2[3];
+    uint8_t pad3[4];
 } ExecutionReport;
 
 _Static_assert(sizeof(NewOrder) == 80, "NewOrder");
@@ -2417,6 +2504,34 @@ _Static_assert(offsetof(SetPriceBands, reference_price_ticks) == 48, "SetPriceBa
 _Static_assert(offsetof(SetPriceBands, band_low_ticks) == 56, "SetPriceBands.band_low_ticks");
 _Static_assert(offsetof(SetPriceBands, band_high_ticks) == 64, "SetPriceBands.band_high_ticks");
 _Static_assert(offsetof(SetPriceBands, collar_ticks) == 72, "SetPriceBands.collar_ticks");
+_Static_assert(sizeof(SetFeeSchedule) == 112, "SetFeeSchedule");
+_Static_assert(offsetof(SetFeeSchedule, seq) == 8, "SetFeeSchedule.seq");
+_Static_assert(offsetof(SetFeeSchedule, ts_ns) == 16, "SetFeeSchedule.ts_ns");
+_Static_assert(offsetof(SetFeeSchedule, session_id) == 24, "SetFeeSchedule.session_id");
+_Static_assert(offsetof(SetFeeSchedule, client_seq) == 28, "SetFeeSchedule.client_seq");
+_Static_assert(offsetof(SetFeeSchedule, client_ref) == 32, "SetFeeSchedule.client_ref");
+_Static_assert(offsetof(SetFeeSchedule, instrument_id) == 40, "SetFeeSchedule.instrument_id");
+_Static_assert(offsetof(SetFeeSchedule, fee_class) == 44, "SetFeeSchedule.fee_class");
+_Static_assert(offsetof(SetFeeSchedule, is_on) == 45, "SetFeeSchedule.is_on");
+_Static_assert(offsetof(SetFeeSchedule, fee_exponent) == 46, "SetFeeSchedule.fee_exponent");
+_Static_assert(offsetof(SetFeeSchedule, pad) == 47, "SetFeeSchedule.pad");
+_Static_assert(offsetof(SetFeeSchedule, maker_rate_e7) == 48, "SetFeeSchedule.maker_rate_e7");
+_Static_assert(offsetof(SetFeeSchedule, taker_rate_e7) == 56, "SetFeeSchedule.taker_rate_e7");
+_Static_assert(offsetof(SetFeeSchedule, auction_rate_e7) == 64, "SetFeeSchedule.auction_rate_e7");
+_Static_assert(offsetof(SetFeeSchedule, maker_per_lot) == 72, "SetFeeSchedule.maker_per_lot");
+_Static_assert(offsetof(SetFeeSchedule, taker_per_lot) == 80, "SetFeeSchedule.taker_per_lot");
+_Static_assert(offsetof(SetFeeSchedule, auction_per_lot) == 88, "SetFeeSchedule.auction_per_lot");
+_Static_assert(offsetof(SetFeeSchedule, order_fee_min) == 96, "SetFeeSchedule.order_fee_min");
+_Static_assert(offsetof(SetFeeSchedule, order_fee_max) == 104, "SetFeeSchedule.order_fee_max");
+_Static_assert(sizeof(SetFeeClass) == 48, "SetFeeClass");
+_Static_assert(offsetof(SetFeeClass, seq) == 8, "SetFeeClass.seq");
+_Static_assert(offsetof(SetFeeClass, ts_ns) == 16, "SetFeeClass.ts_ns");
+_Static_assert(offsetof(SetFeeClass, session_id) == 24, "SetFeeClass.session_id");
+_Static_assert(offsetof(SetFeeClass, client_seq) == 28, "SetFeeClass.client_seq");
+_Static_assert(offsetof(SetFeeClass, client_ref) == 32, "SetFeeClass.client_ref");
+_Static_assert(offsetof(SetFeeClass, participant_id) == 40, "SetFeeClass.participant_id");
+_Static_assert(offsetof(SetFeeClass, fee_class) == 44, "SetFeeClass.fee_class");
+_Static_assert(offsetof(SetFeeClass, pad) == 45, "SetFeeClass.pad");
 _Static_assert(sizeof(ExpireOrders) == 48, "ExpireOrders");
 _Static_assert(offsetof(ExpireOrders, seq) == 8, "ExpireOrders.seq");
 _Static_assert(offsetof(ExpireOrders, ts_ns) == 16, "ExpireOrders.ts_ns");
@@ -2906,6 +3021,32 @@ _Static_assert(offsetof(RiskChanged, client_seq) == 88, "RiskChanged.client_seq"
 _Static_assert(offsetof(RiskChanged, pad4) == 92, "RiskChanged.pad4");
 _Static_assert(offsetof(RiskChanged, pad5) == 96, "RiskChanged.pad5");
 _Static_assert(offsetof(RiskChanged, pad6) == 120, "RiskChanged.pad6");
+_Static_assert(sizeof(FeeCharged) == 128, "FeeCharged");
+_Static_assert(offsetof(FeeCharged, seq) == 8, "FeeCharged.seq");
+_Static_assert(offsetof(FeeCharged, ts_ns) == 16, "FeeCharged.ts_ns");
+_Static_assert(offsetof(FeeCharged, cause_seq) == 24, "FeeCharged.cause_seq");
+_Static_assert(offsetof(FeeCharged, resting_order_id) == 32, "FeeCharged.resting_order_id");
+_Static_assert(offsetof(FeeCharged, resting_client_ref) == 40, "FeeCharged.resting_client_ref");
+_Static_assert(offsetof(FeeCharged, match_seq) == 48, "FeeCharged.match_seq");
+_Static_assert(offsetof(FeeCharged, fee_exponent) == 56, "FeeCharged.fee_exponent");
+_Static_assert(offsetof(FeeCharged, resting_fee_class) == 57, "FeeCharged.resting_fee_class");
+_Static_assert(offsetof(FeeCharged, incoming_fee_class) == 58, "FeeCharged.incoming_fee_class");
+_Static_assert(offsetof(FeeCharged, pad) == 59, "FeeCharged.pad");
+_Static_assert(offsetof(FeeCharged, pad2) == 60, "FeeCharged.pad2");
+_Static_assert(offsetof(FeeCharged, resting_fee) == 64, "FeeCharged.resting_fee");
+_Static_assert(offsetof(FeeCharged, instrument_id) == 72, "FeeCharged.instrument_id");
+_Static_assert(offsetof(FeeCharged, resting_session_id) == 76, "FeeCharged.resting_session_id");
+_Static_assert(offsetof(FeeCharged, resting_account_id) == 80, "FeeCharged.resting_account_id");
+_Static_assert(offsetof(FeeCharged, resting_report_seq) == 84, "FeeCharged.resting_report_seq");
+_Static_assert(offsetof(FeeCharged, incoming_order_id) == 88, "FeeCharged.incoming_order_id");
+_Static_assert(offsetof(FeeCharged, incoming_client_ref) == 96, "FeeCharged.incoming_client_ref");
+_Static_assert(offsetof(FeeCharged, incoming_fee) == 104, "FeeCharged.incoming_fee");
+_Static_assert(offsetof(FeeCharged, incoming_session_id) == 112, "FeeCharged.incoming_session_id");
+_Static_assert(offsetof(FeeCharged, incoming_account_id) == 116, "FeeCharged.incoming_account_id");
+_Static_assert(offsetof(FeeCharged, incoming_report_seq) == 120, "FeeCharged.incoming_report_seq");
+_Static_assert(offsetof(FeeCharged, incoming_side) == 124, "FeeCharged.incoming_side");
+_Static_assert(offsetof(FeeCharged, pad3) == 125, "FeeCharged.pad3");
+_Static_assert(offsetof(FeeCharged, event_flags) == 126, "FeeCharged.event_flags");
 _Static_assert(sizeof(Packet) == 48, "Packet");
 _Static_assert(offsetof(Packet, channel) == 8, "Packet.channel");
 _Static_assert(offsetof(Packet, message_count) == 10, "Packet.message_count");
@@ -3143,7 +3284,11 @@ _Static_assert(offsetof(ExecutionReport, order_flags) == 96, "ExecutionReport.or
 _Static_assert(offsetof(ExecutionReport, event_flags) == 98, "ExecutionReport.event_flags");
 _Static_assert(offsetof(ExecutionReport, refused_template) == 100, "ExecutionReport.refused_template");
 _Static_assert(offsetof(ExecutionReport, pad) == 102, "ExecutionReport.pad");
-_Static_assert(offsetof(ExecutionReport, pad2) == 104, "ExecutionReport.pad2");
+_Static_assert(offsetof(ExecutionReport, match_seq) == 104, "ExecutionReport.match_seq");
+_Static_assert(offsetof(ExecutionReport, fee) == 112, "ExecutionReport.fee");
+_Static_assert(offsetof(ExecutionReport, fee_exponent) == 120, "ExecutionReport.fee_exponent");
+_Static_assert(offsetof(ExecutionReport, pad2) == 121, "ExecutionReport.pad2");
+_Static_assert(offsetof(ExecutionReport, pad3) == 124, "ExecutionReport.pad3");
 
 /* block length of each command, 0: no command */
 static const uint16_t COMMAND_BLOCK_LENGTHS[COMMAND_TEMPLATES] = {
@@ -3176,6 +3321,8 @@ static const uint16_t COMMAND_BLOCK_LENGTHS[COMMAND_TEMPLATES] = {
     [43] = 48,
     [44] = 40,
     [45] = 72,
+    [46] = 104,
+    [47] = 40,
     [57] = 40,
     [60] = 48,
 };
@@ -3646,6 +3793,40 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"SetPriceBands", "band_low_ticks", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, band_low_ticks), sizeof(((SetPriceBands *)0)->band_low_ticks)},
     {"SetPriceBands", "band_high_ticks", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, band_high_ticks), sizeof(((SetPriceBands *)0)->band_high_ticks)},
     {"SetPriceBands", "collar_ticks", 45, sizeof(SetPriceBands), offsetof(SetPriceBands, collar_ticks), sizeof(((SetPriceBands *)0)->collar_ticks)},
+    {"SetFeeSchedule", "block_length", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, block_length), sizeof(((SetFeeSchedule *)0)->block_length)},
+    {"SetFeeSchedule", "template_id", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, template_id), sizeof(((SetFeeSchedule *)0)->template_id)},
+    {"SetFeeSchedule", "schema_id", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, schema_id), sizeof(((SetFeeSchedule *)0)->schema_id)},
+    {"SetFeeSchedule", "version", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, version), sizeof(((SetFeeSchedule *)0)->version)},
+    {"SetFeeSchedule", "seq", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, seq), sizeof(((SetFeeSchedule *)0)->seq)},
+    {"SetFeeSchedule", "ts_ns", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, ts_ns), sizeof(((SetFeeSchedule *)0)->ts_ns)},
+    {"SetFeeSchedule", "session_id", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, session_id), sizeof(((SetFeeSchedule *)0)->session_id)},
+    {"SetFeeSchedule", "client_seq", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, client_seq), sizeof(((SetFeeSchedule *)0)->client_seq)},
+    {"SetFeeSchedule", "client_ref", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, client_ref), sizeof(((SetFeeSchedule *)0)->client_ref)},
+    {"SetFeeSchedule", "instrument_id", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, instrument_id), sizeof(((SetFeeSchedule *)0)->instrument_id)},
+    {"SetFeeSchedule", "fee_class", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, fee_class), sizeof(((SetFeeSchedule *)0)->fee_class)},
+    {"SetFeeSchedule", "is_on", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, is_on), sizeof(((SetFeeSchedule *)0)->is_on)},
+    {"SetFeeSchedule", "fee_exponent", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, fee_exponent), sizeof(((SetFeeSchedule *)0)->fee_exponent)},
+    {"SetFeeSchedule", "pad", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, pad), sizeof(((SetFeeSchedule *)0)->pad)},
+    {"SetFeeSchedule", "maker_rate_e7", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, maker_rate_e7), sizeof(((SetFeeSchedule *)0)->maker_rate_e7)},
+    {"SetFeeSchedule", "taker_rate_e7", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, taker_rate_e7), sizeof(((SetFeeSchedule *)0)->taker_rate_e7)},
+    {"SetFeeSchedule", "auction_rate_e7", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, auction_rate_e7), sizeof(((SetFeeSchedule *)0)->auction_rate_e7)},
+    {"SetFeeSchedule", "maker_per_lot", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, maker_per_lot), sizeof(((SetFeeSchedule *)0)->maker_per_lot)},
+    {"SetFeeSchedule", "taker_per_lot", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, taker_per_lot), sizeof(((SetFeeSchedule *)0)->taker_per_lot)},
+    {"SetFeeSchedule", "auction_per_lot", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, auction_per_lot), sizeof(((SetFeeSchedule *)0)->auction_per_lot)},
+    {"SetFeeSchedule", "order_fee_min", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, order_fee_min), sizeof(((SetFeeSchedule *)0)->order_fee_min)},
+    {"SetFeeSchedule", "order_fee_max", 46, sizeof(SetFeeSchedule), offsetof(SetFeeSchedule, order_fee_max), sizeof(((SetFeeSchedule *)0)->order_fee_max)},
+    {"SetFeeClass", "block_length", 47, sizeof(SetFeeClass), offsetof(SetFeeClass, block_length), sizeof(((SetFeeClass *)0)->block_length)},
+    {"SetFeeClass", "template_id", 47, sizeof(SetFeeClass), offsetof(SetFeeClass, template_id), sizeof(((SetFeeClass *)0)->template_id)},
+    {"SetFeeClass", "schema_id", 47, sizeof(SetFeeClass), offsetof(SetFeeClass, schema_id), sizeof(((SetFeeClass *)0)->schema_id)},
+    {"SetFeeClass", "version", 47, sizeof(SetFeeClass), offsetof(SetFeeClass, version), sizeof(((SetFeeClass *)0)->version)},
+    {"SetFeeClass", "seq", 47, sizeof(SetFeeClass), offsetof(SetFeeClass, seq), sizeof(((SetFeeClass *)0)->seq)},
+    {"SetFeeClass", "ts_ns", 47, sizeof(SetFeeClass), offsetof(SetFeeClass, ts_ns), sizeof(((SetFeeClass *)0)->ts_ns)},
+    {"SetFeeClass", "session_id", 47, sizeof(SetFeeClass), offsetof(SetFeeClass, session_id), sizeof(((SetFeeClass *)0)->session_id)},
+    {"SetFeeClass", "client_seq", 47, sizeof(SetFeeClass), offsetof(SetFeeClass, client_seq), sizeof(((SetFeeClass *)0)->client_seq)},
+    {"SetFeeClass", "client_ref", 47, sizeof(SetFeeClass), offsetof(SetFeeClass, client_ref), sizeof(((SetFeeClass *)0)->client_ref)},
+    {"SetFeeClass", "participant_id", 47, sizeof(SetFeeClass), offsetof(SetFeeClass, participant_id), sizeof(((SetFeeClass *)0)->participant_id)},
+    {"SetFeeClass", "fee_class", 47, sizeof(SetFeeClass), offsetof(SetFeeClass, fee_class), sizeof(((SetFeeClass *)0)->fee_class)},
+    {"SetFeeClass", "pad", 47, sizeof(SetFeeClass), offsetof(SetFeeClass, pad), sizeof(((SetFeeClass *)0)->pad)},
     {"ExpireOrders", "block_length", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, block_length), sizeof(((ExpireOrders *)0)->block_length)},
     {"ExpireOrders", "template_id", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, template_id), sizeof(((ExpireOrders *)0)->template_id)},
     {"ExpireOrders", "schema_id", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, schema_id), sizeof(((ExpireOrders *)0)->schema_id)},
@@ -4210,6 +4391,35 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"RiskChanged", "pad4", 96, sizeof(RiskChanged), offsetof(RiskChanged, pad4), sizeof(((RiskChanged *)0)->pad4)},
     {"RiskChanged", "pad5", 96, sizeof(RiskChanged), offsetof(RiskChanged, pad5), sizeof(((RiskChanged *)0)->pad5)},
     {"RiskChanged", "pad6", 96, sizeof(RiskChanged), offsetof(RiskChanged, pad6), sizeof(((RiskChanged *)0)->pad6)},
+    {"FeeCharged", "block_length", 97, sizeof(FeeCharged), offsetof(FeeCharged, block_length), sizeof(((FeeCharged *)0)->block_length)},
+    {"FeeCharged", "template_id", 97, sizeof(FeeCharged), offsetof(FeeCharged, template_id), sizeof(((FeeCharged *)0)->template_id)},
+    {"FeeCharged", "schema_id", 97, sizeof(FeeCharged), offsetof(FeeCharged, schema_id), sizeof(((FeeCharged *)0)->schema_id)},
+    {"FeeCharged", "version", 97, sizeof(FeeCharged), offsetof(FeeCharged, version), sizeof(((FeeCharged *)0)->version)},
+    {"FeeCharged", "seq", 97, sizeof(FeeCharged), offsetof(FeeCharged, seq), sizeof(((FeeCharged *)0)->seq)},
+    {"FeeCharged", "ts_ns", 97, sizeof(FeeCharged), offsetof(FeeCharged, ts_ns), sizeof(((FeeCharged *)0)->ts_ns)},
+    {"FeeCharged", "cause_seq", 97, sizeof(FeeCharged), offsetof(FeeCharged, cause_seq), sizeof(((FeeCharged *)0)->cause_seq)},
+    {"FeeCharged", "resting_order_id", 97, sizeof(FeeCharged), offsetof(FeeCharged, resting_order_id), sizeof(((FeeCharged *)0)->resting_order_id)},
+    {"FeeCharged", "resting_client_ref", 97, sizeof(FeeCharged), offsetof(FeeCharged, resting_client_ref), sizeof(((FeeCharged *)0)->resting_client_ref)},
+    {"FeeCharged", "match_seq", 97, sizeof(FeeCharged), offsetof(FeeCharged, match_seq), sizeof(((FeeCharged *)0)->match_seq)},
+    {"FeeCharged", "fee_exponent", 97, sizeof(FeeCharged), offsetof(FeeCharged, fee_exponent), sizeof(((FeeCharged *)0)->fee_exponent)},
+    {"FeeCharged", "resting_fee_class", 97, sizeof(FeeCharged), offsetof(FeeCharged, resting_fee_class), sizeof(((FeeCharged *)0)->resting_fee_class)},
+    {"FeeCharged", "incoming_fee_class", 97, sizeof(FeeCharged), offsetof(FeeCharged, incoming_fee_class), sizeof(((FeeCharged *)0)->incoming_fee_class)},
+    {"FeeCharged", "pad", 97, sizeof(FeeCharged), offsetof(FeeCharged, pad), sizeof(((FeeCharged *)0)->pad)},
+    {"FeeCharged", "pad2", 97, sizeof(FeeCharged), offsetof(FeeCharged, pad2), sizeof(((FeeCharged *)0)->pad2)},
+    {"FeeCharged", "resting_fee", 97, sizeof(FeeCharged), offsetof(FeeCharged, resting_fee), sizeof(((FeeCharged *)0)->resting_fee)},
+    {"FeeCharged", "instrument_id", 97, sizeof(FeeCharged), offsetof(FeeCharged, instrument_id), sizeof(((FeeCharged *)0)->instrument_id)},
+    {"FeeCharged", "resting_session_id", 97, sizeof(FeeCharged), offsetof(FeeCharged, resting_session_id), sizeof(((FeeCharged *)0)->resting_session_id)},
+    {"FeeCharged", "resting_account_id", 97, sizeof(FeeCharged), offsetof(FeeCharged, resting_account_id), sizeof(((FeeCharged *)0)->resting_account_id)},
+    {"FeeCharged", "resting_report_seq", 97, sizeof(FeeCharged), offsetof(FeeCharged, resting_report_seq), sizeof(((FeeCharged *)0)->resting_report_seq)},
+    {"FeeCharged", "incoming_order_id", 97, sizeof(FeeCharged), offsetof(FeeCharged, incoming_order_id), sizeof(((FeeCharged *)0)->incoming_order_id)},
+    {"FeeCharged", "incoming_client_ref", 97, sizeof(FeeCharged), offsetof(FeeCharged, incoming_client_ref), sizeof(((FeeCharged *)0)->incoming_client_ref)},
+    {"FeeCharged", "incoming_fee", 97, sizeof(FeeCharged), offsetof(FeeCharged, incoming_fee), sizeof(((FeeCharged *)0)->incoming_fee)},
+    {"FeeCharged", "incoming_session_id", 97, sizeof(FeeCharged), offsetof(FeeCharged, incoming_session_id), sizeof(((FeeCharged *)0)->incoming_session_id)},
+    {"FeeCharged", "incoming_account_id", 97, sizeof(FeeCharged), offsetof(FeeCharged, incoming_account_id), sizeof(((FeeCharged *)0)->incoming_account_id)},
+    {"FeeCharged", "incoming_report_seq", 97, sizeof(FeeCharged), offsetof(FeeCharged, incoming_report_seq), sizeof(((FeeCharged *)0)->incoming_report_seq)},
+    {"FeeCharged", "incoming_side", 97, sizeof(FeeCharged), offsetof(FeeCharged, incoming_side), sizeof(((FeeCharged *)0)->incoming_side)},
+    {"FeeCharged", "pad3", 97, sizeof(FeeCharged), offsetof(FeeCharged, pad3), sizeof(((FeeCharged *)0)->pad3)},
+    {"FeeCharged", "event_flags", 97, sizeof(FeeCharged), offsetof(FeeCharged, event_flags), sizeof(((FeeCharged *)0)->event_flags)},
     {"Packet", "block_length", 128, sizeof(Packet), offsetof(Packet, block_length), sizeof(((Packet *)0)->block_length)},
     {"Packet", "template_id", 128, sizeof(Packet), offsetof(Packet, template_id), sizeof(((Packet *)0)->template_id)},
     {"Packet", "schema_id", 128, sizeof(Packet), offsetof(Packet, schema_id), sizeof(((Packet *)0)->schema_id)},
@@ -4528,7 +4738,11 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"ExecutionReport", "event_flags", 201, sizeof(ExecutionReport), offsetof(ExecutionReport, event_flags), sizeof(((ExecutionReport *)0)->event_flags)},
     {"ExecutionReport", "refused_template", 201, sizeof(ExecutionReport), offsetof(ExecutionReport, refused_template), sizeof(((ExecutionReport *)0)->refused_template)},
     {"ExecutionReport", "pad", 201, sizeof(ExecutionReport), offsetof(ExecutionReport, pad), sizeof(((ExecutionReport *)0)->pad)},
+    {"ExecutionReport", "match_seq", 201, sizeof(ExecutionReport), offsetof(ExecutionReport, match_seq), sizeof(((ExecutionReport *)0)->match_seq)},
+    {"ExecutionReport", "fee", 201, sizeof(ExecutionReport), offsetof(ExecutionReport, fee), sizeof(((ExecutionReport *)0)->fee)},
+    {"ExecutionReport", "fee_exponent", 201, sizeof(ExecutionReport), offsetof(ExecutionReport, fee_exponent), sizeof(((ExecutionReport *)0)->fee_exponent)},
     {"ExecutionReport", "pad2", 201, sizeof(ExecutionReport), offsetof(ExecutionReport, pad2), sizeof(((ExecutionReport *)0)->pad2)},
+    {"ExecutionReport", "pad3", 201, sizeof(ExecutionReport), offsetof(ExecutionReport, pad3), sizeof(((ExecutionReport *)0)->pad3)},
 };
 #define LAYOUT_ROWS (sizeof(LAYOUT_TABLE) / sizeof(LAYOUT_TABLE[0]))
 #endif

@@ -94,6 +94,12 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_SET_PRICE_BANDS = 45
         SIZE_SET_PRICE_BANDS = 80
         BLOCK_SET_PRICE_BANDS = 72
+        TEMPLATE_SET_FEE_SCHEDULE = 46
+        SIZE_SET_FEE_SCHEDULE = 112
+        BLOCK_SET_FEE_SCHEDULE = 104
+        TEMPLATE_SET_FEE_CLASS = 47
+        SIZE_SET_FEE_CLASS = 48
+        BLOCK_SET_FEE_CLASS = 40
         TEMPLATE_EXPIRE_ORDERS = 57
         SIZE_EXPIRE_ORDERS = 48
         BLOCK_EXPIRE_ORDERS = 40
@@ -169,6 +175,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_RISK_CHANGED = 96
         SIZE_RISK_CHANGED = 128
         BLOCK_RISK_CHANGED = 120
+        TEMPLATE_FEE_CHARGED = 97
+        SIZE_FEE_CHARGED = 128
+        BLOCK_FEE_CHARGED = 120
         TEMPLATE_PACKET = 128
         SIZE_PACKET = 48
         BLOCK_PACKET = 40
@@ -291,6 +300,7 @@ cdef extern from "tradsys/wire/records.h" nogil:
         EVENT_FLAGS_INCOMING_HIDDEN = 8
         EVENT_FLAGS_DORMANT = 64
         EVENT_FLAGS_AUCTION = 256
+        EVENT_FLAGS_REVERSED = 1024
         INSTRUMENT_STATE_CLOSED = 1
         INSTRUMENT_STATE_OPEN = 2
         INSTRUMENT_STATE_HALTED = 3
@@ -432,6 +442,7 @@ cdef extern from "tradsys/wire/records.h" nogil:
         REPORT_TYPE_COMMAND_DONE = 8
         REPORT_TYPE_TRANSFERRED = 9
         REPORT_TYPE_TRIGGERED = 10
+        REPORT_TYPE_FEE = 11
         LIQUIDITY_NONE = 0
         LIQUIDITY_ADDED = 1
         LIQUIDITY_REMOVED = 2
@@ -978,6 +989,44 @@ cdef extern from "tradsys/wire/records.h" nogil:
         int64_t band_low_ticks
         int64_t band_high_ticks
         int64_t collar_ticks
+
+    ctypedef struct SetFeeSchedule:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t instrument_id
+        uint8_t fee_class
+        uint8_t is_on
+        int8_t fee_exponent
+        uint8_t pad
+        int64_t maker_rate_e7
+        int64_t taker_rate_e7
+        int64_t auction_rate_e7
+        int64_t maker_per_lot
+        int64_t taker_per_lot
+        int64_t auction_per_lot
+        int64_t order_fee_min
+        int64_t order_fee_max
+
+    ctypedef struct SetFeeClass:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t participant_id
+        uint8_t fee_class
+        uint8_t pad[3]
 
     ctypedef struct ExpireOrders:
         uint16_t block_length
@@ -1593,6 +1642,37 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint8_t pad5[24]
         uint8_t pad6[8]
 
+    ctypedef struct FeeCharged:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        uint64_t resting_order_id
+        uint64_t resting_client_ref
+        uint64_t match_seq
+        int8_t fee_exponent
+        uint8_t resting_fee_class
+        uint8_t incoming_fee_class
+        uint8_t pad
+        uint8_t pad2[4]
+        int64_t resting_fee
+        uint32_t instrument_id
+        uint32_t resting_session_id
+        uint32_t resting_account_id
+        uint32_t resting_report_seq
+        uint64_t incoming_order_id
+        uint64_t incoming_client_ref
+        int64_t incoming_fee
+        uint32_t incoming_session_id
+        uint32_t incoming_account_id
+        uint32_t incoming_report_seq
+        uint8_t incoming_side
+        uint8_t pad3
+        uint16_t event_flags
+
     ctypedef struct Packet:
         uint16_t block_length
         uint16_t template_id
@@ -1964,4 +2044,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint16_t event_flags
         uint16_t refused_template
         uint8_t pad[2]
-        uint8_t pad2[24]
+        uint64_t match_seq
+        int64_t fee
+        int8_t fee_exponent
+        uint8_t pad2[3]
+        uint8_t pad3[4]

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 import tradsys
+from tradsys.app.admin_fees import fees
 from tradsys.app.admin_risk import kill, risk
 from tradsys.app.doors import find_settings, full_address
 from tradsys.app.operators import Common, operator_of
@@ -21,6 +22,7 @@ app = App(name="tradsys admin", version=tradsys.__version__, help="Operate a run
 fix = App(name="fix", help="FIX sessions: look at them, tell them news, disconnect, reset numbers, enable, disable.")
 app.command(fix)
 app.command(risk)
+app.command(fees)
 app.command(kill)
 
 

@@ -19,6 +19,7 @@ class PositionRow(NamedTuple):
     realised_value: int
     traded_value: int
     worst_value: int
+    fees: int
 
 class Engine:
     event_capacity: int

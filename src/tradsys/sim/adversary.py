@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tradsys.limits import PRICE_TICKS_MAX, QTY_LOTS_MAX
-from tradsys.sim import adversary_risk, commands
+from tradsys.sim import adversary_fees, adversary_risk, commands
 from tradsys.sim.draw import Draw
 from tradsys.sim.reference_records import COMMANDS, Layout, is_padding
 from tradsys.wire.enums import AssetClass, InstrumentState, Permission, RejectReason, StpScope, Template
@@ -51,7 +51,7 @@ _UNSIGNED = (
     (1 << 32) - 1,
     (1 << 64) - 1,
 )
-_OPERATOR_TEMPLATES = (*range(20, 32), 36, 37, *range(40, 46), int(Template.EXPIRE_ORDERS), int(Template.SET_MARK_PRICE))
+_OPERATOR_TEMPLATES = (*range(20, 32), 36, 37, *range(40, 48), int(Template.EXPIRE_ORDERS), int(Template.SET_MARK_PRICE))
 _PHASES = tuple(InstrumentState)
 _CALLS = (InstrumentState.OPENING_AUCTION, InstrumentState.VOLATILITY_AUCTION, InstrumentState.CLOSING_AUCTION)
 # How often each template is sent.
@@ -82,6 +82,7 @@ _WEIGHTS = (
     (Template.AUCTION_TIMER, 10),
     (Template.PUBLISH_NAV, 2),
     *adversary_risk.WEIGHTS,
+    *adversary_fees.WEIGHTS,
 )
 _RISK_TEMPLATES = frozenset(template for template, _ in adversary_risk.WEIGHTS)
 _DECK = tuple(template for template, weight in _WEIGHTS for _ in range(weight))
@@ -141,6 +142,7 @@ class Adversary:
             Template.AUCTION_TIMER: self._auction_timer,
             Template.PUBLISH_NAV: self._publish_nav,
             **adversary_risk.makers(self.draw),
+            **adversary_fees.makers(self.draw),
         }
 
     def setup(self) -> np.ndarray:

@@ -191,7 +191,7 @@ class EventChecker:
             )
             self._end_command()
             self.last_cause = event.cause_seq
-        if template in (Template.ORDER_EXECUTED, Template.ORDER_TRANSFERRED):
+        if template in (Template.ORDER_EXECUTED, Template.ORDER_TRANSFERRED, Template.FEE_CHARGED):
             self._report(event.resting_session_id, event.resting_report_seq)
             self._report(event.incoming_session_id, event.incoming_report_seq)
         elif template in (Template.ORDER_RESTED, Template.ORDER_REFILLED, Template.ALLOCATION_SET):

@@ -19,6 +19,7 @@ from tradsys.sim.reference_allocation import Allocations
 from tradsys.sim.reference_auctions import CALLS, DAY, GTD, LIMIT, MARKET, POST_ONLY, RESTS, SHUT
 from tradsys.sim.reference_book import BUY, SELL, Order
 from tradsys.sim.reference_definitions import Account, Instrument, Participant, Session
+from tradsys.sim.reference_fees import FeeCommands, ReferenceFees
 from tradsys.sim.reference_hash import state_hash
 from tradsys.sim.reference_matching import (
     COMPLEX,
@@ -47,7 +48,7 @@ FLAGS_KEPT = KEEP_ON_DISCONNECT | COMPLEX | HIDDEN  # by a replace
 __all__ = ["Account", "Instrument", "Participant", "ReferenceEngine", "Session"]
 
 
-class ReferenceEngine(Matching, RiskCommands):
+class ReferenceEngine(Matching, RiskCommands, FeeCommands):
     """Decides commands by the rule book, one at a time.
 
     Parameters
@@ -79,6 +80,8 @@ class ReferenceEngine(Matching, RiskCommands):
         self.allocations = Allocations(self)
         self.risk = ReferenceRisk(self, positions_max)
         self.triggers = Triggers(self)
+        self.fees = ReferenceFees(self)
+        self._settled = 0  # events of this call that `_follow_events` has seen
         self._by_template = {
             NEW_ORDER: self._new_order,
             int(Template.NEW_COMPLEX_ORDER): self._new_order,
@@ -103,6 +106,7 @@ class ReferenceEngine(Matching, RiskCommands):
             int(Template.SET_ALLOCATION_SHARE): self.allocations.set_share,
             **self._phase_commands(),
             **self._risk_commands(),
+            **self._fee_commands(),
         }
 
     # ---------------------------------------------------------------- the face
@@ -126,13 +130,20 @@ class ReferenceEngine(Matching, RiskCommands):
         for offset, layout in split(data, COMMANDS):
             command = layout.read(data, offset)
             self._begin(layout.template, command, layout.has_padding_set(data, offset))
-            before = len(self._events)
+            self._settled = len(self._events)
             self._by_template[layout.template](command)
+            self._follow_events()
             self.triggers.follow()
-            self.risk.follow(self._events[before:])
         made = b"".join(self._events[first:])
         self._events.clear()
         return np.frombuffer(made, dtype=EVENT_COMMON)
+
+    def _follow_events(self) -> None:
+        """Book what a command, or a triggered order, has made, then charge its matches."""
+        made = self._events[self._settled :]
+        self.risk.follow(made)
+        self.fees.follow(made)
+        self._settled = len(self._events)
 
     def state_hash(self) -> int:
         """Hash of everything that decides what comes next (section 8)."""

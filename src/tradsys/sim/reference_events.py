@@ -108,3 +108,10 @@ write_risk_changed = Layout(
     "seq ts_ns cause_seq scope_id participant_id client_ref group_id scope is_on restriction instrument_id session_id "
     "done_template report_seq client_seq",
 ).writer()
+_TWO_PARTIES_END = "incoming_session_id incoming_account_id incoming_report_seq incoming_side event_flags"
+write_fee_charged = Layout(
+    Template.FEE_CHARGED,
+    "seq ts_ns cause_seq resting_order_id resting_client_ref match_seq fee_exponent resting_fee_class "
+    "incoming_fee_class resting_fee instrument_id resting_session_id resting_account_id resting_report_seq "
+    "incoming_order_id incoming_client_ref incoming_fee " + _TWO_PARTIES_END,
+).writer()

@@ -53,6 +53,7 @@ def _words(engine: ReferenceEngine) -> Iterator[int]:
     yield from engine.triggers.words()  # 8.5
     yield from engine.allocations.words()  # 8.7
     yield from engine.risk.words()  # 8.8
+    yield from engine.fees.words()  # 8.9
 
 
 def _words_of_special_orders(engine: ReferenceEngine) -> Iterator[int]:

@@ -86,6 +86,7 @@ class Position:
     realised: int = 0
     traded: int = 0  # |price| x quantity of all matches
     worst: int = 0  # rule 14.4
+    fees: int = 0  # charged, in the instrument's fee units (15.7)
     restriction: int = 0
 
     def account_worst(self) -> int:
@@ -636,6 +637,7 @@ class ReferenceRisk:
                     *wide(record.worst),
                 ),
                 record.restriction,
+                *(wide(record.fees) if record.fees else ()),
             )
             total += mix(one, parts)
         yield total

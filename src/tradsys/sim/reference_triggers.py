@@ -274,6 +274,7 @@ class Triggers:
             self._look(instrument_id, dormants)
             while dormants.due and self.engine.instruments[instrument_id].state == OPEN:
                 self._trigger(dormants.due[0])
+                self.engine._follow_events()
                 self._see_matches()
                 self._look(instrument_id, dormants)
 

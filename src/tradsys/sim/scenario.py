@@ -73,6 +73,7 @@ _KINDS = {
     "transferred": Template.ORDER_TRANSFERRED,
     "triggered": Template.ORDER_TRIGGERED,
     "mark": Template.MARK_PRICE_SET,
+    "fee": Template.FEE_CHARGED,
 }
 # Positional arguments of each event line; `@`, `at`, `left` and `shows` are words for the reader.
 _ARGUMENTS = {
@@ -105,6 +106,7 @@ _ARGUMENTS = {
         *("resting_client_ref", "incoming_client_ref", "qty_lots", "@", "price_ticks"),
         *("left", "resting_leaves_lots", "incoming_leaves_lots"),
     ),
+    "fee": ("resting_client_ref", "incoming_client_ref", "resting_fee", "incoming_fee"),
 }
 _FIELD_ENUMS: dict[str, Any] = {
     "side": enums.Side,

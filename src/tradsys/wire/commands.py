@@ -548,3 +548,26 @@ def set_price_bands(
         reference_price_ticks=reference_price_ticks,
         **sequencing,
     )
+
+
+def set_fee_schedule(
+    instrument_id: int, fee_class: int = 0, *, fee_exponent: int = -2, is_on: bool = True, **numbers: int
+) -> np.ndarray:
+    """Give a fee class of an instrument its schedule, or take it away.
+
+    ``numbers`` are fields of SetFeeSchedule: rates in parts of 10^7, amounts in 10^fee_exponent of the currency; those
+    not named are 0.
+    """
+    return record(
+        Template.SET_FEE_SCHEDULE,
+        instrument_id=instrument_id,
+        fee_class=fee_class,
+        fee_exponent=fee_exponent,
+        is_on=is_on,
+        **numbers,
+    )
+
+
+def set_fee_class(participant_id: int, fee_class: int, **sequencing: int) -> np.ndarray:
+    """Put a participant into a fee class."""
+    return record(Template.SET_FEE_CLASS, participant_id=participant_id, fee_class=fee_class, **sequencing)

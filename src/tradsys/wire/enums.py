@@ -35,6 +35,8 @@ class Template(IntEnum):
     SET_RESTRICTION = 43
     START_RISK_DAY = 44
     SET_PRICE_BANDS = 45
+    SET_FEE_SCHEDULE = 46
+    SET_FEE_CLASS = 47
     EXPIRE_ORDERS = 57
     SET_MARK_PRICE = 60
     ORDER_ACCEPTED = 64
@@ -60,6 +62,7 @@ class Template(IntEnum):
     AUCTION_UNCROSSED = 86
     CALL_EXTENDED = 87
     RISK_CHANGED = 96
+    FEE_CHARGED = 97
     PACKET = 128
     MD_ORDER_ADD = 130
     MD_ORDER_REDUCE = 131
@@ -190,6 +193,8 @@ class EventFlags(IntFlag):
     DORMANT = 64
     #: a match of an uncross: both orders rested, the price is the auction's
     AUCTION = 256
+    #: a fee that is given back or changed, because its match was
+    REVERSED = 1024
 
 
 class InstrumentState(IntEnum):
@@ -488,6 +493,8 @@ class ReportType(IntEnum):
     TRANSFERRED = 9
     #: a dormant order was set off; order_type is what it is from now on
     TRIGGERED = 10
+    #: what a match costs the session's party
+    FEE = 11
 
 
 class Liquidity(IntEnum):

@@ -479,6 +479,40 @@ SET_PRICE_BANDS = _record(
     ("band_high_ticks", "<i8", 64),
     ("collar_ticks", "<i8", 72),
 )
+#: Say what matches of an instrument cost participants of a fee class
+SET_FEE_SCHEDULE = _record(
+    112,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("instrument_id", "<u4", 40),
+    ("fee_class", "<u1", 44),
+    ("is_on", "<u1", 45),
+    ("fee_exponent", "<i1", 46),
+    ("pad", "<u1", 47),
+    ("maker_rate_e7", "<i8", 48),
+    ("taker_rate_e7", "<i8", 56),
+    ("auction_rate_e7", "<i8", 64),
+    ("maker_per_lot", "<i8", 72),
+    ("taker_per_lot", "<i8", 80),
+    ("auction_per_lot", "<i8", 88),
+    ("order_fee_min", "<i8", 96),
+    ("order_fee_max", "<i8", 104),
+)
+#: Put a participant into a fee class
+SET_FEE_CLASS = _record(
+    48,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("participant_id", "<u4", 40),
+    ("fee_class", "<u1", 44),
+    ("pad", ("<u1", (3,)), 45),
+)
 #: Timer: cancel the GTD orders whose time has come, of one instrument or of all
 EXPIRE_ORDERS = _record(
     48,
@@ -1037,6 +1071,35 @@ RISK_CHANGED = _record(
     ("pad5", ("<u1", (24,)), 96),
     ("pad6", ("<u1", (8,)), 120),
 )
+#: What a match costs its parties
+FEE_CHARGED = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("resting_order_id", "<u8", 32),
+    ("resting_client_ref", "<u8", 40),
+    ("match_seq", "<u8", 48),
+    ("fee_exponent", "<i1", 56),
+    ("resting_fee_class", "<u1", 57),
+    ("incoming_fee_class", "<u1", 58),
+    ("pad", "<u1", 59),
+    ("pad2", ("<u1", (4,)), 60),
+    ("resting_fee", "<i8", 64),
+    ("instrument_id", "<u4", 72),
+    ("resting_session_id", "<u4", 76),
+    ("resting_account_id", "<u4", 80),
+    ("resting_report_seq", "<u4", 84),
+    ("incoming_order_id", "<u8", 88),
+    ("incoming_client_ref", "<u8", 96),
+    ("incoming_fee", "<i8", 104),
+    ("incoming_session_id", "<u4", 112),
+    ("incoming_account_id", "<u4", 116),
+    ("incoming_report_seq", "<u4", 120),
+    ("incoming_side", "<u1", 124),
+    ("pad3", "<u1", 125),
+    ("event_flags", "<u2", 126),
+)
 #: Head of every market data packet; message_count records follow. On the wire 8 bytes precede it: the channel as u16, the topic a SUB socket filters by, and six zero bytes
 PACKET = _record(
     48,
@@ -1349,7 +1412,11 @@ EXECUTION_REPORT = _record(
     ("event_flags", "<u2", 98),
     ("refused_template", "<u2", 100),
     ("pad", ("<u1", (2,)), 102),
-    ("pad2", ("<u1", (24,)), 104),
+    ("match_seq", "<u8", 104),
+    ("fee", "<i8", 112),
+    ("fee_exponent", "<i1", 120),
+    ("pad2", ("<u1", (3,)), 121),
+    ("pad3", ("<u1", (4,)), 124),
 )
 #: what the order commands (templates 1 to 6) have in common: one array can hold them all
 ORDER_COMMAND = _record(
@@ -1404,6 +1471,8 @@ DTYPES: dict[int, np.dtype] = {
     Template.SET_RESTRICTION: SET_RESTRICTION,
     Template.START_RISK_DAY: START_RISK_DAY,
     Template.SET_PRICE_BANDS: SET_PRICE_BANDS,
+    Template.SET_FEE_SCHEDULE: SET_FEE_SCHEDULE,
+    Template.SET_FEE_CLASS: SET_FEE_CLASS,
     Template.EXPIRE_ORDERS: EXPIRE_ORDERS,
     Template.SET_MARK_PRICE: SET_MARK_PRICE,
     Template.ORDER_ACCEPTED: ORDER_ACCEPTED,
@@ -1429,6 +1498,7 @@ DTYPES: dict[int, np.dtype] = {
     Template.AUCTION_UNCROSSED: AUCTION_UNCROSSED,
     Template.CALL_EXTENDED: CALL_EXTENDED,
     Template.RISK_CHANGED: RISK_CHANGED,
+    Template.FEE_CHARGED: FEE_CHARGED,
     Template.PACKET: PACKET,
     Template.MD_ORDER_ADD: MD_ORDER_ADD,
     Template.MD_ORDER_REDUCE: MD_ORDER_REDUCE,
@@ -1636,6 +1706,10 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
     },
     Template.RISK_CHANGED: {
         "done_template": enums.Template,
+    },
+    Template.FEE_CHARGED: {
+        "incoming_side": enums.Side,
+        "event_flags": enums.EventFlags,
     },
     Template.PACKET: {
         "channel": enums.Channel,

@@ -1,0 +1,59 @@
+"""What becomes of the matches of a command or of a triggered order: positions, then fees (section 15 of the rule book)."""
+from tradsys.core.events cimport EVENT_BYTES, EventHead, event_header
+from tradsys.core.fees cimport Charge, charge_match
+from tradsys.core.risk cimport follow_events
+from tradsys.core.state cimport events_left
+from tradsys.core.venue_state cimport FOLLOW_FEES
+from tradsys.wire.records cimport TEMPLATE_ORDER_EXECUTED, OrderExecuted
+
+
+cdef inline bint is_match(const uint8_t* event) noexcept nogil:
+    return (<const EventHead*> event).header == event_header(TEMPLATE_ORDER_EXECUTED)
+
+
+cdef int settle(State* s, const uint8_t* event) except -1 nogil:
+    """Book what has happened, then look at the matches one by one."""
+    cdef const uint8_t* end = s.cursor
+    if s.risk.is_used:
+        follow_events(s, event)
+    if s.venue.follows == 0:
+        return 1
+    while event < end:
+        if is_match(event) and not settle_match(s, <const OrderExecuted*> event):
+            put_off(s, event, end)
+            return 0
+        event += EVENT_BYTES
+    return 1
+
+
+cdef int settle_on(State* s) except -1 nogil:
+    """Look at the matches that had to wait."""
+    while s.venue.waiting_first < s.venue.waiting_count:
+        if not settle_match(s, &s.venue.waiting[s.venue.waiting_first]):
+            return 0
+        s.venue.waiting_first += 1
+    s.venue.waiting_first = s.venue.waiting_count = 0
+    return 1
+
+
+cdef int settle_match(State* s, const OrderExecuted* match) except -1 nogil:
+    """Charge a match; 0: there is no room for the event."""
+    cdef Charge charge
+    if s.venue.follows & FOLLOW_FEES and events_left(s) < 1:
+        return 0
+    charge_match(s, match, &charge)
+    return 1
+
+
+cdef int put_off(State* s, const uint8_t* event, const uint8_t* end) except -1 nogil:
+    """Keep the matches from `event` on: their events may be gone when there is room again."""
+    assert s.venue.waiting_count == 0
+    s.unfinished = 1
+    s.unfinished_ts_ns = (<const EventHead*> event).ts_ns
+    while event < end:
+        if is_match(event):
+            assert s.venue.waiting_count < s.venue.waiting_max
+            s.venue.waiting[s.venue.waiting_count] = (<const OrderExecuted*> event)[0]
+            s.venue.waiting_count += 1
+        event += EVENT_BYTES
+    return 0

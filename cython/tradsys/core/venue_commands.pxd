@@ -1,0 +1,7 @@
+"""Deciding commands 46 and 47: fees."""
+from libc.stdint cimport uint8_t
+
+from tradsys.core.state cimport State
+
+# 1: decided, 0: its events might not fit.
+cdef int decide_venue_command(State* s, const uint8_t* record) except -1 nogil

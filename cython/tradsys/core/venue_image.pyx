@@ -1,0 +1,225 @@
+"""Fees looked at as a whole: their part of the state hash, of the invariants and of a snapshot."""
+from libc.stdint cimport uint32_t
+from libc.string cimport memcpy, memset
+
+from tradsys.core.hash cimport mix
+from tradsys.core.order cimport slot_of
+from tradsys.core.venue_state cimport FEE_CLASSES, FOLLOW_FEES, FeeSchedule, InstrumentFees, OrderFees
+from tradsys.wire.records cimport OrderExecuted
+
+cdef enum:
+    MARK = 0x15                         # of the hash: fees follow
+    MAGIC = 0x554E4556                  # VENU
+
+
+# --------------------------------------------------------------------------------------------------- hash
+
+cdef inline bint owes(const State* s, uint32_t slot) noexcept nogil:
+    """Whether the order in a slot lives and owes something or was charged something."""
+    cdef const OrderFees* order = &s.venue.order_fees[slot]
+    return order.order_id != 0 and order.order_id == s.orders[slot].order_id and (order.owed | order.charged) != 0
+
+
+cdef uint64_t hash_venue(const State* s, uint64_t h) noexcept nogil:
+    """Rule 8.9."""
+    cdef uint64_t before = h, marked
+    cdef uint32_t i
+    h = marked = mix(h, MARK)
+    for i in range(1, s.participants_max):
+        if s.participants[i].fee_class:
+            h = mix(mix(h, i), s.participants[i].fee_class)
+    for i in range(1, s.instruments_max):
+        if s.venue.instrument_fees[i].is_set:
+            h = hash_schedules(s, i, h)
+    if s.venue.fees_charged:
+        for i in range(s.slots_used):
+            if owes(s, i):
+                h = mix(h, s.venue.order_fees[i].order_id)
+                h = mix(h, <uint64_t> s.venue.order_fees[i].owed)
+                h = mix(h, <uint64_t> s.venue.order_fees[i].charged)
+    return before if h == marked else h
+
+
+cdef uint64_t hash_schedules(const State* s, uint32_t instrument_id, uint64_t h) noexcept nogil:
+    cdef const InstrumentFees* fees = &s.venue.instrument_fees[instrument_id]
+    cdef const FeeSchedule* schedule
+    cdef const int64_t* numbers
+    cdef uint32_t fee_class, i
+    h = mix(h, instrument_id)
+    h = mix(h, <uint64_t> <int64_t> fees.exponent)
+    h = mix(h, fees.schedules)
+    for fee_class in range(<uint32_t> FEE_CLASSES):
+        schedule = &s.venue.schedules[instrument_id * FEE_CLASSES + fee_class]
+        if schedule.is_on:
+            h = mix(h, fee_class)
+            numbers = <const int64_t*> schedule
+            for i in range(8):
+                h = mix(h, <uint64_t> numbers[i])
+    return h
+
+
+# --------------------------------------------------------------------------------------------------- invariants
+
+cdef int check_venue(State* s) except -1:
+    """Instruments count their schedules, and it is known whether there is one.
+
+    Raises
+    ------
+    AssertionError
+        With a sentence on the first thing that does not hold.
+    """
+    cdef uint32_t i, fee_class
+    cdef const OrderFees* order
+    total = 0
+    for i in range(s.instruments_max):
+        count = 0
+        for fee_class in range(<uint32_t> FEE_CLASSES):
+            count += s.venue.schedules[i * FEE_CLASSES + fee_class].is_on
+        if count != s.venue.instrument_fees[i].schedules or (count and not s.venue.instrument_fees[i].is_set):
+            raise AssertionError(f"instrument {i} has {count} fee schedules, "
+                                 f"{s.venue.instrument_fees[i].schedules} are counted")
+        total += count
+    if (s.venue.follows & FOLLOW_FEES != 0) != (total != 0):
+        raise AssertionError(f"{total} fee schedules are on, and matches are{'' if total else ' not'} free")
+    for i in range(s.slots_used):
+        order = &s.venue.order_fees[i]
+        if order.order_id and slot_of(order.order_id) != i:
+            raise AssertionError(f"slot {i} has the fees of order {order.order_id}")
+    if s.venue.waiting_count and not s.unfinished:
+        raise AssertionError(f"{s.venue.waiting_count} matches wait for room, and nothing is unfinished")
+    return 0
+
+
+# --------------------------------------------------------------------------------------------------- snapshot
+
+cdef struct VenueHead:                  # 24 bytes, then the records in the order of the counts
+    uint32_t magic
+    uint32_t instruments
+    uint32_t schedules
+    uint32_t orders
+    uint32_t record_sizes               # layouts must agree
+    uint32_t waiting                    # matches of the last command that are not settled yet
+
+cdef struct SavedFees:                  # 24 bytes
+    uint64_t instrument_id
+    InstrumentFees fees
+
+cdef struct SavedSchedule:              # 80 bytes
+    uint64_t place                      # instrument x FEE_CLASSES + class
+    FeeSchedule schedule
+
+
+cdef void fill_head(const State* s, VenueHead* head) noexcept nogil:
+    cdef uint32_t i
+    memset(head, 0, sizeof(VenueHead))
+    head.magic = MAGIC
+    head.record_sizes = sizeof(InstrumentFees) << 20 | sizeof(FeeSchedule) << 10 | sizeof(OrderFees)
+    for i in range(1, s.instruments_max):
+        head.instruments += s.venue.instrument_fees[i].is_set
+        head.schedules += s.venue.instrument_fees[i].schedules
+    if s.venue.fees_charged:
+        for i in range(s.slots_used):
+            head.orders += owes(s, i)
+    head.waiting = s.venue.waiting_count - s.venue.waiting_first
+
+
+cdef int64_t bytes_by_head(const VenueHead* head) noexcept nogil:
+    if head.instruments == 0:           # a fee class alone lies with its participant
+        return 0
+    return (<int64_t> sizeof(VenueHead) + <int64_t> head.instruments * <int64_t> sizeof(SavedFees)
+            + <int64_t> head.schedules * <int64_t> sizeof(SavedSchedule)
+            + <int64_t> head.orders * <int64_t> sizeof(OrderFees)
+            + <int64_t> head.waiting * <int64_t> sizeof(OrderExecuted))
+
+
+cdef int64_t venue_bytes(const State* s) noexcept nogil:
+    cdef VenueHead head
+    fill_head(s, &head)
+    return bytes_by_head(&head)
+
+
+cdef inline uint8_t* put(uint8_t* target, const void* source, size_t size_bytes) noexcept nogil:
+    memcpy(target, source, size_bytes)
+    return target + size_bytes
+
+
+cdef inline const uint8_t* get(void* target, const uint8_t* source, size_t size_bytes) noexcept nogil:
+    memcpy(target, source, size_bytes)
+    return source + size_bytes
+
+
+cdef int64_t save_venue(const State* s, uint8_t* target) noexcept nogil:
+    cdef VenueHead head
+    cdef SavedFees fees
+    cdef SavedSchedule schedule
+    cdef uint8_t* p = target
+    cdef uint32_t i
+    fill_head(s, &head)
+    if bytes_by_head(&head) == 0:
+        return 0
+    p = put(p, &head, sizeof(VenueHead))
+    for i in range(1, s.instruments_max):
+        if s.venue.instrument_fees[i].is_set:
+            fees.instrument_id = i
+            fees.fees = s.venue.instrument_fees[i]
+            p = put(p, &fees, sizeof(SavedFees))
+    for i in range(s.instruments_max * FEE_CLASSES):
+        if s.venue.schedules[i].is_on:
+            schedule.place = i
+            schedule.schedule = s.venue.schedules[i]
+            p = put(p, &schedule, sizeof(SavedSchedule))
+    if s.venue.fees_charged:
+        for i in range(s.slots_used):
+            if owes(s, i):
+                p = put(p, &s.venue.order_fees[i], sizeof(OrderFees))
+    if head.waiting:
+        p = put(p, &s.venue.waiting[s.venue.waiting_first], head.waiting * sizeof(OrderExecuted))
+    return p - target
+
+
+cdef int load_venue(State* s, const uint8_t* source, int64_t size_bytes) except -1:
+    """Fill a fresh state, whose orders and instruments have been loaded, with what save_venue wrote.
+
+    Raises
+    ------
+    ValueError
+        When the bytes are not that, or do not fit.
+    """
+    cdef VenueHead head
+    cdef VenueHead mine
+    cdef SavedFees fees
+    cdef SavedSchedule schedule
+    cdef OrderFees order
+    cdef const uint8_t* p = source
+    cdef uint32_t _i
+    if size_bytes == 0:
+        return 0
+    fill_head(s, &mine)
+    if size_bytes < <int64_t> sizeof(VenueHead):
+        raise ValueError(f"the snapshot's part on fees has {size_bytes} bytes")
+    p = get(&head, p, sizeof(VenueHead))
+    if head.magic != MAGIC or head.record_sizes != mine.record_sizes or bytes_by_head(&head) != size_bytes:
+        raise ValueError("the snapshot's part on fees is of another layout")
+    for _i in range(head.instruments):
+        p = get(&fees, p, sizeof(SavedFees))
+        if not 0 < fees.instrument_id < s.instruments_max or s.instruments[fees.instrument_id].state == 0:
+            raise ValueError(f"fees of the snapshot name instrument {fees.instrument_id}, which is not defined")
+        s.venue.instrument_fees[fees.instrument_id] = fees.fees
+    for _i in range(head.schedules):
+        p = get(&schedule, p, sizeof(SavedSchedule))
+        if schedule.place >= <uint64_t> s.instruments_max * FEE_CLASSES:
+            raise ValueError("a fee schedule of the snapshot has an instrument out of range")
+        s.venue.schedules[schedule.place] = schedule.schedule
+        s.venue.follows |= FOLLOW_FEES
+    for _i in range(head.orders):
+        p = get(&order, p, sizeof(OrderFees))
+        if slot_of(order.order_id) >= s.orders_max:
+            raise ValueError("an order's fees in the snapshot have a slot out of range")
+        s.venue.order_fees[slot_of(order.order_id)] = order
+        s.venue.fees_charged = 1
+    if head.waiting > s.venue.waiting_max or (head.waiting and not s.unfinished):
+        raise ValueError(f"the snapshot has {head.waiting} matches that wait, there is room for {s.venue.waiting_max}")
+    if head.waiting:
+        memcpy(s.venue.waiting, p, head.waiting * sizeof(OrderExecuted))
+    s.venue.waiting_count = head.waiting
+    return 0

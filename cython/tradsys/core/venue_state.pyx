@@ -1,0 +1,33 @@
+"""Memory of fees."""
+from libc.stdint cimport uint32_t
+from libc.string cimport memset
+
+from tradsys.core.memory cimport arena_give, arena_take
+
+assert sizeof(FeeSchedule) == 72, "FeeSchedule must be 72 bytes"
+assert sizeof(InstrumentFees) == 16, "InstrumentFees must be 16 bytes"
+assert sizeof(OrderFees) == 24, "OrderFees must be 24 bytes"
+
+assert sizeof(OrderExecuted) == 128, "matches are kept as they are told"
+
+cdef enum:
+    WAITING_SPARE = 64                  # above what a command has beyond one match an order (9.22)
+
+
+cdef int venue_take(Venue* venue, int64_t orders_max, int64_t instruments_max) except -1:
+    """Reserve what the capacities can need; real only where it is used."""
+    venue.schedules = <FeeSchedule*> arena_take(instruments_max * FEE_CLASSES * <int64_t> sizeof(FeeSchedule))
+    venue.instrument_fees = <InstrumentFees*> arena_take(instruments_max * <int64_t> sizeof(InstrumentFees))
+    venue.order_fees = <OrderFees*> arena_take(orders_max * <int64_t> sizeof(OrderFees))
+    venue.waiting_max = <uint32_t> orders_max + WAITING_SPARE
+    venue.waiting = <OrderExecuted*> arena_take(venue.waiting_max * <int64_t> sizeof(OrderExecuted))
+    return 0
+
+
+cdef void venue_give(Venue* venue, int64_t orders_max, int64_t instruments_max) noexcept nogil:
+    """Return all memory."""
+    arena_give(venue.schedules, instruments_max * FEE_CLASSES * <int64_t> sizeof(FeeSchedule))
+    arena_give(venue.instrument_fees, instruments_max * <int64_t> sizeof(InstrumentFees))
+    arena_give(venue.order_fees, orders_max * <int64_t> sizeof(OrderFees))
+    arena_give(venue.waiting, venue.waiting_max * <int64_t> sizeof(OrderExecuted))
+    memset(venue, 0, sizeof(Venue))

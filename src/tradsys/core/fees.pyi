@@ -1,0 +1,1 @@
+"""Fees: schedules, and what each match costs its parties. No Python face: cimport ``tradsys.core.fees``."""

@@ -1,0 +1,1 @@
+"""What comes behind a command. No Python face: cimport ``tradsys.core.follow``."""

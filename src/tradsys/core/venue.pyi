@@ -1,0 +1,1 @@
+"""What happens once a command is decided. No Python face: cimport ``tradsys.core.venue``."""

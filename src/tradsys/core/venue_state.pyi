@@ -1,0 +1,1 @@
+"""Memory of fees. No Python face: cimport ``tradsys.core.venue_state``."""
