@@ -318,6 +318,10 @@ REJECTS: dict[RejectReason, Reject] = {
     _R.POSITIONS_FULL: Reject(
         "the venue's capacity for positions is used up", 0, 2, 503, "RESOURCE_EXHAUSTED"
     ),
+    _R.UNKNOWN_TRADE: Reject(
+        "no match of that number is kept: there was none, or it is too old", 99, 99, 404, "NOT_FOUND"
+    ),
+    _R.TRADE_BUSTED: Reject("the match was undone before", 99, 99, 409, "FAILED_PRECONDITION"),
 }
 assert set(REJECTS) == set(RejectReason), "every RejectReason has one row in REJECTS"
 

@@ -138,7 +138,10 @@ def test_refuses_shapes_and_images_that_do_not_fit():
         ReportIndex(3, 60).load(full.save())
 
 
-TWO_PARTIES = (Template.ORDER_EXECUTED, Template.ORDER_TRANSFERRED, Template.FEE_CHARGED)
+TWO_PARTIES = (
+    *(Template.ORDER_EXECUTED, Template.ORDER_TRANSFERRED),
+    *(Template.FEE_CHARGED, Template.TRADE_BUSTED, Template.TRADE_CORRECTED),
+)
 
 
 def test_layout_of_events_is_what_the_index_reads():

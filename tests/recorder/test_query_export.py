@@ -76,6 +76,7 @@ def test_every_table_has_a_view_even_when_it_is_empty(recording, capsys):
         "gaps",
         "status",
         "auctions",
+        "trade_changes",
         "snapshots",
         "snapshot_orders",
         "packets",

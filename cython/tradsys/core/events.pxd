@@ -12,7 +12,8 @@ from tradsys.wire.records cimport (
     BLOCK_ORDER_ACCEPTED, EVENT_FLAGS_RESTS, EVENT_FLAGS_UNSOLICITED, OrderAccepted, OrderCanceled, OrderExecuted,
     OrderReduced, OrderRejected, OrderReplaced, OrderRested, SCHEMA_ID, SCHEMA_VERSION, TEMPLATE_FEE_CHARGED,
     TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED,
-    TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_RESTED, TEMPLATE_ORDER_TRANSFERRED)
+    TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_RESTED, TEMPLATE_ORDER_TRANSFERRED,
+    TEMPLATE_TRADE_CORRECTED)
 
 cdef enum:
     EVENT_BYTES = 128
@@ -35,7 +36,7 @@ cdef struct EventHead:                  # what every event begins with
 cdef inline bint has_two_parties(uint32_t template_id) noexcept nogil:
     """Whether an event is reported to both parties of a match; these lie where OrderExecuted has them."""
     return (template_id == TEMPLATE_ORDER_EXECUTED or template_id == TEMPLATE_ORDER_TRANSFERRED
-            or template_id == TEMPLATE_FEE_CHARGED)
+            or TEMPLATE_FEE_CHARGED <= template_id <= TEMPLATE_TRADE_CORRECTED)
 
 
 cdef inline uint64_t event_header(uint64_t template_id) noexcept nogil:

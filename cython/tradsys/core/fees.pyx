@@ -234,7 +234,7 @@ cdef int64_t charge_order(State* s, const FeeSchedule* schedule, uint64_t order_
 
 
 cdef int charge_match(State* s, const OrderExecuted* match, Charge* charge) except -1 nogil:
-    """Rules 15.3 to 15.7."""
+    """Rules 15.3 to 15.6."""
     cdef const FeeSchedule* schedule
     charge.resting_fee = charge.incoming_fee = 0
     charge.is_due = False
@@ -251,9 +251,28 @@ cdef int charge_match(State* s, const OrderExecuted* match, Charge* charge) exce
         charge.incoming_fee = charge_order(s, schedule, match.incoming_order_id,
                                            amount_of(s, schedule, match, False, match.price_ticks))
     if charge.is_due:
+        write_charge(s, match, charge, match.ts_ns, match.event_flags, True, True)
+    return 0
+
+
+cdef void charge_anew(const State* s, const OrderExecuted* match, int64_t price_ticks, Charge* charge) noexcept nogil:
+    cdef const FeeSchedule* schedule = schedule_of(s, match.instrument_id, match.resting_session_id)
+    charge.is_due = True
+    charge.resting_fee = charge.incoming_fee = 0
+    if schedule != NULL:
+        charge.resting_fee = amount_of(s, schedule, match, True, price_ticks)
+    schedule = schedule_of(s, match.instrument_id, match.incoming_session_id)
+    if schedule != NULL:
+        charge.incoming_fee = amount_of(s, schedule, match, False, price_ticks)
+
+
+cdef int write_charge(State* s, const OrderExecuted* match, const Charge* charge, int64_t ts_ns, uint32_t event_flags,
+                      bint counts_resting, bint counts_incoming) except -1 nogil:
+    if counts_resting:
         book_fee(s, match.resting_session_id, match.resting_account_id, match.instrument_id, charge.resting_fee)
+    if counts_incoming:
         book_fee(s, match.incoming_session_id, match.incoming_account_id, match.instrument_id, charge.incoming_fee)
-        write_fee_charged(s, match, charge, match.ts_ns, match.event_flags)
+    write_fee_charged(s, match, charge, ts_ns, event_flags)
     return 0
 
 

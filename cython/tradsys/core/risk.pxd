@@ -30,6 +30,12 @@ cdef bint room_for_positions(State* s, uint32_t session_id, uint32_t account_id,
 # Brings positions up to date with the events of one command, from `event` to the cursor.
 cdef int follow_events(State* s, const uint8_t* event) except -1 nogil
 
+# For matches that are undone (13.7): take one out of the positions that count it, and book it at another price
+cdef int reverse_match(State* s, uint32_t participant_id, uint32_t account_id, uint32_t instrument_id, uint32_t side,
+                       int64_t qty_lots, int64_t price_ticks) except -1 nogil
+cdef int rebook_match(State* s, uint32_t participant_id, uint32_t account_id, uint32_t instrument_id, uint32_t side,
+                      int64_t qty_lots, int64_t price_ticks) except -1 nogil
+
 # For the commands: who holds what, and making it
 cdef Holder* holder_of(State* s, uint32_t scope, uint32_t scope_id) noexcept nogil
 cdef uint64_t position_key(uint32_t scope, uint32_t scope_id, uint32_t instrument_id) noexcept nogil

@@ -628,6 +628,23 @@ cdef int book_match(State* s, uint32_t participant_id, uint32_t account_id, uint
     return 0
 
 
+cdef int rebook_match(State* s, uint32_t participant_id, uint32_t account_id, uint32_t instrument_id, uint32_t side,
+                      int64_t qty_lots, int64_t price_ticks) except -1 nogil:
+    return book_match(s, participant_id, account_id, instrument_id, side, qty_lots, price_ticks)
+
+
+@cython.overflowcheck(False)
+cdef int reverse_match(State* s, uint32_t participant_id, uint32_t account_id, uint32_t instrument_id, uint32_t side,
+                       int64_t qty_lots, int64_t price_ticks) except -1 nogil:
+    """The same the other way round, and neither counts as traded."""
+    cdef uint64_t keys[LEVELS]
+    cdef uint32_t count = levels_of(s, participant_id, account_id, keys), i
+    book_match(s, participant_id, account_id, instrument_id, 3 - side, qty_lots, price_ticks)
+    for i in range(count):
+        find_position(s, keys[i] | instrument_id).traded_value -= 2 * <wide> qty_lots * tradsys_magnitude(price_ticks)
+    return 0
+
+
 @cython.overflowcheck(False)
 cdef inline void trade(Position* record, int64_t lots, int64_t price_ticks) noexcept nogil:
     """Rule 14.3: book a match of `lots` (negative: sold)."""

@@ -1,4 +1,4 @@
-"""What becomes of the matches of a command or of a triggered order: positions, then fees (section 15 of the rule book)."""
+"""What becomes of the matches of a command or of a triggered order: positions, fees, keeping them (sections 13 and 15)."""
 from libc.stdint cimport uint8_t
 
 from tradsys.core.state cimport State

@@ -1,9 +1,10 @@
-"""What becomes of the matches of a command or of a triggered order: positions, then fees (section 15 of the rule book)."""
+"""What becomes of the matches of a command or of a triggered order: positions, fees, keeping them (sections 13 and 15)."""
 from tradsys.core.events cimport EVENT_BYTES, EventHead, event_header
 from tradsys.core.fees cimport Charge, charge_match
 from tradsys.core.risk cimport follow_events
 from tradsys.core.state cimport events_left
-from tradsys.core.venue_state cimport FOLLOW_FEES
+from tradsys.core.trades cimport keep_trade
+from tradsys.core.venue_state cimport FOLLOW_FEES, FOLLOW_TRADES
 from tradsys.wire.records cimport TEMPLATE_ORDER_EXECUTED, OrderExecuted
 
 
@@ -37,11 +38,13 @@ cdef int settle_on(State* s) except -1 nogil:
 
 
 cdef int settle_match(State* s, const OrderExecuted* match) except -1 nogil:
-    """Charge a match; 0: there is no room for the event."""
+    """Charge a match and keep it; 0: there is no room for the event."""
     cdef Charge charge
     if s.venue.follows & FOLLOW_FEES and events_left(s) < 1:
         return 0
     charge_match(s, match, &charge)
+    if s.venue.follows & FOLLOW_TRADES:
+        keep_trade(s, match, &charge)
     return 1
 
 

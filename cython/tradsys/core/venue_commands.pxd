@@ -1,4 +1,4 @@
-"""Deciding commands 46 and 47: fees."""
+"""Deciding commands 46 to 50: fees, matches that are kept."""
 from libc.stdint cimport uint8_t
 
 from tradsys.core.state cimport State

@@ -1,14 +1,18 @@
-"""Fees looked at as a whole: their part of the state hash, of the invariants and of a snapshot."""
+"""Fees and kept matches looked at as a whole: their part of the state hash, of the invariants and of a snapshot."""
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
 from tradsys.core.hash cimport mix
 from tradsys.core.order cimport slot_of
-from tradsys.core.venue_state cimport FEE_CLASSES, FOLLOW_FEES, FeeSchedule, InstrumentFees, OrderFees
+from tradsys.core.trades cimport kept_trade
+from tradsys.core.venue_state cimport (
+    FEE_CLASSES, FOLLOW_FEES, FOLLOW_TRADES, TRADES_MAX, FeeSchedule, InstrumentFees, KeptTrade, OrderFees)
 from tradsys.wire.records cimport OrderExecuted
 
 cdef enum:
-    MARK = 0x15                         # of the hash: fees follow
+    MARK_FEES = 0x15                    # of the hash: fees follow
+    MARK_TRADES = 0x16                  # kept matches follow
+    MATCH_WORDS = 16
     MAGIC = 0x554E4556                  # VENU
 
 
@@ -21,10 +25,34 @@ cdef inline bint owes(const State* s, uint32_t slot) noexcept nogil:
 
 
 cdef uint64_t hash_venue(const State* s, uint64_t h) noexcept nogil:
+    return hash_trades(s, hash_fees(s, h))
+
+
+cdef uint64_t hash_trades(const State* s, uint64_t h) noexcept nogil:
+    """Rule 8.10."""
+    cdef const KeptTrade* kept
+    cdef const uint64_t* words
+    cdef uint32_t age, i
+    if s.venue.trades_kept == 0:
+        return h
+    h = mix(mix(mix(h, MARK_TRADES), s.venue.trades_kept), s.venue.trades_count)
+    for age in range(s.venue.trades_count):
+        kept = kept_trade(s, age)
+        words = <const uint64_t*> &kept.match
+        for i in range(<uint32_t> MATCH_WORDS):
+            h = mix(h, words[i])
+        h = mix(h, <uint64_t> kept.price_ticks)
+        h = mix(h, <uint64_t> kept.resting_fee)
+        h = mix(h, <uint64_t> kept.incoming_fee)
+        h = mix(h, kept.flags)
+    return h
+
+
+cdef uint64_t hash_fees(const State* s, uint64_t h) noexcept nogil:
     """Rule 8.9."""
     cdef uint64_t before = h, marked
     cdef uint32_t i
-    h = marked = mix(h, MARK)
+    h = marked = mix(h, MARK_FEES)
     for i in range(1, s.participants_max):
         if s.participants[i].fee_class:
             h = mix(mix(h, i), s.participants[i].fee_class)
@@ -87,17 +115,33 @@ cdef int check_venue(State* s) except -1:
             raise AssertionError(f"slot {i} has the fees of order {order.order_id}")
     if s.venue.waiting_count and not s.unfinished:
         raise AssertionError(f"{s.venue.waiting_count} matches wait for room, and nothing is unfinished")
+    check_trades(s)
+    return 0
+
+
+cdef int check_trades(State* s) except -1:
+    """Kept matches are in the order of their numbers, in a ring that begins anywhere only when it is full."""
+    cdef uint32_t age
+    if (s.venue.follows & FOLLOW_TRADES != 0) != (s.venue.trades_kept != 0):
+        raise AssertionError(f"{s.venue.trades_kept} matches are to be kept, follows is {s.venue.follows}")
+    if s.venue.trades_count > s.venue.trades_kept or (s.venue.trades_first and s.venue.trades_count < s.venue.trades_kept):
+        raise AssertionError(f"{s.venue.trades_count} of {s.venue.trades_kept} matches are kept from {s.venue.trades_first} on")
+    for age in range(1, s.venue.trades_count):
+        if kept_trade(s, age - 1).match.seq >= kept_trade(s, age).match.seq:
+            raise AssertionError(f"match {kept_trade(s, age).match.seq} is kept behind a later one")
     return 0
 
 
 # --------------------------------------------------------------------------------------------------- snapshot
 
-cdef struct VenueHead:                  # 24 bytes, then the records in the order of the counts
+cdef struct VenueHead:                  # 32 bytes, then the records in the order of the counts
     uint32_t magic
     uint32_t instruments
     uint32_t schedules
     uint32_t orders
     uint32_t record_sizes               # layouts must agree
+    uint32_t trades_kept
+    uint32_t trades_count
     uint32_t waiting                    # matches of the last command that are not settled yet
 
 cdef struct SavedFees:                  # 24 bytes
@@ -113,7 +157,10 @@ cdef void fill_head(const State* s, VenueHead* head) noexcept nogil:
     cdef uint32_t i
     memset(head, 0, sizeof(VenueHead))
     head.magic = MAGIC
-    head.record_sizes = sizeof(InstrumentFees) << 20 | sizeof(FeeSchedule) << 10 | sizeof(OrderFees)
+    head.record_sizes = (sizeof(KeptTrade) << 24 ^ sizeof(InstrumentFees) << 20 ^ sizeof(FeeSchedule) << 10
+                         ^ sizeof(OrderFees))
+    head.trades_kept = s.venue.trades_kept
+    head.trades_count = s.venue.trades_count
     for i in range(1, s.instruments_max):
         head.instruments += s.venue.instrument_fees[i].is_set
         head.schedules += s.venue.instrument_fees[i].schedules
@@ -124,11 +171,12 @@ cdef void fill_head(const State* s, VenueHead* head) noexcept nogil:
 
 
 cdef int64_t bytes_by_head(const VenueHead* head) noexcept nogil:
-    if head.instruments == 0:           # a fee class alone lies with its participant
+    if head.instruments == 0 and head.trades_kept == 0:     # a fee class alone lies with its participant
         return 0
     return (<int64_t> sizeof(VenueHead) + <int64_t> head.instruments * <int64_t> sizeof(SavedFees)
             + <int64_t> head.schedules * <int64_t> sizeof(SavedSchedule)
             + <int64_t> head.orders * <int64_t> sizeof(OrderFees)
+            + <int64_t> head.trades_count * <int64_t> sizeof(KeptTrade)
             + <int64_t> head.waiting * <int64_t> sizeof(OrderExecuted))
 
 
@@ -172,6 +220,8 @@ cdef int64_t save_venue(const State* s, uint8_t* target) noexcept nogil:
         for i in range(s.slots_used):
             if owes(s, i):
                 p = put(p, &s.venue.order_fees[i], sizeof(OrderFees))
+    for i in range(s.venue.trades_count):
+        p = put(p, kept_trade(s, i), sizeof(KeptTrade))
     if head.waiting:
         p = put(p, &s.venue.waiting[s.venue.waiting_first], head.waiting * sizeof(OrderExecuted))
     return p - target
@@ -196,10 +246,10 @@ cdef int load_venue(State* s, const uint8_t* source, int64_t size_bytes) except 
         return 0
     fill_head(s, &mine)
     if size_bytes < <int64_t> sizeof(VenueHead):
-        raise ValueError(f"the snapshot's part on fees has {size_bytes} bytes")
+        raise ValueError(f"the snapshot's part on fees and matches has {size_bytes} bytes")
     p = get(&head, p, sizeof(VenueHead))
     if head.magic != MAGIC or head.record_sizes != mine.record_sizes or bytes_by_head(&head) != size_bytes:
-        raise ValueError("the snapshot's part on fees is of another layout")
+        raise ValueError("the snapshot's part on fees and matches is of another layout")
     for _i in range(head.instruments):
         p = get(&fees, p, sizeof(SavedFees))
         if not 0 < fees.instrument_id < s.instruments_max or s.instruments[fees.instrument_id].state == 0:
@@ -217,9 +267,37 @@ cdef int load_venue(State* s, const uint8_t* source, int64_t size_bytes) except 
             raise ValueError("an order's fees in the snapshot have a slot out of range")
         s.venue.order_fees[slot_of(order.order_id)] = order
         s.venue.fees_charged = 1
+    load_trades(s, p, &head)
+    return load_waiting(s, p + head.trades_count * sizeof(KeptTrade), &head)
+
+
+cdef int load_trades(State* s, const uint8_t* source, const VenueHead* head) except -1:
+    cdef const uint8_t* p = source
+    cdef uint32_t i
+    if head.trades_kept > <uint32_t> TRADES_MAX or head.trades_count > head.trades_kept:
+        raise ValueError(f"the snapshot keeps {head.trades_count} of {head.trades_kept} matches, at most {TRADES_MAX} can be")
+    for i in range(head.trades_count):
+        p = get(&s.venue.trades[i], p, sizeof(KeptTrade))
+        if s.venue.trades[i].match.instrument_id >= s.instruments_max or (
+                max(s.venue.trades[i].match.resting_session_id, s.venue.trades[i].match.incoming_session_id)
+                >= s.sessions_max):
+            raise ValueError("a kept match of the snapshot names an id out of range")
+    s.venue.trades_kept = head.trades_kept
+    s.venue.trades_count = head.trades_count
+    if head.trades_kept:
+        s.venue.follows |= FOLLOW_TRADES
+    return 0
+
+
+cdef int load_waiting(State* s, const uint8_t* source, const VenueHead* head) except -1:
+    cdef uint32_t i
     if head.waiting > s.venue.waiting_max or (head.waiting and not s.unfinished):
         raise ValueError(f"the snapshot has {head.waiting} matches that wait, there is room for {s.venue.waiting_max}")
     if head.waiting:
-        memcpy(s.venue.waiting, p, head.waiting * sizeof(OrderExecuted))
+        memcpy(s.venue.waiting, source, head.waiting * sizeof(OrderExecuted))
+    for i in range(head.waiting):
+        if s.venue.waiting[i].instrument_id >= s.instruments_max or (
+                max(s.venue.waiting[i].resting_session_id, s.venue.waiting[i].incoming_session_id) >= s.sessions_max):
+            raise ValueError("a match of the snapshot that waits names an id out of range")
     s.venue.waiting_count = head.waiting
     return 0

@@ -1,4 +1,4 @@
-"""What fees are kept in: plain C records, section 15 of the rule book."""
+"""What fees and kept matches are kept in: plain C records, sections 13 and 15 of the rule book."""
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from tradsys.wire.records cimport OrderExecuted
@@ -6,7 +6,14 @@ from tradsys.wire.records cimport OrderExecuted
 cdef enum:
     # Bits of Venue.follows: why the events of a command are looked at once it is decided
     FOLLOW_FEES = 1                     # some instrument has a fee schedule
+    FOLLOW_TRADES = 2                   # the last matches are kept
     FEE_CLASSES = 16
+    TRADES_MAX = 1048576                # matches that can be kept
+    # Bits of KeptTrade.flags
+    KEPT_BUSTED = 1
+    KEPT_CHARGED = 2                    # it was followed by FeeCharged
+    KEPT_COUNTED_RESTING = 4            # positions of the party count it
+    KEPT_COUNTED_INCOMING = 8
 
 cdef struct FeeSchedule:                # 72 bytes: what a fee class pays in an instrument
     int64_t maker_rate_e7
@@ -32,12 +39,25 @@ cdef struct OrderFees:                  # 24 bytes: what an order owes and was c
     int64_t owed
     int64_t charged
 
+cdef struct KeptTrade:                  # 160 bytes: a match that can be busted and corrected
+    OrderExecuted match
+    int64_t price_ticks                 # at which it stands
+    int64_t resting_fee                 # charged so far
+    int64_t incoming_fee
+    uint32_t flags                      # KEPT_*
+    uint32_t spare
+
 cdef struct Venue:
     uint32_t follows                    # FOLLOW_*
     uint32_t fees_charged               # 1: an order was charged something
     FeeSchedule* schedules              # by instrument, then by class
     InstrumentFees* instrument_fees     # by instrument
     OrderFees* order_fees               # by slot
+    KeptTrade* trades                   # a ring of trades_kept places
+    uint32_t trades_kept                # matches that are kept at most
+    uint32_t trades_count
+    uint32_t trades_first               # place of the oldest; 0 until the ring is full
+    uint32_t spare
     OrderExecuted* waiting              # matches of the last command, kept while the event buffer has no room
     uint32_t waiting_max
     uint32_t waiting_count

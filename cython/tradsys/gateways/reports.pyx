@@ -9,15 +9,16 @@ from tradsys.gateways.frames cimport write_header
 from tradsys.wire import records as wire_records
 from tradsys.wire.records cimport (
     BLOCK_EXECUTION_REPORT, EVENT_FLAGS_AUCTION, LIQUIDITY_ADDED, LIQUIDITY_NONE, LIQUIDITY_REMOVED,
-    REPORT_TYPE_ACCEPTED, REPORT_TYPE_CANCELED, REPORT_TYPE_COMMAND_DONE, REPORT_TYPE_EXECUTED, REPORT_TYPE_FEE,
-    REPORT_TYPE_MASS_CANCELED, REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED,
-    REPORT_TYPE_TRANSFERRED, REPORT_TYPE_TRIGGERED, SIDE_BUY, SIDE_SELL, TEMPLATE_CHECKPOINT,
+    REPORT_TYPE_ACCEPTED, REPORT_TYPE_BUSTED, REPORT_TYPE_CANCELED, REPORT_TYPE_COMMAND_DONE, REPORT_TYPE_CORRECTED,
+    REPORT_TYPE_EXECUTED, REPORT_TYPE_FEE, REPORT_TYPE_MASS_CANCELED, REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED,
+    REPORT_TYPE_REPLACED, REPORT_TYPE_TRANSFERRED, REPORT_TYPE_TRIGGERED, SIDE_BUY, SIDE_SELL, TEMPLATE_CHECKPOINT,
     TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED, TEMPLATE_EXECUTION_REPORT,
     TEMPLATE_FEE_CHARGED, TEMPLATE_MASS_CANCELED, TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED,
     TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED,
-    TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_ORDER_TRIGGERED, TEMPLATE_RISK_CHANGED, CheckpointTaken, CommandDone,
-    CommandRejected, ExecutionReport, FeeCharged, MassCanceled, MessageHeader, OrderAccepted, OrderCanceled,
-    OrderExecuted, OrderReduced, OrderRejected, OrderReplaced, OrderTriggered, RiskChanged)
+    TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_ORDER_TRIGGERED, TEMPLATE_RISK_CHANGED, TEMPLATE_TRADE_BUSTED,
+    TEMPLATE_TRADE_CORRECTED, CheckpointTaken, CommandDone, CommandRejected, ExecutionReport, FeeCharged, MassCanceled,
+    MessageHeader, OrderAccepted, OrderCanceled, OrderExecuted, OrderReduced, OrderRejected, OrderReplaced,
+    OrderTriggered, RiskChanged, TradeCorrected)
 
 cdef enum:
     EVENT_BYTES = 128
@@ -88,6 +89,8 @@ cdef int render(const uint8_t* event, int party, int resent, ExecutionReport* ou
         _risk_changed(<const RiskChanged*> event, out)
     elif template_id == TEMPLATE_FEE_CHARGED:
         _fee_charged(<const FeeCharged*> event, party, out)
+    elif template_id == TEMPLATE_TRADE_BUSTED or template_id == TEMPLATE_TRADE_CORRECTED:
+        _trade_changed(<const TradeCorrected*> event, party, out)
     else:
         return 0
     return 1
@@ -152,6 +155,14 @@ cdef inline void _fee_charged(const FeeCharged* event, int party, ExecutionRepor
     out.match_seq = event.match_seq
     out.fee_exponent = event.fee_exponent
     out.fee = event.resting_fee if _party_fields(<const OrderExecuted*> event, party, out) else event.incoming_fee
+
+
+cdef inline void _trade_changed(const TradeCorrected* event, int party, ExecutionReport* out) noexcept nogil:
+    out.report_type = REPORT_TYPE_BUSTED if event.template_id == TEMPLATE_TRADE_BUSTED else REPORT_TYPE_CORRECTED
+    out.match_seq = event.match_seq
+    out.price_ticks = event.price_ticks
+    out.qty_lots = event.qty_lots
+    _party_fields(<const OrderExecuted*> event, party, out)
 
 
 cdef inline void _order_canceled(const OrderCanceled* event, ExecutionReport* out) noexcept nogil:

@@ -6,7 +6,6 @@ from tradsys.core.engine cimport Engine
 from tradsys.engine.sequencer cimport Sequencer
 from tradsys.marketdata.channel cimport Channel, Lines
 from tradsys.wire.records cimport (
-    AuctionIndicative,
     InstrumentDefined,
     MdInstrument,
     MdOrderAdd,
@@ -17,6 +16,7 @@ from tradsys.wire.records cimport (
     OrderReduced,
     OrderReplaced,
     SnapshotBegin,
+    TradeCorrected,
 )
 
 
@@ -46,6 +46,7 @@ cdef class Publisher:
     cdef MdTop* tops                       # as last published
     cdef MdStatistics* statistics          # trade_count 0: none yet today
     cdef int64_t* statistics_day           # UTC day of statistics
+    cdef uint64_t* statistics_seq          # first match of that day
     cdef uint64_t* traded_turn             # turn an instrument last traded in
     # touched since the last flush
     cdef TouchedLevel* touched             # in order of touching; a level's mark is its index here
@@ -73,7 +74,6 @@ cdef class Publisher:
     cdef int _executed(self, const OrderExecuted* event) except -1 nogil
     cdef int _executed_in_auction(self, const OrderExecuted* event, uint64_t order_id, uint32_t side,
                                   int64_t leaves_lots) except -1 nogil
-    cdef int _auction(self, const AuctionIndicative* event) except -1 nogil
     cdef int _defined(self, const InstrumentDefined* event) except -1 nogil
     cdef int _state(self, uint32_t instrument_id, int64_t ts_ns, uint8_t state,
                     uint8_t state_before) except -1 nogil
@@ -84,6 +84,8 @@ cdef class Publisher:
     cdef void _touch(self, uint32_t instrument_id, uint32_t side_index, int64_t price_ticks, uint32_t level) noexcept nogil
     cdef uint32_t _level_now(self, const TouchedLevel* entry) noexcept nogil
     cdef int _count_trade(self, const OrderExecuted* event) except -1 nogil
+    cdef int _tell_statistics(self, uint32_t instrument_id, int64_t ts_ns) noexcept nogil
+    cdef int _trade_changed(self, const TradeCorrected* event) except -1 nogil
     cdef int _flush_statistics(self) except -1 nogil
     cdef int _flush_levels(self) except -1 nogil
     cdef int _flush_tops(self) except -1 nogil

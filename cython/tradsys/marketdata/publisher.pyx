@@ -36,22 +36,24 @@ from tradsys.core.prefetch cimport prefetch
 from tradsys.core.state cimport Instrument
 from tradsys.engine.sequencer cimport Sequencer
 from tradsys.marketdata.channel cimport Channel, Lines, claim
+from tradsys.marketdata.news cimport add_turnover, tell_auction, tell_trade_change
 from tradsys.wire.records cimport (
-    AUCTION_NEWS_EXTENDED, AUCTION_NEWS_INDICATIVE, AUCTION_NEWS_UNCROSSED, BLOCK_MD_AUCTION, BLOCK_MD_INSTRUMENT,
+    BLOCK_MD_INSTRUMENT,
     BLOCK_MD_LEVEL, BLOCK_MD_ORDER_ADD, BLOCK_MD_STATISTICS, BLOCK_MD_STATUS, BLOCK_MD_TOP, BLOCK_MD_TRADE,
     CHANNEL_L1, CHANNEL_L2, CHANNEL_L3, CHANNEL_SNAPSHOT, CHANNEL_STATUS, CHANNEL_TRADES, EVENT_FLAGS_AUCTION,
     EVENT_FLAGS_DORMANT, EVENT_FLAGS_INCOMING_HIDDEN, EVENT_FLAGS_PRIORITY_KEPT, EVENT_FLAGS_RESTS, ORDER_TYPE_MARKET,
-    SCHEMA_ID, SCHEMA_VERSION, SIDE_BUY, SIZE_MD_AUCTION, SIZE_MD_INSTRUMENT, SIZE_MD_LEVEL, SIZE_MD_ORDER_ADD,
+    SCHEMA_ID, SCHEMA_VERSION, SIDE_BUY, SIZE_MD_INSTRUMENT, SIZE_MD_LEVEL, SIZE_MD_ORDER_ADD,
     SIZE_MD_STATISTICS, SIZE_MD_STATUS, SIZE_MD_TOP, SIZE_MD_TRADE, SIZE_ORDER_ACCEPTED, TEMPLATE_AUCTION_INDICATIVE,
-    TEMPLATE_AUCTION_UNCROSSED, TEMPLATE_CALL_EXTENDED, TEMPLATE_COMMAND_DONE, TEMPLATE_INSTRUMENT_DEFINED,
-    TEMPLATE_MD_AUCTION, TEMPLATE_MD_INSTRUMENT, TEMPLATE_MD_LEVEL, TEMPLATE_MD_ORDER_ADD, TEMPLATE_MD_ORDER_DELETE,
+    TEMPLATE_CALL_EXTENDED, TEMPLATE_COMMAND_DONE, TEMPLATE_INSTRUMENT_DEFINED,
+    TEMPLATE_MD_INSTRUMENT, TEMPLATE_MD_LEVEL, TEMPLATE_MD_ORDER_ADD, TEMPLATE_MD_ORDER_DELETE,
     TEMPLATE_MD_ORDER_EXECUTE, TEMPLATE_MD_ORDER_REDUCE, TEMPLATE_MD_STATISTICS, TEMPLATE_MD_STATUS, TEMPLATE_MD_TOP,
     TEMPLATE_MD_TRADE, TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED,
     TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REFILLED, TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_RESTED,
     TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_PHASE_CHANGED, TEMPLATE_SET_INSTRUMENT_STATE, TEMPLATE_START_CALL,
-    AuctionIndicative, CallExtended, CommandDone, InstrumentDefined, MdAuction, MdInstrument, MdLevel, MdOrderAdd,
+    TEMPLATE_TRADE_BUSTED, TEMPLATE_TRADE_CORRECTED,
+    AuctionIndicative, CommandDone, InstrumentDefined, MdInstrument, MdLevel, MdOrderAdd,
     MdStatistics, MdStatus, MdTop, MdTrade, OrderAccepted, OrderCanceled, ORDER_FLAGS_COMPLEX, ORDER_FLAGS_HIDDEN,
-    OrderExecuted, OrderReduced, OrderReplaced, OrderRested, PhaseChanged, SnapshotBegin)
+    OrderExecuted, OrderReduced, OrderReplaced, OrderRested, PhaseChanged, SnapshotBegin, TradeCorrected)
 
 cdef enum:
     EVENT_BYTES = SIZE_ORDER_ACCEPTED  # every event
@@ -127,6 +129,7 @@ cdef class Publisher:
         self.tops = <MdTop*>zeroed(instruments_max, sizeof(MdTop))
         self.statistics = <MdStatistics*>zeroed(instruments_max, sizeof(MdStatistics))
         self.statistics_day = <int64_t*>zeroed(instruments_max, sizeof(int64_t))
+        self.statistics_seq = <uint64_t*>zeroed(instruments_max, sizeof(uint64_t))
         self.traded_turn = <uint64_t*>zeroed(instruments_max, sizeof(uint64_t))
         self.traded = <uint32_t*>zeroed(instruments_max, sizeof(uint32_t))
         self.touched_books = <uint32_t*>zeroed(instruments_max, sizeof(uint32_t))
@@ -137,6 +140,7 @@ cdef class Publisher:
         free(self.tops)
         free(self.statistics)
         free(self.statistics_day)
+        free(self.statistics_seq)
         free(self.traded_turn)
         free(self.traded)
         free(self.touched_books)
@@ -274,7 +278,9 @@ cdef class Publisher:
             self._state((<const PhaseChanged*>event).instrument_id, accepted.ts_ns, (<const PhaseChanged*>event).state,
                         (<const PhaseChanged*>event).state_before)
         elif template_id >= TEMPLATE_AUCTION_INDICATIVE and template_id <= TEMPLATE_CALL_EXTENDED:
-            self._auction(<const AuctionIndicative*>event)
+            tell_auction(self.status, <const AuctionIndicative*>event, self.now_ns, self.event_seq)
+        elif template_id == TEMPLATE_TRADE_BUSTED or template_id == TEMPLATE_TRADE_CORRECTED:
+            self._trade_changed(<const TradeCorrected*>event)
         self.event_seq = accepted.seq
         self.event_ts_ns = accepted.ts_ns
         return 0
@@ -380,38 +386,6 @@ cdef class Publisher:
         return self._l3(TEMPLATE_MD_ORDER_EXECUTE, order_id, level_price(&self.books.levels, ladder, order.level),
                         less, event.ts_ns, event.instrument_id, side)
 
-    cdef int _auction(self, const AuctionIndicative* event) except -1 nogil:
-        """What an auction would come to, came to, or why its call goes on; the three events begin alike."""
-        cdef const CallExtended* extended = <const CallExtended*>event
-        cdef MdAuction* message
-        cdef uint8_t* room
-        claim(self.status, SIZE_MD_AUCTION, self.now_ns, self.event_seq, &room)
-        message = <MdAuction*>room
-        memset(message, 0, sizeof(MdAuction))
-        message.block_length = BLOCK_MD_AUCTION
-        message.template_id = TEMPLATE_MD_AUCTION
-        message.schema_id = SCHEMA_ID
-        message.version = SCHEMA_VERSION
-        message.ts_ns = event.ts_ns
-        message.price_ticks = event.price_ticks
-        message.instrument_id = event.instrument_id
-        message.state = event.state
-        if event.template_id == TEMPLATE_CALL_EXTENDED:
-            message.auction_news = AUCTION_NEWS_EXTENDED
-            message.reference_price_ticks = extended.reference_price_ticks
-            message.end_ts_ns = extended.end_ts_ns
-            return 0
-        message.auction_news = AUCTION_NEWS_INDICATIVE
-        message.qty_lots = event.qty_lots
-        message.surplus_lots = event.surplus_lots
-        message.surplus_side = event.surplus_side
-        message.reference_price_ticks = event.reference_price_ticks
-        message.end_ts_ns = event.end_ts_ns
-        if event.template_id == TEMPLATE_AUCTION_UNCROSSED:
-            message.auction_news = AUCTION_NEWS_UNCROSSED
-            message.end_ts_ns = 0
-        return 0
-
     cdef int _defined(self, const InstrumentDefined* event) except -1 nogil:
         cdef MdInstrument* known
         cdef uint8_t* room
@@ -510,10 +484,11 @@ cdef class Publisher:
     cdef int _count_trade(self, const OrderExecuted* event) except -1 nogil:
         """Bring the day's figures of the instrument up to date."""
         cdef MdStatistics* day = &self.statistics[event.instrument_id]
-        cdef int64_t utc_day = event.ts_ns // day_ns, turnover
+        cdef int64_t utc_day = event.ts_ns // day_ns
         if day.trade_count == 0 or self.statistics_day[event.instrument_id] != utc_day:
             memset(day, 0, sizeof(MdStatistics))
             self.statistics_day[event.instrument_id] = utc_day
+            self.statistics_seq[event.instrument_id] = event.seq
             day.block_length = BLOCK_MD_STATISTICS
             day.template_id = TEMPLATE_MD_STATISTICS
             day.schema_id = SCHEMA_ID
@@ -526,20 +501,34 @@ cdef class Publisher:
             day.low_price_ticks = event.price_ticks
         day.last_price_ticks = event.price_ticks
         day.volume_lots += event.qty_lots
-        turnover = event.price_ticks * event.qty_lots
-        if turnover > 0 and day.turnover_ticks_lots > INT64_MAX - turnover:
-            day.turnover_ticks_lots = INT64_MAX
-        elif turnover < 0 and day.turnover_ticks_lots < INT64_MIN - turnover:
-            day.turnover_ticks_lots = INT64_MIN
-        else:
-            day.turnover_ticks_lots += turnover
+        add_turnover(day, event.price_ticks, event.qty_lots)
         day.trade_count += 1
-        day.ts_ns = event.ts_ns
-        if self.traded_turn[event.instrument_id] != self.turn:
-            self.traded_turn[event.instrument_id] = self.turn
-            self.traded[self.traded_count] = event.instrument_id
+        return self._tell_statistics(event.instrument_id, event.ts_ns)
+
+    cdef int _tell_statistics(self, uint32_t instrument_id, int64_t ts_ns) noexcept nogil:
+        """Have the day's figures told at the end of the turn."""
+        self.statistics[instrument_id].ts_ns = ts_ns
+        if self.traded_turn[instrument_id] != self.turn:
+            self.traded_turn[instrument_id] = self.turn
+            self.traded[self.traded_count] = instrument_id
             self.traded_count += 1
         return 0
+
+    cdef int _trade_changed(self, const TradeCorrected* event) except -1 nogil:
+        """A match that was undone or has another price; both events have the same fields."""
+        cdef MdStatistics* day = &self.statistics[event.instrument_id]
+        cdef bint busted = event.template_id == TEMPLATE_TRADE_BUSTED
+        tell_trade_change(self.trades, event, self.now_ns, self.event_seq)
+        if (day.trade_count == 0 or self.statistics_day[event.instrument_id] != event.ts_ns // day_ns
+                or event.match_seq < self.statistics_seq[event.instrument_id]):
+            return 0                    # it is not in the day's figures
+        add_turnover(day, event.price_before_ticks, -event.qty_lots)
+        if busted:
+            day.volume_lots -= event.qty_lots
+            day.trade_count -= 1
+        else:
+            add_turnover(day, event.price_ticks, event.qty_lots)
+        return self._tell_statistics(event.instrument_id, event.ts_ns)
 
     cdef int _flush_statistics(self) except -1 nogil:
         cdef int64_t i

@@ -12,6 +12,7 @@ from tradsys.wire.records cimport (
     BLOCK_MD_STATUS,
     BLOCK_MD_TOP,
     BLOCK_MD_TRADE,
+    BLOCK_MD_TRADE_CHANGE,
     BLOCK_PACKET,
     BLOCK_SNAPSHOT_BEGIN,
     BLOCK_SNAPSHOT_END,
@@ -32,6 +33,7 @@ from tradsys.wire.records cimport (
     TEMPLATE_MD_STATUS,
     TEMPLATE_MD_TOP,
     TEMPLATE_MD_TRADE,
+    TEMPLATE_MD_TRADE_CHANGE,
     TEMPLATE_PACKET,
     TEMPLATE_SNAPSHOT_BEGIN,
     TEMPLATE_SNAPSHOT_END,
@@ -154,7 +156,8 @@ cdef int64_t _message_bytes(uint16_t channel, uint64_t header) noexcept nogil:
         return size_bytes if header == _header_of(TEMPLATE_MD_TOP, BLOCK_MD_TOP) else 0
     if channel == CHANNEL_TRADES:
         return size_bytes if header == _header_of(TEMPLATE_MD_TRADE, BLOCK_MD_TRADE) or \
-            header == _header_of(TEMPLATE_MD_STATISTICS, BLOCK_MD_STATISTICS) else 0
+            header == _header_of(TEMPLATE_MD_STATISTICS, BLOCK_MD_STATISTICS) or \
+            header == _header_of(TEMPLATE_MD_TRADE_CHANGE, BLOCK_MD_TRADE_CHANGE) else 0
     if channel == CHANNEL_STATUS:
         return size_bytes if header == _header_of(TEMPLATE_MD_STATUS, BLOCK_MD_STATUS) or \
             header == _header_of(TEMPLATE_MD_INSTRUMENT, BLOCK_MD_INSTRUMENT) or \

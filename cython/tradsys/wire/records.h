@@ -102,6 +102,15 @@ enum {
     TEMPLATE_SET_FEE_CLASS = 47,
     SIZE_SET_FEE_CLASS = 48,
     BLOCK_SET_FEE_CLASS = 40,
+    TEMPLATE_KEEP_TRADES = 48,
+    SIZE_KEEP_TRADES = 48,
+    BLOCK_KEEP_TRADES = 40,
+    TEMPLATE_BUST_TRADE = 49,
+    SIZE_BUST_TRADE = 56,
+    BLOCK_BUST_TRADE = 48,
+    TEMPLATE_CORRECT_TRADE = 50,
+    SIZE_CORRECT_TRADE = 64,
+    BLOCK_CORRECT_TRADE = 56,
     TEMPLATE_EXPIRE_ORDERS = 57,
     SIZE_EXPIRE_ORDERS = 48,
     BLOCK_EXPIRE_ORDERS = 40,
@@ -180,6 +189,12 @@ enum {
     TEMPLATE_FEE_CHARGED = 97,
     SIZE_FEE_CHARGED = 128,
     BLOCK_FEE_CHARGED = 120,
+    TEMPLATE_TRADE_BUSTED = 98,
+    SIZE_TRADE_BUSTED = 128,
+    BLOCK_TRADE_BUSTED = 120,
+    TEMPLATE_TRADE_CORRECTED = 99,
+    SIZE_TRADE_CORRECTED = 128,
+    BLOCK_TRADE_CORRECTED = 120,
     TEMPLATE_PACKET = 128,
     SIZE_PACKET = 48,
     BLOCK_PACKET = 40,
@@ -222,6 +237,9 @@ enum {
     TEMPLATE_MD_AUCTION = 142,
     SIZE_MD_AUCTION = 64,
     BLOCK_MD_AUCTION = 56,
+    TEMPLATE_MD_TRADE_CHANGE = 153,
+    SIZE_MD_TRADE_CHANGE = 56,
+    BLOCK_MD_TRADE_CHANGE = 48,
     TEMPLATE_GAP_FILL_REQUEST = 150,
     SIZE_GAP_FILL_REQUEST = 48,
     BLOCK_GAP_FILL_REQUEST = 40,
@@ -434,6 +452,8 @@ enum {
     REJECT_REASON_DUPLICATE_ORDER = 69,
     REJECT_REASON_POSITIONS_FULL = 70,
     REJECT_REASON_NOTHING_TO_REDUCE = 71,
+    REJECT_REASON_UNKNOWN_TRADE = 72,
+    REJECT_REASON_TRADE_BUSTED = 73,
     REPORT_TYPE_ACCEPTED = 1,
     REPORT_TYPE_REJECTED = 2,
     REPORT_TYPE_EXECUTED = 3,
@@ -445,6 +465,8 @@ enum {
     REPORT_TYPE_TRANSFERRED = 9,
     REPORT_TYPE_TRIGGERED = 10,
     REPORT_TYPE_FEE = 11,
+    REPORT_TYPE_BUSTED = 12,
+    REPORT_TYPE_CORRECTED = 13,
     LIQUIDITY_NONE = 0,
     LIQUIDITY_ADDED = 1,
     LIQUIDITY_REMOVED = 2,
@@ -457,6 +479,8 @@ enum {
     CHANNEL_TRADES = 4,
     CHANNEL_STATUS = 5,
     CHANNEL_SNAPSHOT = 6,
+    TRADE_CHANGE_BUSTED = 1,
+    TRADE_CHANGE_CORRECTED = 2,
     RISK_SCOPE_ACCOUNT = 1,
     RISK_SCOPE_HOUSE = 2,
     RISK_SCOPE_PARTICIPANT = 3,
@@ -1060,6 +1084,51 @@ typedef struct {
     uint8_t fee_class; /* 0 to 15; 0 to begin with */
     uint8_t pad[3];
 } SetFeeClass;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t kept_count; /* count, 0: none */
+    uint8_t pad[4];
+} KeepTrades;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint64_t match_seq; /* sequence number, seq of the OrderExecuted event */
+    uint32_t instrument_id;
+    uint8_t pad[4];
+} BustTrade;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint64_t match_seq; /* sequence number, seq of the OrderExecuted event */
+    int64_t price_ticks; /* ticks */
+    uint32_t instrument_id;
+    uint8_t pad[4];
+} CorrectTrade;
 
 typedef struct {
     uint16_t block_length;
@@ -1737,6 +1806,62 @@ typedef struct {
     uint16_t template_id;
     uint16_t schema_id;
     uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number */
+    uint64_t resting_order_id;
+    uint64_t resting_client_ref;
+    int64_t price_ticks; /* ticks, at which it stood */
+    int64_t qty_lots; /* lots */
+    uint64_t match_seq; /* sequence number, seq of the OrderExecuted event */
+    uint32_t instrument_id;
+    uint32_t resting_session_id;
+    uint32_t resting_account_id;
+    uint32_t resting_report_seq; /* sequence number */
+    uint64_t incoming_order_id;
+    uint64_t incoming_client_ref;
+    int64_t price_before_ticks; /* ticks, the same */
+    uint32_t incoming_session_id;
+    uint32_t incoming_account_id;
+    uint32_t incoming_report_seq; /* sequence number */
+    uint8_t incoming_side;
+    uint8_t pad;
+    uint16_t event_flags; /* AUCTION: it was a match of an auction */
+} TradeBusted;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number */
+    uint64_t resting_order_id;
+    uint64_t resting_client_ref;
+    int64_t price_ticks; /* ticks, at which it stands now */
+    int64_t qty_lots; /* lots */
+    uint64_t match_seq; /* sequence number, seq of the OrderExecuted event */
+    uint32_t instrument_id;
+    uint32_t resting_session_id;
+    uint32_t resting_account_id;
+    uint32_t resting_report_seq; /* sequence number */
+    uint64_t incoming_order_id;
+    uint64_t incoming_client_ref;
+    int64_t price_before_ticks; /* ticks, at which it stood */
+    uint32_t incoming_session_id;
+    uint32_t incoming_account_id;
+    uint32_t incoming_report_seq; /* sequence number */
+    uint8_t incoming_side;
+    uint8_t pad;
+    uint16_t event_flags; /* AUCTION: it was a match of an auction */
+} TradeCorrected;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
     uint16_t channel;
     uint16_t message_count; /* count, 0 in a heartbeat */
     uint32_t packet_bytes; /* bytes, header, block and messages */
@@ -1956,6 +2081,21 @@ typedef struct {
     uint16_t template_id;
     uint16_t schema_id;
     uint16_t version;
+    uint64_t match_id; /* as in MdTrade */
+    int64_t price_ticks; /* ticks, CORRECTED: at which it stands now */
+    int64_t qty_lots; /* lots */
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    int64_t price_before_ticks; /* ticks, at which it stood */
+    uint32_t instrument_id;
+    uint8_t trade_change;
+    uint8_t pad[3];
+} MdTradeChange;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
     uint64_t request_id;
     uint64_t stream_id;
     uint64_t first_seq; /* sequence number */
@@ -2129,7 +2269,7 @@ typedef struct {
     uint16_t event_flags;
     uint16_t refused_template; /* template of the command refused or done, else 0 */
     uint8_t pad[2];
-    uint64_t match_seq; /* sequence number, FEE: the match it is for, else 0 */
+    uint64_t match_seq; /* sequence number, FEE, BUSTED, CORRECTED: the match, else 0 */
     int64_t fee; /* FEE: to be paid; negative: to be got */
     int8_t fee_exponent; /* FEE: it counts 10^fee_exponent of the instrument's currency */
     uint8_t pad2[3];
@@ -2532,6 +2672,33 @@ _Static_assert(offsetof(SetFeeClass, client_ref) == 32, "SetFeeClass.client_ref"
 _Static_assert(offsetof(SetFeeClass, participant_id) == 40, "SetFeeClass.participant_id");
 _Static_assert(offsetof(SetFeeClass, fee_class) == 44, "SetFeeClass.fee_class");
 _Static_assert(offsetof(SetFeeClass, pad) == 45, "SetFeeClass.pad");
+_Static_assert(sizeof(KeepTrades) == 48, "KeepTrades");
+_Static_assert(offsetof(KeepTrades, seq) == 8, "KeepTrades.seq");
+_Static_assert(offsetof(KeepTrades, ts_ns) == 16, "KeepTrades.ts_ns");
+_Static_assert(offsetof(KeepTrades, session_id) == 24, "KeepTrades.session_id");
+_Static_assert(offsetof(KeepTrades, client_seq) == 28, "KeepTrades.client_seq");
+_Static_assert(offsetof(KeepTrades, client_ref) == 32, "KeepTrades.client_ref");
+_Static_assert(offsetof(KeepTrades, kept_count) == 40, "KeepTrades.kept_count");
+_Static_assert(offsetof(KeepTrades, pad) == 44, "KeepTrades.pad");
+_Static_assert(sizeof(BustTrade) == 56, "BustTrade");
+_Static_assert(offsetof(BustTrade, seq) == 8, "BustTrade.seq");
+_Static_assert(offsetof(BustTrade, ts_ns) == 16, "BustTrade.ts_ns");
+_Static_assert(offsetof(BustTrade, session_id) == 24, "BustTrade.session_id");
+_Static_assert(offsetof(BustTrade, client_seq) == 28, "BustTrade.client_seq");
+_Static_assert(offsetof(BustTrade, client_ref) == 32, "BustTrade.client_ref");
+_Static_assert(offsetof(BustTrade, match_seq) == 40, "BustTrade.match_seq");
+_Static_assert(offsetof(BustTrade, instrument_id) == 48, "BustTrade.instrument_id");
+_Static_assert(offsetof(BustTrade, pad) == 52, "BustTrade.pad");
+_Static_assert(sizeof(CorrectTrade) == 64, "CorrectTrade");
+_Static_assert(offsetof(CorrectTrade, seq) == 8, "CorrectTrade.seq");
+_Static_assert(offsetof(CorrectTrade, ts_ns) == 16, "CorrectTrade.ts_ns");
+_Static_assert(offsetof(CorrectTrade, session_id) == 24, "CorrectTrade.session_id");
+_Static_assert(offsetof(CorrectTrade, client_seq) == 28, "CorrectTrade.client_seq");
+_Static_assert(offsetof(CorrectTrade, client_ref) == 32, "CorrectTrade.client_ref");
+_Static_assert(offsetof(CorrectTrade, match_seq) == 40, "CorrectTrade.match_seq");
+_Static_assert(offsetof(CorrectTrade, price_ticks) == 48, "CorrectTrade.price_ticks");
+_Static_assert(offsetof(CorrectTrade, instrument_id) == 56, "CorrectTrade.instrument_id");
+_Static_assert(offsetof(CorrectTrade, pad) == 60, "CorrectTrade.pad");
 _Static_assert(sizeof(ExpireOrders) == 48, "ExpireOrders");
 _Static_assert(offsetof(ExpireOrders, seq) == 8, "ExpireOrders.seq");
 _Static_assert(offsetof(ExpireOrders, ts_ns) == 16, "ExpireOrders.ts_ns");
@@ -3047,6 +3214,50 @@ _Static_assert(offsetof(FeeCharged, incoming_report_seq) == 120, "FeeCharged.inc
 _Static_assert(offsetof(FeeCharged, incoming_side) == 124, "FeeCharged.incoming_side");
 _Static_assert(offsetof(FeeCharged, pad3) == 125, "FeeCharged.pad3");
 _Static_assert(offsetof(FeeCharged, event_flags) == 126, "FeeCharged.event_flags");
+_Static_assert(sizeof(TradeBusted) == 128, "TradeBusted");
+_Static_assert(offsetof(TradeBusted, seq) == 8, "TradeBusted.seq");
+_Static_assert(offsetof(TradeBusted, ts_ns) == 16, "TradeBusted.ts_ns");
+_Static_assert(offsetof(TradeBusted, cause_seq) == 24, "TradeBusted.cause_seq");
+_Static_assert(offsetof(TradeBusted, resting_order_id) == 32, "TradeBusted.resting_order_id");
+_Static_assert(offsetof(TradeBusted, resting_client_ref) == 40, "TradeBusted.resting_client_ref");
+_Static_assert(offsetof(TradeBusted, price_ticks) == 48, "TradeBusted.price_ticks");
+_Static_assert(offsetof(TradeBusted, qty_lots) == 56, "TradeBusted.qty_lots");
+_Static_assert(offsetof(TradeBusted, match_seq) == 64, "TradeBusted.match_seq");
+_Static_assert(offsetof(TradeBusted, instrument_id) == 72, "TradeBusted.instrument_id");
+_Static_assert(offsetof(TradeBusted, resting_session_id) == 76, "TradeBusted.resting_session_id");
+_Static_assert(offsetof(TradeBusted, resting_account_id) == 80, "TradeBusted.resting_account_id");
+_Static_assert(offsetof(TradeBusted, resting_report_seq) == 84, "TradeBusted.resting_report_seq");
+_Static_assert(offsetof(TradeBusted, incoming_order_id) == 88, "TradeBusted.incoming_order_id");
+_Static_assert(offsetof(TradeBusted, incoming_client_ref) == 96, "TradeBusted.incoming_client_ref");
+_Static_assert(offsetof(TradeBusted, price_before_ticks) == 104, "TradeBusted.price_before_ticks");
+_Static_assert(offsetof(TradeBusted, incoming_session_id) == 112, "TradeBusted.incoming_session_id");
+_Static_assert(offsetof(TradeBusted, incoming_account_id) == 116, "TradeBusted.incoming_account_id");
+_Static_assert(offsetof(TradeBusted, incoming_report_seq) == 120, "TradeBusted.incoming_report_seq");
+_Static_assert(offsetof(TradeBusted, incoming_side) == 124, "TradeBusted.incoming_side");
+_Static_assert(offsetof(TradeBusted, pad) == 125, "TradeBusted.pad");
+_Static_assert(offsetof(TradeBusted, event_flags) == 126, "TradeBusted.event_flags");
+_Static_assert(sizeof(TradeCorrected) == 128, "TradeCorrected");
+_Static_assert(offsetof(TradeCorrected, seq) == 8, "TradeCorrected.seq");
+_Static_assert(offsetof(TradeCorrected, ts_ns) == 16, "TradeCorrected.ts_ns");
+_Static_assert(offsetof(TradeCorrected, cause_seq) == 24, "TradeCorrected.cause_seq");
+_Static_assert(offsetof(TradeCorrected, resting_order_id) == 32, "TradeCorrected.resting_order_id");
+_Static_assert(offsetof(TradeCorrected, resting_client_ref) == 40, "TradeCorrected.resting_client_ref");
+_Static_assert(offsetof(TradeCorrected, price_ticks) == 48, "TradeCorrected.price_ticks");
+_Static_assert(offsetof(TradeCorrected, qty_lots) == 56, "TradeCorrected.qty_lots");
+_Static_assert(offsetof(TradeCorrected, match_seq) == 64, "TradeCorrected.match_seq");
+_Static_assert(offsetof(TradeCorrected, instrument_id) == 72, "TradeCorrected.instrument_id");
+_Static_assert(offsetof(TradeCorrected, resting_session_id) == 76, "TradeCorrected.resting_session_id");
+_Static_assert(offsetof(TradeCorrected, resting_account_id) == 80, "TradeCorrected.resting_account_id");
+_Static_assert(offsetof(TradeCorrected, resting_report_seq) == 84, "TradeCorrected.resting_report_seq");
+_Static_assert(offsetof(TradeCorrected, incoming_order_id) == 88, "TradeCorrected.incoming_order_id");
+_Static_assert(offsetof(TradeCorrected, incoming_client_ref) == 96, "TradeCorrected.incoming_client_ref");
+_Static_assert(offsetof(TradeCorrected, price_before_ticks) == 104, "TradeCorrected.price_before_ticks");
+_Static_assert(offsetof(TradeCorrected, incoming_session_id) == 112, "TradeCorrected.incoming_session_id");
+_Static_assert(offsetof(TradeCorrected, incoming_account_id) == 116, "TradeCorrected.incoming_account_id");
+_Static_assert(offsetof(TradeCorrected, incoming_report_seq) == 120, "TradeCorrected.incoming_report_seq");
+_Static_assert(offsetof(TradeCorrected, incoming_side) == 124, "TradeCorrected.incoming_side");
+_Static_assert(offsetof(TradeCorrected, pad) == 125, "TradeCorrected.pad");
+_Static_assert(offsetof(TradeCorrected, event_flags) == 126, "TradeCorrected.event_flags");
 _Static_assert(sizeof(Packet) == 48, "Packet");
 _Static_assert(offsetof(Packet, channel) == 8, "Packet.channel");
 _Static_assert(offsetof(Packet, message_count) == 10, "Packet.message_count");
@@ -3182,6 +3393,15 @@ _Static_assert(offsetof(MdAuction, state) == 60, "MdAuction.state");
 _Static_assert(offsetof(MdAuction, surplus_side) == 61, "MdAuction.surplus_side");
 _Static_assert(offsetof(MdAuction, auction_news) == 62, "MdAuction.auction_news");
 _Static_assert(offsetof(MdAuction, pad) == 63, "MdAuction.pad");
+_Static_assert(sizeof(MdTradeChange) == 56, "MdTradeChange");
+_Static_assert(offsetof(MdTradeChange, match_id) == 8, "MdTradeChange.match_id");
+_Static_assert(offsetof(MdTradeChange, price_ticks) == 16, "MdTradeChange.price_ticks");
+_Static_assert(offsetof(MdTradeChange, qty_lots) == 24, "MdTradeChange.qty_lots");
+_Static_assert(offsetof(MdTradeChange, ts_ns) == 32, "MdTradeChange.ts_ns");
+_Static_assert(offsetof(MdTradeChange, price_before_ticks) == 40, "MdTradeChange.price_before_ticks");
+_Static_assert(offsetof(MdTradeChange, instrument_id) == 48, "MdTradeChange.instrument_id");
+_Static_assert(offsetof(MdTradeChange, trade_change) == 52, "MdTradeChange.trade_change");
+_Static_assert(offsetof(MdTradeChange, pad) == 53, "MdTradeChange.pad");
 _Static_assert(sizeof(GapFillRequest) == 48, "GapFillRequest");
 _Static_assert(offsetof(GapFillRequest, request_id) == 8, "GapFillRequest.request_id");
 _Static_assert(offsetof(GapFillRequest, stream_id) == 16, "GapFillRequest.stream_id");
@@ -3323,6 +3543,9 @@ static const uint16_t COMMAND_BLOCK_LENGTHS[COMMAND_TEMPLATES] = {
     [45] = 72,
     [46] = 104,
     [47] = 40,
+    [48] = 40,
+    [49] = 48,
+    [50] = 56,
     [57] = 40,
     [60] = 48,
 };
@@ -3827,6 +4050,42 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"SetFeeClass", "participant_id", 47, sizeof(SetFeeClass), offsetof(SetFeeClass, participant_id), sizeof(((SetFeeClass *)0)->participant_id)},
     {"SetFeeClass", "fee_class", 47, sizeof(SetFeeClass), offsetof(SetFeeClass, fee_class), sizeof(((SetFeeClass *)0)->fee_class)},
     {"SetFeeClass", "pad", 47, sizeof(SetFeeClass), offsetof(SetFeeClass, pad), sizeof(((SetFeeClass *)0)->pad)},
+    {"KeepTrades", "block_length", 48, sizeof(KeepTrades), offsetof(KeepTrades, block_length), sizeof(((KeepTrades *)0)->block_length)},
+    {"KeepTrades", "template_id", 48, sizeof(KeepTrades), offsetof(KeepTrades, template_id), sizeof(((KeepTrades *)0)->template_id)},
+    {"KeepTrades", "schema_id", 48, sizeof(KeepTrades), offsetof(KeepTrades, schema_id), sizeof(((KeepTrades *)0)->schema_id)},
+    {"KeepTrades", "version", 48, sizeof(KeepTrades), offsetof(KeepTrades, version), sizeof(((KeepTrades *)0)->version)},
+    {"KeepTrades", "seq", 48, sizeof(KeepTrades), offsetof(KeepTrades, seq), sizeof(((KeepTrades *)0)->seq)},
+    {"KeepTrades", "ts_ns", 48, sizeof(KeepTrades), offsetof(KeepTrades, ts_ns), sizeof(((KeepTrades *)0)->ts_ns)},
+    {"KeepTrades", "session_id", 48, sizeof(KeepTrades), offsetof(KeepTrades, session_id), sizeof(((KeepTrades *)0)->session_id)},
+    {"KeepTrades", "client_seq", 48, sizeof(KeepTrades), offsetof(KeepTrades, client_seq), sizeof(((KeepTrades *)0)->client_seq)},
+    {"KeepTrades", "client_ref", 48, sizeof(KeepTrades), offsetof(KeepTrades, client_ref), sizeof(((KeepTrades *)0)->client_ref)},
+    {"KeepTrades", "kept_count", 48, sizeof(KeepTrades), offsetof(KeepTrades, kept_count), sizeof(((KeepTrades *)0)->kept_count)},
+    {"KeepTrades", "pad", 48, sizeof(KeepTrades), offsetof(KeepTrades, pad), sizeof(((KeepTrades *)0)->pad)},
+    {"BustTrade", "block_length", 49, sizeof(BustTrade), offsetof(BustTrade, block_length), sizeof(((BustTrade *)0)->block_length)},
+    {"BustTrade", "template_id", 49, sizeof(BustTrade), offsetof(BustTrade, template_id), sizeof(((BustTrade *)0)->template_id)},
+    {"BustTrade", "schema_id", 49, sizeof(BustTrade), offsetof(BustTrade, schema_id), sizeof(((BustTrade *)0)->schema_id)},
+    {"BustTrade", "version", 49, sizeof(BustTrade), offsetof(BustTrade, version), sizeof(((BustTrade *)0)->version)},
+    {"BustTrade", "seq", 49, sizeof(BustTrade), offsetof(BustTrade, seq), sizeof(((BustTrade *)0)->seq)},
+    {"BustTrade", "ts_ns", 49, sizeof(BustTrade), offsetof(BustTrade, ts_ns), sizeof(((BustTrade *)0)->ts_ns)},
+    {"BustTrade", "session_id", 49, sizeof(BustTrade), offsetof(BustTrade, session_id), sizeof(((BustTrade *)0)->session_id)},
+    {"BustTrade", "client_seq", 49, sizeof(BustTrade), offsetof(BustTrade, client_seq), sizeof(((BustTrade *)0)->client_seq)},
+    {"BustTrade", "client_ref", 49, sizeof(BustTrade), offsetof(BustTrade, client_ref), sizeof(((BustTrade *)0)->client_ref)},
+    {"BustTrade", "match_seq", 49, sizeof(BustTrade), offsetof(BustTrade, match_seq), sizeof(((BustTrade *)0)->match_seq)},
+    {"BustTrade", "instrument_id", 49, sizeof(BustTrade), offsetof(BustTrade, instrument_id), sizeof(((BustTrade *)0)->instrument_id)},
+    {"BustTrade", "pad", 49, sizeof(BustTrade), offsetof(BustTrade, pad), sizeof(((BustTrade *)0)->pad)},
+    {"CorrectTrade", "block_length", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, block_length), sizeof(((CorrectTrade *)0)->block_length)},
+    {"CorrectTrade", "template_id", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, template_id), sizeof(((CorrectTrade *)0)->template_id)},
+    {"CorrectTrade", "schema_id", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, schema_id), sizeof(((CorrectTrade *)0)->schema_id)},
+    {"CorrectTrade", "version", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, version), sizeof(((CorrectTrade *)0)->version)},
+    {"CorrectTrade", "seq", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, seq), sizeof(((CorrectTrade *)0)->seq)},
+    {"CorrectTrade", "ts_ns", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, ts_ns), sizeof(((CorrectTrade *)0)->ts_ns)},
+    {"CorrectTrade", "session_id", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, session_id), sizeof(((CorrectTrade *)0)->session_id)},
+    {"CorrectTrade", "client_seq", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, client_seq), sizeof(((CorrectTrade *)0)->client_seq)},
+    {"CorrectTrade", "client_ref", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, client_ref), sizeof(((CorrectTrade *)0)->client_ref)},
+    {"CorrectTrade", "match_seq", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, match_seq), sizeof(((CorrectTrade *)0)->match_seq)},
+    {"CorrectTrade", "price_ticks", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, price_ticks), sizeof(((CorrectTrade *)0)->price_ticks)},
+    {"CorrectTrade", "instrument_id", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, instrument_id), sizeof(((CorrectTrade *)0)->instrument_id)},
+    {"CorrectTrade", "pad", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, pad), sizeof(((CorrectTrade *)0)->pad)},
     {"ExpireOrders", "block_length", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, block_length), sizeof(((ExpireOrders *)0)->block_length)},
     {"ExpireOrders", "template_id", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, template_id), sizeof(((ExpireOrders *)0)->template_id)},
     {"ExpireOrders", "schema_id", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, schema_id), sizeof(((ExpireOrders *)0)->schema_id)},
@@ -4420,6 +4679,56 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"FeeCharged", "incoming_side", 97, sizeof(FeeCharged), offsetof(FeeCharged, incoming_side), sizeof(((FeeCharged *)0)->incoming_side)},
     {"FeeCharged", "pad3", 97, sizeof(FeeCharged), offsetof(FeeCharged, pad3), sizeof(((FeeCharged *)0)->pad3)},
     {"FeeCharged", "event_flags", 97, sizeof(FeeCharged), offsetof(FeeCharged, event_flags), sizeof(((FeeCharged *)0)->event_flags)},
+    {"TradeBusted", "block_length", 98, sizeof(TradeBusted), offsetof(TradeBusted, block_length), sizeof(((TradeBusted *)0)->block_length)},
+    {"TradeBusted", "template_id", 98, sizeof(TradeBusted), offsetof(TradeBusted, template_id), sizeof(((TradeBusted *)0)->template_id)},
+    {"TradeBusted", "schema_id", 98, sizeof(TradeBusted), offsetof(TradeBusted, schema_id), sizeof(((TradeBusted *)0)->schema_id)},
+    {"TradeBusted", "version", 98, sizeof(TradeBusted), offsetof(TradeBusted, version), sizeof(((TradeBusted *)0)->version)},
+    {"TradeBusted", "seq", 98, sizeof(TradeBusted), offsetof(TradeBusted, seq), sizeof(((TradeBusted *)0)->seq)},
+    {"TradeBusted", "ts_ns", 98, sizeof(TradeBusted), offsetof(TradeBusted, ts_ns), sizeof(((TradeBusted *)0)->ts_ns)},
+    {"TradeBusted", "cause_seq", 98, sizeof(TradeBusted), offsetof(TradeBusted, cause_seq), sizeof(((TradeBusted *)0)->cause_seq)},
+    {"TradeBusted", "resting_order_id", 98, sizeof(TradeBusted), offsetof(TradeBusted, resting_order_id), sizeof(((TradeBusted *)0)->resting_order_id)},
+    {"TradeBusted", "resting_client_ref", 98, sizeof(TradeBusted), offsetof(TradeBusted, resting_client_ref), sizeof(((TradeBusted *)0)->resting_client_ref)},
+    {"TradeBusted", "price_ticks", 98, sizeof(TradeBusted), offsetof(TradeBusted, price_ticks), sizeof(((TradeBusted *)0)->price_ticks)},
+    {"TradeBusted", "qty_lots", 98, sizeof(TradeBusted), offsetof(TradeBusted, qty_lots), sizeof(((TradeBusted *)0)->qty_lots)},
+    {"TradeBusted", "match_seq", 98, sizeof(TradeBusted), offsetof(TradeBusted, match_seq), sizeof(((TradeBusted *)0)->match_seq)},
+    {"TradeBusted", "instrument_id", 98, sizeof(TradeBusted), offsetof(TradeBusted, instrument_id), sizeof(((TradeBusted *)0)->instrument_id)},
+    {"TradeBusted", "resting_session_id", 98, sizeof(TradeBusted), offsetof(TradeBusted, resting_session_id), sizeof(((TradeBusted *)0)->resting_session_id)},
+    {"TradeBusted", "resting_account_id", 98, sizeof(TradeBusted), offsetof(TradeBusted, resting_account_id), sizeof(((TradeBusted *)0)->resting_account_id)},
+    {"TradeBusted", "resting_report_seq", 98, sizeof(TradeBusted), offsetof(TradeBusted, resting_report_seq), sizeof(((TradeBusted *)0)->resting_report_seq)},
+    {"TradeBusted", "incoming_order_id", 98, sizeof(TradeBusted), offsetof(TradeBusted, incoming_order_id), sizeof(((TradeBusted *)0)->incoming_order_id)},
+    {"TradeBusted", "incoming_client_ref", 98, sizeof(TradeBusted), offsetof(TradeBusted, incoming_client_ref), sizeof(((TradeBusted *)0)->incoming_client_ref)},
+    {"TradeBusted", "price_before_ticks", 98, sizeof(TradeBusted), offsetof(TradeBusted, price_before_ticks), sizeof(((TradeBusted *)0)->price_before_ticks)},
+    {"TradeBusted", "incoming_session_id", 98, sizeof(TradeBusted), offsetof(TradeBusted, incoming_session_id), sizeof(((TradeBusted *)0)->incoming_session_id)},
+    {"TradeBusted", "incoming_account_id", 98, sizeof(TradeBusted), offsetof(TradeBusted, incoming_account_id), sizeof(((TradeBusted *)0)->incoming_account_id)},
+    {"TradeBusted", "incoming_report_seq", 98, sizeof(TradeBusted), offsetof(TradeBusted, incoming_report_seq), sizeof(((TradeBusted *)0)->incoming_report_seq)},
+    {"TradeBusted", "incoming_side", 98, sizeof(TradeBusted), offsetof(TradeBusted, incoming_side), sizeof(((TradeBusted *)0)->incoming_side)},
+    {"TradeBusted", "pad", 98, sizeof(TradeBusted), offsetof(TradeBusted, pad), sizeof(((TradeBusted *)0)->pad)},
+    {"TradeBusted", "event_flags", 98, sizeof(TradeBusted), offsetof(TradeBusted, event_flags), sizeof(((TradeBusted *)0)->event_flags)},
+    {"TradeCorrected", "block_length", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, block_length), sizeof(((TradeCorrected *)0)->block_length)},
+    {"TradeCorrected", "template_id", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, template_id), sizeof(((TradeCorrected *)0)->template_id)},
+    {"TradeCorrected", "schema_id", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, schema_id), sizeof(((TradeCorrected *)0)->schema_id)},
+    {"TradeCorrected", "version", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, version), sizeof(((TradeCorrected *)0)->version)},
+    {"TradeCorrected", "seq", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, seq), sizeof(((TradeCorrected *)0)->seq)},
+    {"TradeCorrected", "ts_ns", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, ts_ns), sizeof(((TradeCorrected *)0)->ts_ns)},
+    {"TradeCorrected", "cause_seq", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, cause_seq), sizeof(((TradeCorrected *)0)->cause_seq)},
+    {"TradeCorrected", "resting_order_id", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, resting_order_id), sizeof(((TradeCorrected *)0)->resting_order_id)},
+    {"TradeCorrected", "resting_client_ref", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, resting_client_ref), sizeof(((TradeCorrected *)0)->resting_client_ref)},
+    {"TradeCorrected", "price_ticks", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, price_ticks), sizeof(((TradeCorrected *)0)->price_ticks)},
+    {"TradeCorrected", "qty_lots", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, qty_lots), sizeof(((TradeCorrected *)0)->qty_lots)},
+    {"TradeCorrected", "match_seq", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, match_seq), sizeof(((TradeCorrected *)0)->match_seq)},
+    {"TradeCorrected", "instrument_id", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, instrument_id), sizeof(((TradeCorrected *)0)->instrument_id)},
+    {"TradeCorrected", "resting_session_id", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, resting_session_id), sizeof(((TradeCorrected *)0)->resting_session_id)},
+    {"TradeCorrected", "resting_account_id", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, resting_account_id), sizeof(((TradeCorrected *)0)->resting_account_id)},
+    {"TradeCorrected", "resting_report_seq", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, resting_report_seq), sizeof(((TradeCorrected *)0)->resting_report_seq)},
+    {"TradeCorrected", "incoming_order_id", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, incoming_order_id), sizeof(((TradeCorrected *)0)->incoming_order_id)},
+    {"TradeCorrected", "incoming_client_ref", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, incoming_client_ref), sizeof(((TradeCorrected *)0)->incoming_client_ref)},
+    {"TradeCorrected", "price_before_ticks", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, price_before_ticks), sizeof(((TradeCorrected *)0)->price_before_ticks)},
+    {"TradeCorrected", "incoming_session_id", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, incoming_session_id), sizeof(((TradeCorrected *)0)->incoming_session_id)},
+    {"TradeCorrected", "incoming_account_id", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, incoming_account_id), sizeof(((TradeCorrected *)0)->incoming_account_id)},
+    {"TradeCorrected", "incoming_report_seq", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, incoming_report_seq), sizeof(((TradeCorrected *)0)->incoming_report_seq)},
+    {"TradeCorrected", "incoming_side", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, incoming_side), sizeof(((TradeCorrected *)0)->incoming_side)},
+    {"TradeCorrected", "pad", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, pad), sizeof(((TradeCorrected *)0)->pad)},
+    {"TradeCorrected", "event_flags", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, event_flags), sizeof(((TradeCorrected *)0)->event_flags)},
     {"Packet", "block_length", 128, sizeof(Packet), offsetof(Packet, block_length), sizeof(((Packet *)0)->block_length)},
     {"Packet", "template_id", 128, sizeof(Packet), offsetof(Packet, template_id), sizeof(((Packet *)0)->template_id)},
     {"Packet", "schema_id", 128, sizeof(Packet), offsetof(Packet, schema_id), sizeof(((Packet *)0)->schema_id)},
@@ -4597,6 +4906,18 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"MdAuction", "surplus_side", 142, sizeof(MdAuction), offsetof(MdAuction, surplus_side), sizeof(((MdAuction *)0)->surplus_side)},
     {"MdAuction", "auction_news", 142, sizeof(MdAuction), offsetof(MdAuction, auction_news), sizeof(((MdAuction *)0)->auction_news)},
     {"MdAuction", "pad", 142, sizeof(MdAuction), offsetof(MdAuction, pad), sizeof(((MdAuction *)0)->pad)},
+    {"MdTradeChange", "block_length", 153, sizeof(MdTradeChange), offsetof(MdTradeChange, block_length), sizeof(((MdTradeChange *)0)->block_length)},
+    {"MdTradeChange", "template_id", 153, sizeof(MdTradeChange), offsetof(MdTradeChange, template_id), sizeof(((MdTradeChange *)0)->template_id)},
+    {"MdTradeChange", "schema_id", 153, sizeof(MdTradeChange), offsetof(MdTradeChange, schema_id), sizeof(((MdTradeChange *)0)->schema_id)},
+    {"MdTradeChange", "version", 153, sizeof(MdTradeChange), offsetof(MdTradeChange, version), sizeof(((MdTradeChange *)0)->version)},
+    {"MdTradeChange", "match_id", 153, sizeof(MdTradeChange), offsetof(MdTradeChange, match_id), sizeof(((MdTradeChange *)0)->match_id)},
+    {"MdTradeChange", "price_ticks", 153, sizeof(MdTradeChange), offsetof(MdTradeChange, price_ticks), sizeof(((MdTradeChange *)0)->price_ticks)},
+    {"MdTradeChange", "qty_lots", 153, sizeof(MdTradeChange), offsetof(MdTradeChange, qty_lots), sizeof(((MdTradeChange *)0)->qty_lots)},
+    {"MdTradeChange", "ts_ns", 153, sizeof(MdTradeChange), offsetof(MdTradeChange, ts_ns), sizeof(((MdTradeChange *)0)->ts_ns)},
+    {"MdTradeChange", "price_before_ticks", 153, sizeof(MdTradeChange), offsetof(MdTradeChange, price_before_ticks), sizeof(((MdTradeChange *)0)->price_before_ticks)},
+    {"MdTradeChange", "instrument_id", 153, sizeof(MdTradeChange), offsetof(MdTradeChange, instrument_id), sizeof(((MdTradeChange *)0)->instrument_id)},
+    {"MdTradeChange", "trade_change", 153, sizeof(MdTradeChange), offsetof(MdTradeChange, trade_change), sizeof(((MdTradeChange *)0)->trade_change)},
+    {"MdTradeChange", "pad", 153, sizeof(MdTradeChange), offsetof(MdTradeChange, pad), sizeof(((MdTradeChange *)0)->pad)},
     {"GapFillRequest", "block_length", 150, sizeof(GapFillRequest), offsetof(GapFillRequest, block_length), sizeof(((GapFillRequest *)0)->block_length)},
     {"GapFillRequest", "template_id", 150, sizeof(GapFillRequest), offsetof(GapFillRequest, template_id), sizeof(((GapFillRequest *)0)->template_id)},
     {"GapFillRequest", "schema_id", 150, sizeof(GapFillRequest), offsetof(GapFillRequest, schema_id), sizeof(((GapFillRequest *)0)->schema_id)},

@@ -100,6 +100,15 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_SET_FEE_CLASS = 47
         SIZE_SET_FEE_CLASS = 48
         BLOCK_SET_FEE_CLASS = 40
+        TEMPLATE_KEEP_TRADES = 48
+        SIZE_KEEP_TRADES = 48
+        BLOCK_KEEP_TRADES = 40
+        TEMPLATE_BUST_TRADE = 49
+        SIZE_BUST_TRADE = 56
+        BLOCK_BUST_TRADE = 48
+        TEMPLATE_CORRECT_TRADE = 50
+        SIZE_CORRECT_TRADE = 64
+        BLOCK_CORRECT_TRADE = 56
         TEMPLATE_EXPIRE_ORDERS = 57
         SIZE_EXPIRE_ORDERS = 48
         BLOCK_EXPIRE_ORDERS = 40
@@ -178,6 +187,12 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_FEE_CHARGED = 97
         SIZE_FEE_CHARGED = 128
         BLOCK_FEE_CHARGED = 120
+        TEMPLATE_TRADE_BUSTED = 98
+        SIZE_TRADE_BUSTED = 128
+        BLOCK_TRADE_BUSTED = 120
+        TEMPLATE_TRADE_CORRECTED = 99
+        SIZE_TRADE_CORRECTED = 128
+        BLOCK_TRADE_CORRECTED = 120
         TEMPLATE_PACKET = 128
         SIZE_PACKET = 48
         BLOCK_PACKET = 40
@@ -220,6 +235,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_MD_AUCTION = 142
         SIZE_MD_AUCTION = 64
         BLOCK_MD_AUCTION = 56
+        TEMPLATE_MD_TRADE_CHANGE = 153
+        SIZE_MD_TRADE_CHANGE = 56
+        BLOCK_MD_TRADE_CHANGE = 48
         TEMPLATE_GAP_FILL_REQUEST = 150
         SIZE_GAP_FILL_REQUEST = 48
         BLOCK_GAP_FILL_REQUEST = 40
@@ -432,6 +450,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         REJECT_REASON_DUPLICATE_ORDER = 69
         REJECT_REASON_POSITIONS_FULL = 70
         REJECT_REASON_NOTHING_TO_REDUCE = 71
+        REJECT_REASON_UNKNOWN_TRADE = 72
+        REJECT_REASON_TRADE_BUSTED = 73
         REPORT_TYPE_ACCEPTED = 1
         REPORT_TYPE_REJECTED = 2
         REPORT_TYPE_EXECUTED = 3
@@ -443,6 +463,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         REPORT_TYPE_TRANSFERRED = 9
         REPORT_TYPE_TRIGGERED = 10
         REPORT_TYPE_FEE = 11
+        REPORT_TYPE_BUSTED = 12
+        REPORT_TYPE_CORRECTED = 13
         LIQUIDITY_NONE = 0
         LIQUIDITY_ADDED = 1
         LIQUIDITY_REMOVED = 2
@@ -455,6 +477,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         CHANNEL_TRADES = 4
         CHANNEL_STATUS = 5
         CHANNEL_SNAPSHOT = 6
+        TRADE_CHANGE_BUSTED = 1
+        TRADE_CHANGE_CORRECTED = 2
         RISK_SCOPE_ACCOUNT = 1
         RISK_SCOPE_HOUSE = 2
         RISK_SCOPE_PARTICIPANT = 3
@@ -1027,6 +1051,48 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint32_t participant_id
         uint8_t fee_class
         uint8_t pad[3]
+
+    ctypedef struct KeepTrades:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t kept_count
+        uint8_t pad[4]
+
+    ctypedef struct BustTrade:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint64_t match_seq
+        uint32_t instrument_id
+        uint8_t pad[4]
+
+    ctypedef struct CorrectTrade:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint64_t match_seq
+        int64_t price_ticks
+        uint32_t instrument_id
+        uint8_t pad[4]
 
     ctypedef struct ExpireOrders:
         uint16_t block_length
@@ -1673,6 +1739,60 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint8_t pad3
         uint16_t event_flags
 
+    ctypedef struct TradeBusted:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        uint64_t resting_order_id
+        uint64_t resting_client_ref
+        int64_t price_ticks
+        int64_t qty_lots
+        uint64_t match_seq
+        uint32_t instrument_id
+        uint32_t resting_session_id
+        uint32_t resting_account_id
+        uint32_t resting_report_seq
+        uint64_t incoming_order_id
+        uint64_t incoming_client_ref
+        int64_t price_before_ticks
+        uint32_t incoming_session_id
+        uint32_t incoming_account_id
+        uint32_t incoming_report_seq
+        uint8_t incoming_side
+        uint8_t pad
+        uint16_t event_flags
+
+    ctypedef struct TradeCorrected:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        uint64_t resting_order_id
+        uint64_t resting_client_ref
+        int64_t price_ticks
+        int64_t qty_lots
+        uint64_t match_seq
+        uint32_t instrument_id
+        uint32_t resting_session_id
+        uint32_t resting_account_id
+        uint32_t resting_report_seq
+        uint64_t incoming_order_id
+        uint64_t incoming_client_ref
+        int64_t price_before_ticks
+        uint32_t incoming_session_id
+        uint32_t incoming_account_id
+        uint32_t incoming_report_seq
+        uint8_t incoming_side
+        uint8_t pad
+        uint16_t event_flags
+
     ctypedef struct Packet:
         uint16_t block_length
         uint16_t template_id
@@ -1877,6 +1997,20 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint8_t surplus_side
         uint8_t auction_news
         uint8_t pad
+
+    ctypedef struct MdTradeChange:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t match_id
+        int64_t price_ticks
+        int64_t qty_lots
+        int64_t ts_ns
+        int64_t price_before_ticks
+        uint32_t instrument_id
+        uint8_t trade_change
+        uint8_t pad[3]
 
     ctypedef struct GapFillRequest:
         uint16_t block_length

@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 import tradsys
 from tradsys.app.admin_fees import fees
 from tradsys.app.admin_risk import kill, risk
+from tradsys.app.admin_trades import trade
 from tradsys.app.doors import find_settings, full_address
 from tradsys.app.operators import Common, operator_of
 from tradsys.app.sessions import curve_of
@@ -19,10 +20,13 @@ from tradsys.config import Config, load
 from tradsys.errors import ConfigError
 
 app = App(name="tradsys admin", version=tradsys.__version__, help="Operate a running venue.")
-fix = App(name="fix", help="FIX sessions: look at them, tell them news, disconnect, reset numbers, enable, disable.")
+fix = App(
+    name="fix", help="FIX sessions: look at them, tell them news, disconnect, reset numbers, enable, disable."
+)
 app.command(fix)
 app.command(risk)
 app.command(fees)
+app.command(trade)
 app.command(kill)
 
 

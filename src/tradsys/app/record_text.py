@@ -23,6 +23,7 @@ ENUMS: dict[str, type[IntEnum | IntFlag]] = {
     "state_after": enums.InstrumentState,
     "surplus_side": enums.Side,
     "auction_news": enums.AuctionNews,
+    "trade_change": enums.TradeChange,
     "asset_class": enums.AssetClass,
     "permissions": enums.Permission,
     "close_reason": enums.CloseReason,

@@ -123,6 +123,7 @@ TABLES: Mapping[str, Table] = {
         _messages("l2", Channel.L2, Template.MD_LEVEL),
         _messages("l1", Channel.L1, Template.MD_TOP),
         _messages("trades", Channel.TRADES, Template.MD_TRADE),
+        _messages("trade_changes", Channel.TRADES, Template.MD_TRADE_CHANGE),
         _messages("statistics", Channel.TRADES, Template.MD_STATISTICS),
         _messages("status", Channel.STATUS, Template.MD_STATUS),
         _messages("auctions", Channel.STATUS, Template.MD_AUCTION),

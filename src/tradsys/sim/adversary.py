@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tradsys.limits import PRICE_TICKS_MAX, QTY_LOTS_MAX
-from tradsys.sim import adversary_fees, adversary_risk, commands
+from tradsys.sim import adversary_fees, adversary_risk, adversary_trades, commands
 from tradsys.sim.draw import Draw
 from tradsys.sim.reference_records import COMMANDS, Layout, is_padding
 from tradsys.wire.enums import AssetClass, InstrumentState, Permission, RejectReason, StpScope, Template
@@ -51,7 +51,7 @@ _UNSIGNED = (
     (1 << 32) - 1,
     (1 << 64) - 1,
 )
-_OPERATOR_TEMPLATES = (*range(20, 32), 36, 37, *range(40, 48), int(Template.EXPIRE_ORDERS), int(Template.SET_MARK_PRICE))
+_OPERATOR_TEMPLATES = (*range(20, 32), 36, 37, *range(40, 51), int(Template.EXPIRE_ORDERS), int(Template.SET_MARK_PRICE))
 _PHASES = tuple(InstrumentState)
 _CALLS = (InstrumentState.OPENING_AUCTION, InstrumentState.VOLATILITY_AUCTION, InstrumentState.CLOSING_AUCTION)
 # How often each template is sent.
@@ -83,6 +83,7 @@ _WEIGHTS = (
     (Template.PUBLISH_NAV, 2),
     *adversary_risk.WEIGHTS,
     *adversary_fees.WEIGHTS,
+    *adversary_trades.WEIGHTS,
 )
 _RISK_TEMPLATES = frozenset(template for template, _ in adversary_risk.WEIGHTS)
 _DECK = tuple(template for template, weight in _WEIGHTS for _ in range(weight))
@@ -115,6 +116,7 @@ class Adversary:
         self.risk_begins = 150 if seed // 2 % 2 else 1 << 60
         self.sent = 0  # commands so far, set-up included
         self.known_orders: list[LiveOrder] = []  # orders seen, live ones and ended ones
+        self.known_matches: list[tuple[int, int]] = []  # seq and instrument of matches that were kept
         self.makers = {
             Template.NEW_ORDER: self._new_order,
             Template.NEW_COMPLEX_ORDER: self._new_complex_order,
@@ -143,6 +145,7 @@ class Adversary:
             Template.PUBLISH_NAV: self._publish_nav,
             **adversary_risk.makers(self.draw),
             **adversary_fees.makers(self.draw),
+            **adversary_trades.makers(self.draw, self.known_matches, self._price),
         }
 
     def setup(self) -> np.ndarray:
@@ -157,7 +160,12 @@ class Adversary:
         self.sent += len(records)
         return np.frombuffer(b"".join(records), dtype=np.uint8)
 
-    def chunk(self, count: int, live_orders: Iterable[LiveOrder] = ()) -> np.ndarray:
+    def chunk(
+        self,
+        count: int,
+        live_orders: Iterable[LiveOrder] = (),
+        matches: Iterable[tuple[int, int]] = (),
+    ) -> np.ndarray:
         """The next `count` commands, as uint8.
 
         Parameters
@@ -166,7 +174,11 @@ class Adversary:
             Commands to make.
         live_orders
             Orders now live, in any order that is the same for equal runs; targets of cancels and replaces.
+        matches
+            Seq and instrument of matches that are kept; targets of busts and corrections.
         """
+        self.known_matches += matches
+        del self.known_matches[:-40]
         self.known_orders = (self.known_orders + list(live_orders))[-64:]
         return np.frombuffer(b"".join(self._command() for _ in range(count)), dtype=np.uint8)
 

@@ -33,6 +33,10 @@ BUY, SELL = int(Side.BUY), int(Side.SELL)
 HIDDEN = int(OrderFlags.HIDDEN)
 SELF_TRADE = int(CancelReason.SELF_TRADE)
 AUCTION, INCOMING_HIDDEN = int(EventFlags.AUCTION), int(EventFlags.INCOMING_HIDDEN)
+TWO_PARTIES = {
+    *(Template.ORDER_EXECUTED, Template.ORDER_TRANSFERRED),
+    *(Template.FEE_CHARGED, Template.TRADE_BUSTED, Template.TRADE_CORRECTED),
+}
 CALLS = (
     *(InstrumentState.PRE_OPEN, InstrumentState.OPENING_AUCTION, InstrumentState.VOLATILITY_AUCTION),
     *(InstrumentState.CLOSING_AUCTION, InstrumentState.NAV_COLLECTION),
@@ -191,7 +195,7 @@ class EventChecker:
             )
             self._end_command()
             self.last_cause = event.cause_seq
-        if template in (Template.ORDER_EXECUTED, Template.ORDER_TRANSFERRED, Template.FEE_CHARGED):
+        if template in TWO_PARTIES:
             self._report(event.resting_session_id, event.resting_report_seq)
             self._report(event.incoming_session_id, event.incoming_report_seq)
         elif template in (Template.ORDER_RESTED, Template.ORDER_REFILLED, Template.ALLOCATION_SET):

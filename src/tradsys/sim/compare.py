@@ -66,7 +66,8 @@ class World:
             adversary.LiveOrder(o.order_id, o.session.session_id, o.client_ref, o.instrument_id)
             for o in engine.orders.values()
         ]
-        return self._adversary.chunk(count, live)
+        matches = [(seq, kept.match.instrument_id) for seq, kept in engine.trades.kept.items()][-12:]
+        return self._adversary.chunk(count, live, matches)
 
 
 class Disagreement(AssertionError):

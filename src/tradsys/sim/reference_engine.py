@@ -33,6 +33,7 @@ from tradsys.sim.reference_matching import (
 from tradsys.sim.reference_records import COMMANDS, as_bytes, split
 from tradsys.sim.reference_risk import ReferenceRisk
 from tradsys.sim.reference_risk_commands import RiskCommands
+from tradsys.sim.reference_trades import ReferenceTrades, TradeCommands
 from tradsys.sim.reference_triggers import DORMANT, Triggers
 from tradsys.wire.enums import CancelReason, RejectReason, StpMode, Template
 from tradsys.wire.records import EVENT_COMMON
@@ -48,7 +49,7 @@ FLAGS_KEPT = KEEP_ON_DISCONNECT | COMPLEX | HIDDEN  # by a replace
 __all__ = ["Account", "Instrument", "Participant", "ReferenceEngine", "Session"]
 
 
-class ReferenceEngine(Matching, RiskCommands, FeeCommands):
+class ReferenceEngine(Matching, RiskCommands, FeeCommands, TradeCommands):
     """Decides commands by the rule book, one at a time.
 
     Parameters
@@ -81,6 +82,7 @@ class ReferenceEngine(Matching, RiskCommands, FeeCommands):
         self.risk = ReferenceRisk(self, positions_max)
         self.triggers = Triggers(self)
         self.fees = ReferenceFees(self)
+        self.trades = ReferenceTrades(self)
         self._settled = 0  # events of this call that `_follow_events` has seen
         self._by_template = {
             NEW_ORDER: self._new_order,
@@ -107,6 +109,7 @@ class ReferenceEngine(Matching, RiskCommands, FeeCommands):
             **self._phase_commands(),
             **self._risk_commands(),
             **self._fee_commands(),
+            **self._trade_commands(),
         }
 
     # ---------------------------------------------------------------- the face
@@ -142,7 +145,7 @@ class ReferenceEngine(Matching, RiskCommands, FeeCommands):
         """Book what a command, or a triggered order, has made, then charge its matches."""
         made = self._events[self._settled :]
         self.risk.follow(made)
-        self.fees.follow(made)
+        self.trades.follow(made, self.fees.follow(made))
         self._settled = len(self._events)
 
     def state_hash(self) -> int:

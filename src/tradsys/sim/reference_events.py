@@ -115,3 +115,9 @@ write_fee_charged = Layout(
     "incoming_fee_class resting_fee instrument_id resting_session_id resting_account_id resting_report_seq "
     "incoming_order_id incoming_client_ref incoming_fee " + _TWO_PARTIES_END,
 ).writer()
+_TRADE = (
+    "seq ts_ns cause_seq resting_order_id resting_client_ref price_ticks qty_lots match_seq instrument_id resting_session_id "
+    "resting_account_id resting_report_seq incoming_order_id incoming_client_ref price_before_ticks " + _TWO_PARTIES_END
+)
+write_trade_busted = Layout(Template.TRADE_BUSTED, _TRADE).writer()
+write_trade_corrected = Layout(Template.TRADE_CORRECTED, _TRADE).writer()

@@ -107,15 +107,19 @@ class ReferenceFees:
 
     # ---------------------------------------------------------------- following the events
 
-    def follow(self, made: list[bytes]) -> None:
-        """Charge the matches among the events of one command."""
+    def follow(self, made: list[bytes]) -> dict[int, dict[str, int]]:
+        """Charge the matches among the events of one command; the fees of those that cost something, by match and party."""
+        charged: dict[int, dict[str, int]] = {}
         if not self.schedules:
-            return
+            return charged
         for template, match in read_events(b"".join(made)):
             if template == Template.ORDER_EXECUTED:
-                self._charge(match)
+                fees = self._charge(match)
+                if fees:
+                    charged[match.seq] = {party: fees.get(party, 0) for party in ("resting", "incoming")}
+        return charged
 
-    def _charge(self, match: Any) -> None:
+    def _charge(self, match: Any) -> dict[str, int]:
         fees = {}
         for party in ("resting", "incoming"):
             schedule = self.schedule_of(match.instrument_id, getattr(match, f"{party}_session_id"))
@@ -128,12 +132,29 @@ class ReferenceFees:
                 fees[party] = schedule.charge(owed) - charged
         if fees:
             self.tell(match, fees.get("resting", 0), fees.get("incoming", 0), match.event_flags)
+        return fees
 
-    def tell(self, match: Any, resting_fee: int, incoming_fee: int, flags: int) -> None:
-        """Book the fees of a match and say so."""
+    def anew(self, match: Any, price_ticks: int) -> dict[str, int]:
+        """What a match at a price would cost its parties by the schedules as they are now (15.8)."""
+        fees = {}
+        for party in ("resting", "incoming"):
+            schedule = self.schedule_of(match.instrument_id, getattr(match, f"{party}_session_id"))
+            fees[party] = 0 if schedule is None else self.amount(schedule, match, party, price_ticks)
+        return fees
+
+    def tell(
+        self,
+        match: Any,
+        resting_fee: int,
+        incoming_fee: int,
+        flags: int,
+        counted: dict[str, bool] | None = None,
+    ) -> None:
+        """Book the fees of a match, of the parties whose positions count it, and say so."""
         for party, fee in (("resting", resting_fee), ("incoming", incoming_fee)):
             session_id = getattr(match, f"{party}_session_id")
-            self._book(session_id, getattr(match, f"{party}_account_id"), match.instrument_id, fee)
+            if counted is None or counted[party]:
+                self._book(session_id, getattr(match, f"{party}_account_id"), match.instrument_id, fee)
         sessions = self.engine.sessions
         resting_report = self.engine._report(sessions[match.resting_session_id])
         incoming_report = self.engine._report(sessions[match.incoming_session_id])

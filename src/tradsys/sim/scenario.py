@@ -14,8 +14,9 @@ A scenario reads::
 The heading names the scenario and the rules it proves. A command line is a sender, a verb and its arguments; the
 lines after it that begin with `>` are all its events, in order. `bids` and `asks` (of instrument X, or `bids Y`)
 give every order of a side: levels from the best on, separated by `;`, each level's orders in priority. References are
-words or numbers; `#a` is the order id of the order entered as `a`; `none` is no price or no side. `name=value` sets,
-or in an event demands, any field of the record by its name in the schema. An `engine` line under the heading sets capacities.
+words or numbers; `#a` is the order id of the order entered as `a`, `match_seq=a/b` the newest match of the two; `none`
+is no price or no side. `name=value` sets, or in an event demands, any field of the record by its name in the schema.
+An `engine` line under the heading sets capacities.
 
 The world of every scenario: participants 1 (sessions A1, A2; account 101), 2 (B1, B2; account 201) and 3 (C1) may
 trade, participant 9 (session OP) may operate; instruments X and Y are open, Z is closed; everybody's self-trades
@@ -74,6 +75,8 @@ _KINDS = {
     "triggered": Template.ORDER_TRIGGERED,
     "mark": Template.MARK_PRICE_SET,
     "fee": Template.FEE_CHARGED,
+    "busted": Template.TRADE_BUSTED,
+    "corrected": Template.TRADE_CORRECTED,
 }
 # Positional arguments of each event line; `@`, `at`, `left` and `shows` are words for the reader.
 _ARGUMENTS = {
@@ -107,6 +110,8 @@ _ARGUMENTS = {
         *("left", "resting_leaves_lots", "incoming_leaves_lots"),
     ),
     "fee": ("resting_client_ref", "incoming_client_ref", "resting_fee", "incoming_fee"),
+    "busted": ("resting_client_ref", "incoming_client_ref", "qty_lots", "@", "price_ticks"),
+    "corrected": ("resting_client_ref", "incoming_client_ref", "qty_lots", "@", "price_ticks"),
 }
 _FIELD_ENUMS: dict[str, Any] = {
     "side": enums.Side,
@@ -231,6 +236,7 @@ class Runner:
         self.engine = self.make_engine(**(CAPACITIES | scenario.capacities))
         self.engine.submit(np.frombuffer(setup(), dtype=np.uint8))
         self.order_ids: dict[int, int] = {}  # client_ref -> order_id of the newest order of it
+        self.match_seqs: dict[tuple[int, int], int] = {}  # references of both parties -> seq of their newest match
         for step in scenario.steps:
             try:
                 if step.text.split()[0] in ("bids", "asks"):
@@ -250,6 +256,9 @@ class Runner:
         for template, event in events:
             if template in (Template.ORDER_ACCEPTED, Template.ORDER_REPLACED):
                 self.order_ids[event.client_ref] = event.order_id
+            elif template == Template.ORDER_EXECUTED:
+                parties = (event.resting_client_ref, event.incoming_client_ref)
+                self.match_seqs[parties] = event.seq
         found = (
             "\n    ".join(f"{Template(template).name} {event._asdict()}" for template, event in events)
             or "nothing"
@@ -453,6 +462,9 @@ class Runner:
             return NO_PRICE if name.endswith("price_ticks") else 0
         if word.startswith("#"):
             return self._order_id(word)
+        if name == "match_seq" and "/" in word:
+            resting, incoming = word.split("/")
+            return self.match_seqs[reference_of(resting), reference_of(incoming)]
         if name.endswith("client_ref"):
             return reference_of(word)
         if name.endswith("session_id") and word in SESSIONS:

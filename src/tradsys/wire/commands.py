@@ -571,3 +571,24 @@ def set_fee_schedule(
 def set_fee_class(participant_id: int, fee_class: int, **sequencing: int) -> np.ndarray:
     """Put a participant into a fee class."""
     return record(Template.SET_FEE_CLASS, participant_id=participant_id, fee_class=fee_class, **sequencing)
+
+
+def keep_trades(kept_count: int, **sequencing: int) -> np.ndarray:
+    """Keep the last ``kept_count`` matches from now on, to be busted and corrected; 0: none."""
+    return record(Template.KEEP_TRADES, kept_count=kept_count, **sequencing)
+
+
+def bust_trade(match_seq: int, instrument_id: int, **sequencing: int) -> np.ndarray:
+    """Undo a match; ``match_seq`` is the seq of its OrderExecuted."""
+    return record(Template.BUST_TRADE, match_seq=match_seq, instrument_id=instrument_id, **sequencing)
+
+
+def correct_trade(match_seq: int, instrument_id: int, price_ticks: int, **sequencing: int) -> np.ndarray:
+    """Give a match another price."""
+    return record(
+        Template.CORRECT_TRADE,
+        match_seq=match_seq,
+        instrument_id=instrument_id,
+        price_ticks=price_ticks,
+        **sequencing,
+    )

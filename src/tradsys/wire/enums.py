@@ -37,6 +37,9 @@ class Template(IntEnum):
     SET_PRICE_BANDS = 45
     SET_FEE_SCHEDULE = 46
     SET_FEE_CLASS = 47
+    KEEP_TRADES = 48
+    BUST_TRADE = 49
+    CORRECT_TRADE = 50
     EXPIRE_ORDERS = 57
     SET_MARK_PRICE = 60
     ORDER_ACCEPTED = 64
@@ -63,6 +66,8 @@ class Template(IntEnum):
     CALL_EXTENDED = 87
     RISK_CHANGED = 96
     FEE_CHARGED = 97
+    TRADE_BUSTED = 98
+    TRADE_CORRECTED = 99
     PACKET = 128
     MD_ORDER_ADD = 130
     MD_ORDER_REDUCE = 131
@@ -77,6 +82,7 @@ class Template(IntEnum):
     SNAPSHOT_BEGIN = 140
     SNAPSHOT_END = 141
     MD_AUCTION = 142
+    MD_TRADE_CHANGE = 153
     GAP_FILL_REQUEST = 150
     SNAPSHOT_REQUEST = 151
     REQUEST_REFUSED = 152
@@ -474,6 +480,10 @@ class RejectReason(IntEnum):
     POSITIONS_FULL = 70
     #: a REDUCE_ONLY order, and no position on the other side that the venue knows of
     NOTHING_TO_REDUCE = 71
+    #: no match of that number is kept: there was none, or it is too old
+    UNKNOWN_TRADE = 72
+    #: the match was undone before
+    TRADE_BUSTED = 73
 
 
 class ReportType(IntEnum):
@@ -495,6 +505,10 @@ class ReportType(IntEnum):
     TRIGGERED = 10
     #: what a match costs the session's party
     FEE = 11
+    #: a match of the session's was undone
+    BUSTED = 12
+    #: a match of the session's has another price
+    CORRECTED = 13
 
 
 class Liquidity(IntEnum):
@@ -533,6 +547,13 @@ class Channel(IntEnum):
     STATUS = 5
     #: periodic book snapshots
     SNAPSHOT = 6
+
+
+class TradeChange(IntEnum):
+    """What became of a match."""
+
+    BUSTED = 1
+    CORRECTED = 2
 
 
 class RiskScope(IntEnum):

@@ -513,6 +513,42 @@ SET_FEE_CLASS = _record(
     ("fee_class", "<u1", 44),
     ("pad", ("<u1", (3,)), 45),
 )
+#: Say how many of the last matches can be busted and corrected
+KEEP_TRADES = _record(
+    48,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("kept_count", "<u4", 40),
+    ("pad", ("<u1", (4,)), 44),
+)
+#: Undo a match: positions, profit and fees; the orders stay as they are
+BUST_TRADE = _record(
+    56,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("match_seq", "<u8", 40),
+    ("instrument_id", "<u4", 48),
+    ("pad", ("<u1", (4,)), 52),
+)
+#: Give a match another price: positions, profit and fees follow
+CORRECT_TRADE = _record(
+    64,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("match_seq", "<u8", 40),
+    ("price_ticks", "<i8", 48),
+    ("instrument_id", "<u4", 56),
+    ("pad", ("<u1", (4,)), 60),
+)
 #: Timer: cancel the GTD orders whose time has come, of one instrument or of all
 EXPIRE_ORDERS = _record(
     48,
@@ -1100,6 +1136,56 @@ FEE_CHARGED = _record(
     ("pad3", "<u1", 125),
     ("event_flags", "<u2", 126),
 )
+#: A match was undone
+TRADE_BUSTED = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("resting_order_id", "<u8", 32),
+    ("resting_client_ref", "<u8", 40),
+    ("price_ticks", "<i8", 48),
+    ("qty_lots", "<i8", 56),
+    ("match_seq", "<u8", 64),
+    ("instrument_id", "<u4", 72),
+    ("resting_session_id", "<u4", 76),
+    ("resting_account_id", "<u4", 80),
+    ("resting_report_seq", "<u4", 84),
+    ("incoming_order_id", "<u8", 88),
+    ("incoming_client_ref", "<u8", 96),
+    ("price_before_ticks", "<i8", 104),
+    ("incoming_session_id", "<u4", 112),
+    ("incoming_account_id", "<u4", 116),
+    ("incoming_report_seq", "<u4", 120),
+    ("incoming_side", "<u1", 124),
+    ("pad", "<u1", 125),
+    ("event_flags", "<u2", 126),
+)
+#: A match has another price
+TRADE_CORRECTED = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("resting_order_id", "<u8", 32),
+    ("resting_client_ref", "<u8", 40),
+    ("price_ticks", "<i8", 48),
+    ("qty_lots", "<i8", 56),
+    ("match_seq", "<u8", 64),
+    ("instrument_id", "<u4", 72),
+    ("resting_session_id", "<u4", 76),
+    ("resting_account_id", "<u4", 80),
+    ("resting_report_seq", "<u4", 84),
+    ("incoming_order_id", "<u8", 88),
+    ("incoming_client_ref", "<u8", 96),
+    ("price_before_ticks", "<i8", 104),
+    ("incoming_session_id", "<u4", 112),
+    ("incoming_account_id", "<u4", 116),
+    ("incoming_report_seq", "<u4", 120),
+    ("incoming_side", "<u1", 124),
+    ("pad", "<u1", 125),
+    ("event_flags", "<u2", 126),
+)
 #: Head of every market data packet; message_count records follow. On the wire 8 bytes precede it: the channel as u16, the topic a SUB socket filters by, and six zero bytes
 PACKET = _record(
     48,
@@ -1275,6 +1361,18 @@ MD_AUCTION = _record(
     ("surplus_side", "<u1", 61),
     ("auction_news", "<u1", 62),
     ("pad", "<u1", 63),
+)
+#: TRADES: a match was undone or has another price
+MD_TRADE_CHANGE = _record(
+    56,
+    ("match_id", "<u8", 8),
+    ("price_ticks", "<i8", 16),
+    ("qty_lots", "<i8", 24),
+    ("ts_ns", "<i8", 32),
+    ("price_before_ticks", "<i8", 40),
+    ("instrument_id", "<u4", 48),
+    ("trade_change", "<u1", 52),
+    ("pad", ("<u1", (3,)), 53),
 )
 #: Ask for messages first_seq .. first_seq + count - 1 of a channel
 GAP_FILL_REQUEST = _record(
@@ -1473,6 +1571,9 @@ DTYPES: dict[int, np.dtype] = {
     Template.SET_PRICE_BANDS: SET_PRICE_BANDS,
     Template.SET_FEE_SCHEDULE: SET_FEE_SCHEDULE,
     Template.SET_FEE_CLASS: SET_FEE_CLASS,
+    Template.KEEP_TRADES: KEEP_TRADES,
+    Template.BUST_TRADE: BUST_TRADE,
+    Template.CORRECT_TRADE: CORRECT_TRADE,
     Template.EXPIRE_ORDERS: EXPIRE_ORDERS,
     Template.SET_MARK_PRICE: SET_MARK_PRICE,
     Template.ORDER_ACCEPTED: ORDER_ACCEPTED,
@@ -1499,6 +1600,8 @@ DTYPES: dict[int, np.dtype] = {
     Template.CALL_EXTENDED: CALL_EXTENDED,
     Template.RISK_CHANGED: RISK_CHANGED,
     Template.FEE_CHARGED: FEE_CHARGED,
+    Template.TRADE_BUSTED: TRADE_BUSTED,
+    Template.TRADE_CORRECTED: TRADE_CORRECTED,
     Template.PACKET: PACKET,
     Template.MD_ORDER_ADD: MD_ORDER_ADD,
     Template.MD_ORDER_REDUCE: MD_ORDER_REDUCE,
@@ -1513,6 +1616,7 @@ DTYPES: dict[int, np.dtype] = {
     Template.SNAPSHOT_BEGIN: SNAPSHOT_BEGIN,
     Template.SNAPSHOT_END: SNAPSHOT_END,
     Template.MD_AUCTION: MD_AUCTION,
+    Template.MD_TRADE_CHANGE: MD_TRADE_CHANGE,
     Template.GAP_FILL_REQUEST: GAP_FILL_REQUEST,
     Template.SNAPSHOT_REQUEST: SNAPSHOT_REQUEST,
     Template.REQUEST_REFUSED: REQUEST_REFUSED,
@@ -1711,6 +1815,14 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
         "incoming_side": enums.Side,
         "event_flags": enums.EventFlags,
     },
+    Template.TRADE_BUSTED: {
+        "incoming_side": enums.Side,
+        "event_flags": enums.EventFlags,
+    },
+    Template.TRADE_CORRECTED: {
+        "incoming_side": enums.Side,
+        "event_flags": enums.EventFlags,
+    },
     Template.PACKET: {
         "channel": enums.Channel,
     },
@@ -1747,6 +1859,9 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
         "state": enums.InstrumentState,
         "surplus_side": enums.Side,
         "auction_news": enums.AuctionNews,
+    },
+    Template.MD_TRADE_CHANGE: {
+        "trade_change": enums.TradeChange,
     },
     Template.GAP_FILL_REQUEST: {
         "channel": enums.Channel,

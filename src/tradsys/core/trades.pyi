@@ -1,0 +1,1 @@
+"""Matches that are kept, to be busted and corrected. No Python face: cimport ``tradsys.core.trades``."""

@@ -1,0 +1,1 @@
+"""Messages of the feed that tell of no order. No Python face: cimport ``tradsys.marketdata.news``."""

@@ -1,0 +1,77 @@
+"""`tradsys admin trade`: a match of a running venue is corrected and undone, and its parties are told.
+
+Method: the venue in a thread of this process, the command called as a user calls it, two orders of another session that match.
+"""
+
+import threading
+
+import numpy as np
+import pytest
+import yaml
+
+from tradsys import config
+from tradsys.app.cli import main
+from tradsys.app.venue import VenueProcess
+from tradsys.client import OrderClient
+from tradsys.wire import commands
+from tradsys.wire.enums import ReportType, Side, StpMode
+
+SECRET = "0123456789abcdef"
+
+
+@pytest.fixture
+def settings(tmp_path):
+    path = tmp_path / "tradsys.yaml"
+    made = {
+        "venue": {"data_dir": str(tmp_path / "data"), "orders_port": 0, "feed_a_port": 0, "feed_b_port": 0,
+                  "snapshot_port": 0},
+        "participants": [
+            {"participant_id": 1, "name": "house", "permissions": ["OPERATE"],
+             "sessions": [{"session_id": 1, "name": "operator", "api_key": "operator", "secret": SECRET}]},
+            {"participant_id": 2, "name": "desk",
+             "sessions": [{"session_id": 2, "name": "desk", "api_key": "desk", "secret": SECRET}]},
+        ],
+        "instruments": [{"instrument_id": 1, "symbol": "ABC"}],
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(made))
+    return path
+
+
+@pytest.fixture
+def venue(settings):
+    process = VenueProcess(config.load(settings, {}))
+    thread = threading.Thread(target=process.run)
+    thread.start()
+    yield process
+    process.stopping = True
+    thread.join()
+    process.close()
+
+
+def test_an_operator_corrects_and_undoes_a_match(venue, settings, capsys):
+    def admin(*words):
+        at = ("--at", venue.addresses["orders"], "--config", str(settings), "--json")
+        return main(["admin", "trade", *words, *at])
+
+    def receive(desk, reports, kind, count):
+        while (reports["report_type"] == kind).sum() < count:
+            more = desk.receive(20.0)
+            assert len(more), f"{count} reports of {kind.name} did not come"
+            reports = np.concatenate([reports, more])
+        return reports[reports["report_type"] == kind]
+
+    assert admin("keep", "100") == 0
+    with OrderClient(venue.addresses["orders"], "desk", SECRET.encode()) as desk:
+        order = {"instrument_id": 1, "qty_lots": 3, "price_ticks": 100, "stp_mode": StpMode.NONE}
+        desk.send_one(commands.new_order(side=Side.SELL, client_ref=1, **order))
+        seq = desk.send_one(commands.new_order(side=Side.BUY, client_ref=2, **order))
+        reports = receive(desk, desk.receive_until(seq, 20.0), ReportType.EXECUTED, 2)
+        match_seq = str(int(reports[0]["event_seq"]))
+        assert admin("correct", match_seq, "1", "97") == 0
+        told = receive(desk, reports[:0], ReportType.CORRECTED, 2)
+        assert {int(report["price_ticks"]) for report in told} == {97}
+        assert admin("bust", match_seq, "1") == 0
+        told = receive(desk, reports[:0], ReportType.BUSTED, 2)
+        assert {str(int(report["match_seq"])) for report in told} == {match_seq}
+    assert admin("bust", match_seq, "1") == 1
+    assert "TRADE_BUSTED" in capsys.readouterr().err
