@@ -30,12 +30,16 @@ class Engine:
     def __init__(self):
         self.states = {}
         self.expiry_ns = (1 << 63) - 1
+        self.ends = {}  # planned ends, ns
 
     def instrument_state(self, instrument_id):
         return self.states.get(instrument_id, InstrumentState.CLOSED)
 
     def next_expiry_ns(self):
         return self.expiry_ns
+
+    def planned_end(self, instrument_id):
+        return self.ends.get(instrument_id, 0)
 
 
 def at(text):
@@ -171,3 +175,12 @@ def test_a_timetable_that_cannot_be_followed_is_refused(table):
 def test_phases_that_make_no_day_are_refused(phases):
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"phases": phases}, config.Timetable)
+
+
+def test_a_halt_with_a_planned_end_is_ended_when_it_is_due():
+    begin = at("2026-03-27 10:00")
+    phases, engine = clock(begin), Engine()
+    engine.states = {1: InstrumentState.HALTED, 2: InstrumentState.HALTED}
+    engine.ends = {2: begin + 5 * 10**9}
+    sent = [phases.due(engine, begin + second * 10**9) for second in range(1, 8)]
+    assert [[int(r["instrument_id"][0]) for r in records] for records in sent] == [[]] * 4 + [[2]] * 3

@@ -77,6 +77,7 @@ def test_every_table_has_a_view_even_when_it_is_empty(recording, capsys):
         "status",
         "auctions",
         "trade_changes",
+        "breakers",
         "snapshots",
         "snapshot_orders",
         "packets",

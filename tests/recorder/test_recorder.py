@@ -98,6 +98,24 @@ def test_auctions_have_a_table_of_their_own(recorder, tmp_path):
     assert read(tmp_path, "status").to_table().column("channel_seq").to_pylist() == [4]
 
 
+def test_breakers_and_changed_matches_have_tables_of_their_own(recorder, tmp_path):
+    breakers, changes, trades = (
+        empty(Template.MD_BREAKER, 1),
+        empty(Template.MD_TRADE_CHANGE, 2),
+        empty(Template.MD_TRADE, 1),
+    )
+    breakers["instrument_id"] = changes["instrument_id"] = trades["instrument_id"] = 7
+    changes["match_id"], changes["trade_change"] = (5, 6), (1, 2)
+    breakers["breaker_level"] = 3
+    recorder.packet(frame_of(Channel.STATUS, 1, breakers))
+    recorder.packet(frame_of(Channel.TRADES, 1, trades, changes))
+    recorder.close()
+    rows = read(tmp_path, "trade_changes").to_table().to_pylist()
+    assert [(row["channel_seq"], row["match_id"], row["trade_change"]) for row in rows] == [(2, 5, 1), (3, 6, 2)]
+    assert read(tmp_path, "breakers").to_table().column("breaker_level").to_pylist() == [3]
+    assert read(tmp_path, "trades").to_table().column("channel_seq").to_pylist() == [1]
+
+
 def test_a_repeated_packet_is_recorded_once_and_an_overlapping_one_in_part(recorder, tmp_path):
     feed = Feed()
     records = feed.l3(10)

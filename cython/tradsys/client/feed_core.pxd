@@ -26,6 +26,7 @@ cdef class FeedCore(Arbiter):
     cdef readonly object wanted                # frozenset of instruments, or None: all
     cdef readonly dict definitions             # instrument_id -> MdInstrument record
     cdef readonly dict auctions                # instrument_id -> MdAuction record, the newest
+    cdef readonly dict breakers                # instrument_id -> MdBreaker record, the newest
     cdef uint64_t status_seq                   # last STATUS message in them
     cdef list status_kept                      # STATUS frames since the join, while definitions are awaited
     # healing

@@ -29,12 +29,14 @@ from tradsys.wire.records cimport (
     SIZE_REQUEST_REFUSED,
     SIZE_SNAPSHOT_REQUEST,
     TEMPLATE_MD_AUCTION,
+    TEMPLATE_MD_BREAKER,
     TEMPLATE_MD_INSTRUMENT,
     TEMPLATE_MD_STATUS,
     TEMPLATE_SNAPSHOT_BEGIN,
     TEMPLATE_SNAPSHOT_END,
     TEMPLATE_SNAPSHOT_REQUEST,
     MdAuction,
+    MdBreaker,
     MdInstrument,
     MdOrderAdd,
     MdStatus,
@@ -46,7 +48,7 @@ from tradsys.wire.records cimport (
 )
 
 from tradsys.client.packets import FeedPacket
-from tradsys.wire.records import MD_AUCTION, MD_INSTRUMENT
+from tradsys.wire.records import MD_AUCTION, MD_BREAKER, MD_INSTRUMENT
 
 cdef enum:
     SNAPSHOTS_ASKED_MAX = 4            # snapshots asked for at a time
@@ -150,6 +152,7 @@ cdef class FeedCore(Arbiter):
             self.fill_tries_max = 0
         self.definitions = {}
         self.auctions = {}
+        self.breakers = {}
         self.status_kept = []
         self.unsynced = set(self.wanted or ())
         self.asked = {}
@@ -361,6 +364,9 @@ cdef class FeedCore(Arbiter):
                 elif (<const uint16_t*>message)[1] == TEMPLATE_MD_AUCTION:
                     self.auctions[(<const MdAuction*>message).instrument_id] = np.frombuffer(
                         (<const char*>message)[:sizeof(MdAuction)], dtype=MD_AUCTION).copy()[0]
+                elif (<const uint16_t*>message)[1] == TEMPLATE_MD_BREAKER:
+                    self.breakers[(<const MdBreaker*>message).instrument_id] = np.frombuffer(
+                        (<const char*>message)[:sizeof(MdBreaker)], dtype=MD_BREAKER).copy()[0]
                 elif (<const uint16_t*>message)[1] == TEMPLATE_MD_STATUS and \
                         (<const MdStatus*>message).instrument_id in self.definitions:
                     definition = self.definitions[(<const MdStatus*>message).instrument_id]

@@ -38,8 +38,8 @@ from tradsys.wire.records cimport (
     REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BOOK_FULL, REJECT_REASON_DUPLICATE_CLIENT_REF,
     REJECT_REASON_POST_ONLY_WOULD_MATCH, REJECT_REASON_QTY_BELOW_FILLED, REJECT_REASON_UNKNOWN_ORDER, SCHEMA_ID,
     SCHEMA_VERSION, SIZE_CANCEL_ORDER, STP_MODE_CANCEL_BOTH, STP_MODE_CANCEL_NEWEST, STP_MODE_CANCEL_OLDEST,
-    STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_CANCEL_ORDER, TEMPLATE_CORRECT_TRADE,
-    TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER,
+    STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_CANCEL_ORDER,
+    TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER, TEMPLATE_PUBLISH_INDEX,
     TEMPLATE_REDUCE_ORDER, TEMPLATE_REPLACE_ORDER, TEMPLATE_SET_FEE_SCHEDULE,
     TEMPLATE_SET_PRICE_BANDS, TEMPLATE_SET_RISK_LIMITS,
     TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTX, TIME_IN_FORCE_IOC, CancelOrder, MessageHeader, NewComplexOrder, NewOrder,
@@ -605,7 +605,7 @@ cdef int decide_batch(State* s, const uint8_t* records, int64_t size_bytes, int6
             decided = decide_complex_order(s, <const NewComplexOrder*> record)
         elif TEMPLATE_SET_RISK_LIMITS <= (<const MessageHeader*> record).template_id <= TEMPLATE_SET_PRICE_BANDS:
             decided = decide_risk_command(s, record)
-        elif TEMPLATE_SET_FEE_SCHEDULE <= (<const MessageHeader*> record).template_id <= TEMPLATE_CORRECT_TRADE:
+        elif TEMPLATE_SET_FEE_SCHEDULE <= (<const MessageHeader*> record).template_id <= TEMPLATE_PUBLISH_INDEX:
             decided = decide_venue_command(s, record)
         else:
             decided = decide_admin(s, record)

@@ -49,6 +49,7 @@ cdef class Engine:
     cpdef int64_t live_order_count(self) noexcept nogil
     cpdef int64_t next_expiry_ns(self) noexcept nogil       # no GTD order expires before; INT64_MAX: there is none
     cpdef uint8_t instrument_state(self, uint32_t instrument_id) noexcept nogil      # 0: not defined
+    cpdef int64_t planned_end(self, uint32_t instrument_id) noexcept nogil           # of a call or a halt; 0: none
 
     cdef Ladder* ladder_of(self, uint32_t instrument_id, uint8_t side) noexcept nogil
     cdef int _enter(self) except -1

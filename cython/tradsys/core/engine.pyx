@@ -188,6 +188,10 @@ cdef class Engine:
         """InstrumentState; 0: not defined."""
         return self.state.instruments[instrument_id].state if instrument_id < self.state.instruments_max else 0
 
+    cpdef int64_t planned_end(self, uint32_t instrument_id) noexcept nogil:
+        """Planned end of a call or a halt, ns since the epoch; 0: there is none."""
+        return self.state.auctions[instrument_id].end_ns if instrument_id < self.state.instruments_max else 0
+
     cdef Ladder* ladder_of(self, uint32_t instrument_id, uint8_t side) noexcept nogil:
         """One side of a book; NULL when there is no such instrument or side."""
         if instrument_id >= self.state.instruments_max or self.state.instruments[instrument_id].state == 0:

@@ -12,6 +12,12 @@ cdef bint room_for_a_call(State* s, uint32_t instrument_id) noexcept nogil
 cdef int interrupt(State* s, const Command* c, uint32_t instrument_id, int64_t price_ticks) except -1 nogil
 cdef void note_last_price(State* s, uint32_t instrument_id, const uint8_t* first_event) noexcept nogil
 
+# For circuit breakers: parts of the way from phase to phase.
+cdef void drop_plan(Auction* auction) noexcept nogil
+cdef int begin_call(State* s, const Command* c, uint32_t instrument_id, uint32_t before) except -1 nogil
+cdef void write_phase_changed(State* s, const Command* c, uint32_t instrument_id, uint32_t before,
+                              int64_t price_ticks) noexcept nogil
+
 # Commands; 1: decided, 0: the events might not fit the buffer.
 cdef int set_instrument_state(State* s, const SetInstrumentState* c) except -1 nogil
 cdef int set_auction_rules(State* s, const SetAuctionRules* c) except -1 nogil

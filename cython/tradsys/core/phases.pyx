@@ -18,7 +18,7 @@ from tradsys.core.state cimport SPECIAL_RULES, Instrument, events_left, take_slo
 from tradsys.core.validation cimport all_zero, enabled_sender_reason, instrument_defined, price_reason
 from tradsys.wire.records cimport (
     CANCEL_REASON_CALL_BEGAN, EVENT_FLAGS_RESTS, INSTRUMENT_STATE_CANCEL_ONLY, INSTRUMENT_STATE_CLOSED,
-    INSTRUMENT_STATE_CLOSING_AUCTION, INSTRUMENT_STATE_NAV_COLLECTION, INSTRUMENT_STATE_OPEN,
+    INSTRUMENT_STATE_CLOSING_AUCTION, INSTRUMENT_STATE_HALTED, INSTRUMENT_STATE_NAV_COLLECTION, INSTRUMENT_STATE_OPEN,
     INSTRUMENT_STATE_TRADE_AT_CLOSE, INSTRUMENT_STATE_VOLATILITY_AUCTION, ORDER_TYPE_MARKET,
     REJECT_REASON_BAD_DEFINITION, REJECT_REASON_BAD_QUANTITY, REJECT_REASON_BOOK_FULL,
     REJECT_REASON_DUPLICATE_CLIENT_REF, REJECT_REASON_NONE, REJECT_REASON_POSITIONS_FULL,
@@ -237,8 +237,31 @@ cdef int auction_timer(State* s, const AuctionTimer* c) except -1 nogil:
     number_command(s, command)
     if is_auction(s.instruments[c.instrument_id].state):
         tick(s, command, c.instrument_id)
+    elif s.instruments[c.instrument_id].state == INSTRUMENT_STATE_HALTED:
+        end_halt(s, command, c.instrument_id)
     command_done(s, command, TEMPLATE_AUCTION_TIMER, c.client_ref).instrument_id = c.instrument_id
     return 1
+
+
+cdef int end_halt(State* s, const Command* c, uint32_t instrument_id) except -1 nogil:
+    """What a timer does to a halt with a planned end (13.14)."""
+    cdef Auction* auction = &s.auctions[instrument_id]
+    cdef uint32_t after = auction.state_after
+    cdef int64_t reopen_ns = s.venue.breakers[instrument_id].reopen_call_ns
+    if auction.end_ns == 0 or c.ts_ns < auction.end_ns:
+        return 0
+    drop_plan(auction)
+    if reopen_ns and is_uncrossed(after):
+        leave(s, c, instrument_id, VOLATILITY)
+        auction.state_after = <uint8_t> after
+        auction.end_ns = tradsys_later(c.ts_ns, <uint64_t> reopen_ns)
+    else:
+        leave(s, c, instrument_id, after)
+        if reopen_ns and is_auction(after):
+            auction.state_after = CLOSED if after == CLOSING else OPEN
+            auction.end_ns = tradsys_later(c.ts_ns, <uint64_t> reopen_ns)
+    write_phase_changed(s, c, instrument_id, INSTRUMENT_STATE_HALTED, INT64_MIN)
+    return begin_call(s, c, instrument_id, INSTRUMENT_STATE_HALTED)
 
 
 cdef int tick(State* s, const Command* c, uint32_t instrument_id) except -1 nogil:

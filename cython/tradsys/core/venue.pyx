@@ -1,10 +1,13 @@
-"""What becomes of the matches of a command or of a triggered order: positions, fees, keeping them (sections 13 and 15)."""
+"""What becomes of matches: positions, fees, keeping them, circuit breakers (sections 13 to 15 of the rule book)."""
+from libc.stdint cimport int64_t
+
+from tradsys.core.breakers cimport look_at_match, stop_events_max, stop_trading
 from tradsys.core.events cimport EVENT_BYTES, EventHead, event_header
 from tradsys.core.fees cimport Charge, charge_match
 from tradsys.core.risk cimport follow_events
 from tradsys.core.state cimport events_left
 from tradsys.core.trades cimport keep_trade
-from tradsys.core.venue_state cimport FOLLOW_FEES, FOLLOW_TRADES
+from tradsys.core.venue_state cimport FOLLOW_BREAKERS, FOLLOW_FEES, FOLLOW_TRADES
 from tradsys.wire.records cimport TEMPLATE_ORDER_EXECUTED, OrderExecuted
 
 
@@ -13,7 +16,8 @@ cdef inline bint is_match(const uint8_t* event) noexcept nogil:
 
 
 cdef int settle(State* s, const uint8_t* event) except -1 nogil:
-    """Book what has happened, then look at the matches one by one."""
+    """Book what has happened, look at the matches one by one, then stop what their prices have tripped."""
+    cdef const uint8_t* first_event = event
     cdef const uint8_t* end = s.cursor
     if s.risk.is_used:
         follow_events(s, event)
@@ -24,27 +28,43 @@ cdef int settle(State* s, const uint8_t* event) except -1 nogil:
             put_off(s, event, end)
             return 0
         event += EVENT_BYTES
-    return 1
+    return 1 if s.venue.trip.level == 0 else settle_trip(s, (<const EventHead*> first_event).ts_ns)
 
 
 cdef int settle_on(State* s) except -1 nogil:
-    """Look at the matches that had to wait."""
+    """Look at the matches that had to wait, and go on from there."""
     while s.venue.waiting_first < s.venue.waiting_count:
         if not settle_match(s, &s.venue.waiting[s.venue.waiting_first]):
             return 0
         s.venue.waiting_first += 1
     s.venue.waiting_first = s.venue.waiting_count = 0
-    return 1
+    return 1 if s.venue.trip.level == 0 else settle_trip(s, s.unfinished_ts_ns)
 
 
 cdef int settle_match(State* s, const OrderExecuted* match) except -1 nogil:
-    """Charge a match and keep it; 0: there is no room for the event."""
+    """Charge a match, keep it, look at its price; 0: there is no room for the event."""
     cdef Charge charge
     if s.venue.follows & FOLLOW_FEES and events_left(s) < 1:
         return 0
     charge_match(s, match, &charge)
     if s.venue.follows & FOLLOW_TRADES:
         keep_trade(s, match, &charge)
+    if s.venue.follows & FOLLOW_BREAKERS:
+        look_at_match(s, match, &s.venue.trip)
+    return 1
+
+
+cdef int settle_trip(State* s, int64_t ts_ns) except -1 nogil:
+    """Stop what has been tripped; 0: there is no room for the events."""
+    cdef const uint8_t* first_event = s.cursor
+    if events_left(s) < stop_events_max(s, &s.venue.trip):
+        s.unfinished = 1
+        s.unfinished_ts_ns = ts_ns
+        return 0
+    stop_trading(s, &s.venue.trip, ts_ns)
+    s.venue.trip.level = 0
+    if s.risk.is_used:                  # orders that a call has cancelled
+        follow_events(s, first_event)
     return 1
 
 

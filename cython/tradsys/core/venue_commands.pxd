@@ -1,4 +1,4 @@
-"""Deciding commands 46 to 50: fees, matches that are kept."""
+"""Deciding commands 46 to 54: fees, matches that are kept, circuit breakers."""
 from libc.stdint cimport uint8_t
 
 from tradsys.core.state cimport State

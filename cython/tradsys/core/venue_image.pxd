@@ -1,4 +1,4 @@
-"""Fees and kept matches looked at as a whole: their part of the state hash, of the invariants and of a snapshot."""
+"""Fees, kept matches, circuit breakers looked at as a whole: their part of the state hash, of invariants and of a snapshot."""
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from tradsys.core.state cimport State

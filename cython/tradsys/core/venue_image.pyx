@@ -1,17 +1,19 @@
-"""Fees and kept matches looked at as a whole: their part of the state hash, of the invariants and of a snapshot."""
-from libc.stdint cimport uint32_t
+"""Fees, kept matches, circuit breakers looked at as a whole: their part of the state hash, of invariants and of a snapshot."""
+from libc.stdint cimport INT64_MAX, INT64_MIN, uint32_t
 from libc.string cimport memcpy, memset
 
 from tradsys.core.hash cimport mix
 from tradsys.core.order cimport slot_of
 from tradsys.core.trades cimport kept_trade
 from tradsys.core.venue_state cimport (
-    FEE_CLASSES, FOLLOW_FEES, FOLLOW_TRADES, TRADES_MAX, FeeSchedule, InstrumentFees, KeptTrade, OrderFees)
+    FEE_CLASSES, FOLLOW_BREAKERS, FOLLOW_FEES, FOLLOW_TRADES, TRADES_MAX, WINDOW_SLICES, Breaker, BreakerRule,
+    FeeSchedule, InstrumentFees, KeptTrade, OrderFees, Trip)
 from tradsys.wire.records cimport OrderExecuted
 
 cdef enum:
     MARK_FEES = 0x15                    # of the hash: fees follow
     MARK_TRADES = 0x16                  # kept matches follow
+    MARK_BREAKERS = 0x17                # circuit breakers follow
     MATCH_WORDS = 16
     MAGIC = 0x554E4556                  # VENU
 
@@ -25,7 +27,49 @@ cdef inline bint owes(const State* s, uint32_t slot) noexcept nogil:
 
 
 cdef uint64_t hash_venue(const State* s, uint64_t h) noexcept nogil:
-    return hash_trades(s, hash_fees(s, h))
+    return hash_breakers(s, hash_trades(s, hash_fees(s, h)))
+
+
+cdef uint64_t hash_breakers(const State* s, uint64_t h) noexcept nogil:
+    """Rule 8.11."""
+    cdef const Breaker* breaker
+    cdef const BreakerRule* rule
+    cdef uint32_t i
+    cdef int k
+    if s.venue.breaker_count == 0:
+        return h
+    h = mix(h, MARK_BREAKERS)
+    for i in range(1, s.instruments_max):
+        breaker = &s.venue.breakers[i]
+        if not breaker.is_set:
+            continue
+        h = mix(mix(mix(h, i), breaker.group_id), breaker.member_group_id)
+        h = mix(h, <uint64_t> breaker.reference_ticks)
+        h = mix(h, <uint64_t> breaker.last_ticks)
+        h = mix(h, <uint64_t> breaker.quiet_from_ns)
+        h = mix(h, <uint64_t> breaker.reopen_call_ns)
+        h = mix(h, breaker.takes_auctions)
+        h = mix(h, breaker.tripped)
+        for k in range(4):
+            rule = &breaker.rules[k]
+            h = mix(mix(mix(h, rule.distance_ppm), rule.action), rule.side)
+            h = mix(h, <uint64_t> rule.distance_ticks)
+            h = mix(h, <uint64_t> rule.pause_ns)
+            h = mix(h, <uint64_t> rule.window_ns)
+        h = mix(h, <uint64_t> breaker.slice_number)
+        for k in range(<int> WINDOW_SLICES):
+            h = mix(h, <uint64_t> low_of_slice(breaker, k))
+            h = mix(h, <uint64_t> high_of_slice(breaker, k))
+    return h
+
+
+cdef inline int64_t low_of_slice(const Breaker* breaker, int age) noexcept nogil:
+    """The lowest price of a slice of the window, INT64_MAX where there is none."""
+    return INT64_MAX if breaker.slice_number < age else breaker.low_ticks[(breaker.slice_number - age) % WINDOW_SLICES]
+
+
+cdef inline int64_t high_of_slice(const Breaker* breaker, int age) noexcept nogil:
+    return INT64_MIN if breaker.slice_number < age else breaker.high_ticks[(breaker.slice_number - age) % WINDOW_SLICES]
 
 
 cdef uint64_t hash_trades(const State* s, uint64_t h) noexcept nogil:
@@ -113,9 +157,26 @@ cdef int check_venue(State* s) except -1:
         order = &s.venue.order_fees[i]
         if order.order_id and slot_of(order.order_id) != i:
             raise AssertionError(f"slot {i} has the fees of order {order.order_id}")
-    if s.venue.waiting_count and not s.unfinished:
-        raise AssertionError(f"{s.venue.waiting_count} matches wait for room, and nothing is unfinished")
+    if (s.venue.waiting_count or s.venue.trip.level) and not s.unfinished:
+        raise AssertionError(f"{s.venue.waiting_count} matches and a trip of level {s.venue.trip.level} wait for room, "
+                             "and nothing is unfinished")
     check_trades(s)
+    return check_breakers(s)
+
+
+cdef int check_breakers(State* s) except -1:
+    """Breakers are counted, belong to instruments, and none has tripped above its levels."""
+    cdef uint32_t i
+    cdef const Breaker* breaker
+    count = 0
+    for i in range(s.instruments_max):
+        breaker = &s.venue.breakers[i]
+        count += breaker.is_set
+        if breaker.is_set and (s.instruments[i].state == 0 or breaker.tripped > 3):
+            raise AssertionError(f"the breaker of instrument {i} has tripped level {breaker.tripped}")
+    if count != s.venue.breaker_count or (s.venue.follows & FOLLOW_BREAKERS != 0) != (count != 0):
+        raise AssertionError(f"{count} circuit breakers, {s.venue.breaker_count} are counted, "
+                             f"follows is {s.venue.follows}")
     return 0
 
 
@@ -125,7 +186,8 @@ cdef int check_trades(State* s) except -1:
     if (s.venue.follows & FOLLOW_TRADES != 0) != (s.venue.trades_kept != 0):
         raise AssertionError(f"{s.venue.trades_kept} matches are to be kept, follows is {s.venue.follows}")
     if s.venue.trades_count > s.venue.trades_kept or (s.venue.trades_first and s.venue.trades_count < s.venue.trades_kept):
-        raise AssertionError(f"{s.venue.trades_count} of {s.venue.trades_kept} matches are kept from {s.venue.trades_first} on")
+        raise AssertionError(f"{s.venue.trades_count} of {s.venue.trades_kept} matches are kept "
+                             f"from {s.venue.trades_first} on")
     for age in range(1, s.venue.trades_count):
         if kept_trade(s, age - 1).match.seq >= kept_trade(s, age).match.seq:
             raise AssertionError(f"match {kept_trade(s, age).match.seq} is kept behind a later one")
@@ -134,7 +196,7 @@ cdef int check_trades(State* s) except -1:
 
 # --------------------------------------------------------------------------------------------------- snapshot
 
-cdef struct VenueHead:                  # 32 bytes, then the records in the order of the counts
+cdef struct VenueHead:                  # 64 bytes, then the records in the order of the counts
     uint32_t magic
     uint32_t instruments
     uint32_t schedules
@@ -142,7 +204,10 @@ cdef struct VenueHead:                  # 32 bytes, then the records in the orde
     uint32_t record_sizes               # layouts must agree
     uint32_t trades_kept
     uint32_t trades_count
+    uint32_t breakers
     uint32_t waiting                    # matches of the last command that are not settled yet
+    uint32_t spare
+    Trip trip                           # what they have tripped so far
 
 cdef struct SavedFees:                  # 24 bytes
     uint64_t instrument_id
@@ -152,15 +217,22 @@ cdef struct SavedSchedule:              # 80 bytes
     uint64_t place                      # instrument x FEE_CLASSES + class
     FeeSchedule schedule
 
+cdef struct SavedBreaker:               # 328 bytes
+    uint64_t instrument_id
+    Breaker breaker
+
 
 cdef void fill_head(const State* s, VenueHead* head) noexcept nogil:
     cdef uint32_t i
     memset(head, 0, sizeof(VenueHead))
     head.magic = MAGIC
     head.record_sizes = (sizeof(KeptTrade) << 24 ^ sizeof(InstrumentFees) << 20 ^ sizeof(FeeSchedule) << 10
-                         ^ sizeof(OrderFees))
+                         ^ sizeof(Breaker) << 7 ^ sizeof(OrderFees))
     head.trades_kept = s.venue.trades_kept
     head.trades_count = s.venue.trades_count
+    head.breakers = s.venue.breaker_count
+    if s.venue.trip.level:
+        head.trip = s.venue.trip
     for i in range(1, s.instruments_max):
         head.instruments += s.venue.instrument_fees[i].is_set
         head.schedules += s.venue.instrument_fees[i].schedules
@@ -171,12 +243,13 @@ cdef void fill_head(const State* s, VenueHead* head) noexcept nogil:
 
 
 cdef int64_t bytes_by_head(const VenueHead* head) noexcept nogil:
-    if head.instruments == 0 and head.trades_kept == 0:     # a fee class alone lies with its participant
+    if (head.instruments | head.trades_kept | head.breakers) == 0:      # a fee class alone lies with its participant
         return 0
     return (<int64_t> sizeof(VenueHead) + <int64_t> head.instruments * <int64_t> sizeof(SavedFees)
             + <int64_t> head.schedules * <int64_t> sizeof(SavedSchedule)
             + <int64_t> head.orders * <int64_t> sizeof(OrderFees)
             + <int64_t> head.trades_count * <int64_t> sizeof(KeptTrade)
+            + <int64_t> head.breakers * <int64_t> sizeof(SavedBreaker)
             + <int64_t> head.waiting * <int64_t> sizeof(OrderExecuted))
 
 
@@ -200,6 +273,7 @@ cdef int64_t save_venue(const State* s, uint8_t* target) noexcept nogil:
     cdef VenueHead head
     cdef SavedFees fees
     cdef SavedSchedule schedule
+    cdef SavedBreaker breaker
     cdef uint8_t* p = target
     cdef uint32_t i
     fill_head(s, &head)
@@ -222,6 +296,11 @@ cdef int64_t save_venue(const State* s, uint8_t* target) noexcept nogil:
                 p = put(p, &s.venue.order_fees[i], sizeof(OrderFees))
     for i in range(s.venue.trades_count):
         p = put(p, kept_trade(s, i), sizeof(KeptTrade))
+    for i in range(1, s.instruments_max):
+        if s.venue.breakers[i].is_set:
+            breaker.instrument_id = i
+            breaker.breaker = s.venue.breakers[i]
+            p = put(p, &breaker, sizeof(SavedBreaker))
     if head.waiting:
         p = put(p, &s.venue.waiting[s.venue.waiting_first], head.waiting * sizeof(OrderExecuted))
     return p - target
@@ -268,7 +347,9 @@ cdef int load_venue(State* s, const uint8_t* source, int64_t size_bytes) except 
         s.venue.order_fees[slot_of(order.order_id)] = order
         s.venue.fees_charged = 1
     load_trades(s, p, &head)
-    return load_waiting(s, p + head.trades_count * sizeof(KeptTrade), &head)
+    p += head.trades_count * sizeof(KeptTrade)
+    load_breakers(s, p, &head)
+    return load_waiting(s, p + head.breakers * sizeof(SavedBreaker), &head)
 
 
 cdef int load_trades(State* s, const uint8_t* source, const VenueHead* head) except -1:
@@ -289,6 +370,20 @@ cdef int load_trades(State* s, const uint8_t* source, const VenueHead* head) exc
     return 0
 
 
+cdef int load_breakers(State* s, const uint8_t* source, const VenueHead* head) except -1:
+    cdef SavedBreaker breaker
+    cdef const uint8_t* p = source
+    cdef uint32_t _i
+    for _i in range(head.breakers):
+        p = get(&breaker, p, sizeof(SavedBreaker))
+        if not 0 < breaker.instrument_id < s.instruments_max or s.instruments[breaker.instrument_id].state == 0:
+            raise ValueError(f"a breaker of the snapshot names instrument {breaker.instrument_id}, which is not defined")
+        s.venue.breakers[breaker.instrument_id] = breaker.breaker
+        s.venue.breaker_count += 1
+        s.venue.follows |= FOLLOW_BREAKERS
+    return 0
+
+
 cdef int load_waiting(State* s, const uint8_t* source, const VenueHead* head) except -1:
     cdef uint32_t i
     if head.waiting > s.venue.waiting_max or (head.waiting and not s.unfinished):
@@ -300,4 +395,7 @@ cdef int load_waiting(State* s, const uint8_t* source, const VenueHead* head) ex
                 max(s.venue.waiting[i].resting_session_id, s.venue.waiting[i].incoming_session_id) >= s.sessions_max):
             raise ValueError("a match of the snapshot that waits names an id out of range")
     s.venue.waiting_count = head.waiting
+    if head.trip.instrument_id >= s.instruments_max or head.trip.level > 4 or (head.trip.level and not s.unfinished):
+        raise ValueError(f"the snapshot has a trip of level {head.trip.level} of instrument {head.trip.instrument_id}")
+    s.venue.trip = head.trip
     return 0

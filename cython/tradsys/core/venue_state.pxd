@@ -1,5 +1,5 @@
-"""What fees and kept matches are kept in: plain C records, sections 13 and 15 of the rule book."""
-from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
+"""What fees, kept matches and circuit breakers are kept in: plain C records, sections 13 and 15 of the rule book."""
+from libc.stdint cimport INT64_MAX, INT64_MIN, int8_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from tradsys.wire.records cimport OrderExecuted
 
@@ -7,6 +7,8 @@ cdef enum:
     # Bits of Venue.follows: why the events of a command are looked at once it is decided
     FOLLOW_FEES = 1                     # some instrument has a fee schedule
     FOLLOW_TRADES = 2                   # the last matches are kept
+    FOLLOW_BREAKERS = 4                 # some instrument has a circuit breaker
+    WINDOW_SLICES = 8
     FEE_CLASSES = 16
     TRADES_MAX = 1048576                # matches that can be kept
     # Bits of KeptTrade.flags
@@ -47,6 +49,38 @@ cdef struct KeptTrade:                  # 160 bytes: a match that can be busted 
     uint32_t flags                      # KEPT_*
     uint32_t spare
 
+cdef struct BreakerRule:                # 32 bytes: what trips, and what happens then
+    uint32_t distance_ppm               # LEVEL_1 to LEVEL_3; 0: never
+    uint8_t action                      # BreakerAction
+    uint8_t side                        # BreakerSide
+    uint8_t spare[2]
+    int64_t distance_ticks              # VELOCITY; 0: never
+    int64_t pause_ns
+    int64_t window_ns
+
+cdef struct Breaker:                    # 320 bytes: an instrument's circuit breaker
+    int64_t reference_ticks             # INT64_MIN: none, of both prices
+    int64_t last_ticks
+    int64_t quiet_from_ns               # 0: never
+    int64_t reopen_call_ns
+    uint32_t group_id                   # 0: it stops itself
+    uint32_t member_group_id            # 0: none
+    uint8_t is_set
+    uint8_t takes_auctions
+    uint8_t tripped                     # highest level since the reference price was set
+    uint8_t spare[5]
+    BreakerRule rules[4]                # by BreakerLevel - 1
+    int64_t slice_number                # of the newest price in the window; -1: it is empty
+    int64_t low_ticks[WINDOW_SLICES]    # by number of the slice; INT64_MAX where it has no price
+    int64_t high_ticks[WINDOW_SLICES]   # INT64_MIN where it has no price
+    int64_t spare2
+
+cdef struct Trip:                       # 24 bytes: what prices have tripped
+    uint32_t level                      # BreakerLevel; 0: nothing
+    uint32_t instrument_id
+    int64_t price_ticks
+    int64_t reference_ticks
+
 cdef struct Venue:
     uint32_t follows                    # FOLLOW_*
     uint32_t fees_charged               # 1: an order was charged something
@@ -57,7 +91,9 @@ cdef struct Venue:
     uint32_t trades_kept                # matches that are kept at most
     uint32_t trades_count
     uint32_t trades_first               # place of the oldest; 0 until the ring is full
-    uint32_t spare
+    uint32_t breaker_count
+    Breaker* breakers                   # by instrument
+    Trip trip                           # what the matches looked at have tripped; level 0: nothing, or it is done
     OrderExecuted* waiting              # matches of the last command, kept while the event buffer has no room
     uint32_t waiting_max
     uint32_t waiting_count
@@ -66,3 +102,24 @@ cdef struct Venue:
 
 cdef int venue_take(Venue* venue, int64_t orders_max, int64_t instruments_max) except -1
 cdef void venue_give(Venue* venue, int64_t orders_max, int64_t instruments_max) noexcept nogil
+
+
+cdef inline void empty_window(Breaker* breaker) noexcept nogil:
+    """Forget the prices of a breaker's window."""
+    cdef int i
+    breaker.slice_number = -1
+    for i in range(<int> WINDOW_SLICES):
+        breaker.low_ticks[i] = INT64_MAX
+        breaker.high_ticks[i] = INT64_MIN
+
+
+cdef inline Breaker* make_breaker(Venue* venue, uint32_t instrument_id) noexcept nogil:
+    """The breaker of an instrument, made when it is first named."""
+    cdef Breaker* breaker = &venue.breakers[instrument_id]
+    if not breaker.is_set:
+        breaker.is_set = 1
+        breaker.reference_ticks = breaker.last_ticks = INT64_MIN
+        empty_window(breaker)
+        venue.breaker_count += 1
+        venue.follows |= FOLLOW_BREAKERS
+    return breaker

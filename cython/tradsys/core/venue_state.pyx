@@ -1,4 +1,4 @@
-"""Memory of fees and kept matches."""
+"""Memory of fees, kept matches and circuit breakers."""
 from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
@@ -7,6 +7,7 @@ from tradsys.core.memory cimport arena_give, arena_take
 assert sizeof(FeeSchedule) == 72, "FeeSchedule must be 72 bytes"
 assert sizeof(InstrumentFees) == 16, "InstrumentFees must be 16 bytes"
 assert sizeof(OrderFees) == 24, "OrderFees must be 24 bytes"
+assert sizeof(Breaker) == 320, "Breaker must be five cache lines"
 assert sizeof(KeptTrade) == 160, "KeptTrade must be two cache lines and a half"
 assert sizeof(OrderExecuted) == 128, "matches are kept as they are told"
 
@@ -20,6 +21,7 @@ cdef int venue_take(Venue* venue, int64_t orders_max, int64_t instruments_max) e
     venue.instrument_fees = <InstrumentFees*> arena_take(instruments_max * <int64_t> sizeof(InstrumentFees))
     venue.order_fees = <OrderFees*> arena_take(orders_max * <int64_t> sizeof(OrderFees))
     venue.trades = <KeptTrade*> arena_take(<int64_t> TRADES_MAX * <int64_t> sizeof(KeptTrade))
+    venue.breakers = <Breaker*> arena_take(instruments_max * <int64_t> sizeof(Breaker))
     venue.waiting_max = <uint32_t> orders_max + WAITING_SPARE
     venue.waiting = <OrderExecuted*> arena_take(venue.waiting_max * <int64_t> sizeof(OrderExecuted))
     return 0
@@ -31,5 +33,6 @@ cdef void venue_give(Venue* venue, int64_t orders_max, int64_t instruments_max) 
     arena_give(venue.instrument_fees, instruments_max * <int64_t> sizeof(InstrumentFees))
     arena_give(venue.order_fees, orders_max * <int64_t> sizeof(OrderFees))
     arena_give(venue.trades, <int64_t> TRADES_MAX * <int64_t> sizeof(KeptTrade))
+    arena_give(venue.breakers, instruments_max * <int64_t> sizeof(Breaker))
     arena_give(venue.waiting, venue.waiting_max * <int64_t> sizeof(OrderExecuted))
     memset(venue, 0, sizeof(Venue))

@@ -1,4 +1,4 @@
-"""Messages of the feed that tell of no order: auctions, matches that are undone, the day's turnover."""
+"""Messages of the feed that tell of no order: auctions, circuit breakers, matches that are undone, the day's turnover."""
 from libc.stdint cimport uint8_t
 from libc.string cimport memset
 
@@ -8,20 +8,24 @@ from tradsys.wire.records cimport (
     AUCTION_NEWS_INDICATIVE,
     AUCTION_NEWS_UNCROSSED,
     BLOCK_MD_AUCTION,
+    BLOCK_MD_BREAKER,
     BLOCK_MD_TRADE_CHANGE,
     SCHEMA_ID,
     SCHEMA_VERSION,
     SIZE_MD_AUCTION,
+    SIZE_MD_BREAKER,
     SIZE_MD_TRADE_CHANGE,
     TEMPLATE_AUCTION_UNCROSSED,
     TEMPLATE_CALL_EXTENDED,
     TEMPLATE_MD_AUCTION,
+    TEMPLATE_MD_BREAKER,
     TEMPLATE_MD_TRADE_CHANGE,
     TEMPLATE_TRADE_CORRECTED,
     TRADE_CHANGE_BUSTED,
     TRADE_CHANGE_CORRECTED,
     CallExtended,
     MdAuction,
+    MdBreaker,
     MdTradeChange,
 )
 
@@ -67,6 +71,28 @@ cdef int tell_auction(Channel status, const AuctionIndicative* event, int64_t no
     if event.template_id == TEMPLATE_AUCTION_UNCROSSED:
         message.auction_news = AUCTION_NEWS_UNCROSSED
         message.end_ts_ns = 0
+    return 0
+
+
+cdef int tell_breaker(Channel status, const BreakerTripped* event, int64_t now_ns, uint64_t event_seq) except -1 nogil:
+    """A circuit breaker has tripped."""
+    cdef MdBreaker* message
+    cdef uint8_t* room
+    claim(status, SIZE_MD_BREAKER, now_ns, event_seq, &room)
+    message = <MdBreaker*>room
+    memset(message, 0, sizeof(MdBreaker))
+    message.block_length = BLOCK_MD_BREAKER
+    message.template_id = TEMPLATE_MD_BREAKER
+    message.schema_id = SCHEMA_ID
+    message.version = SCHEMA_VERSION
+    message.ts_ns = event.ts_ns
+    message.price_ticks = event.price_ticks
+    message.reference_price_ticks = event.reference_price_ticks
+    message.end_ts_ns = event.end_ts_ns
+    message.instrument_id = event.instrument_id
+    message.group_id = event.group_id
+    message.breaker_level = event.breaker_level
+    message.breaker_action = event.breaker_action
     return 0
 
 

@@ -36,7 +36,7 @@ from tradsys.core.prefetch cimport prefetch
 from tradsys.core.state cimport Instrument
 from tradsys.engine.sequencer cimport Sequencer
 from tradsys.marketdata.channel cimport Channel, Lines, claim
-from tradsys.marketdata.news cimport add_turnover, tell_auction, tell_trade_change
+from tradsys.marketdata.news cimport add_turnover, tell_auction, tell_breaker, tell_trade_change
 from tradsys.wire.records cimport (
     BLOCK_MD_INSTRUMENT,
     BLOCK_MD_LEVEL, BLOCK_MD_ORDER_ADD, BLOCK_MD_STATISTICS, BLOCK_MD_STATUS, BLOCK_MD_TOP, BLOCK_MD_TRADE,
@@ -44,6 +44,7 @@ from tradsys.wire.records cimport (
     EVENT_FLAGS_DORMANT, EVENT_FLAGS_INCOMING_HIDDEN, EVENT_FLAGS_PRIORITY_KEPT, EVENT_FLAGS_RESTS, ORDER_TYPE_MARKET,
     SCHEMA_ID, SCHEMA_VERSION, SIDE_BUY, SIZE_MD_INSTRUMENT, SIZE_MD_LEVEL, SIZE_MD_ORDER_ADD,
     SIZE_MD_STATISTICS, SIZE_MD_STATUS, SIZE_MD_TOP, SIZE_MD_TRADE, SIZE_ORDER_ACCEPTED, TEMPLATE_AUCTION_INDICATIVE,
+    TEMPLATE_BREAKER_TRIPPED,
     TEMPLATE_CALL_EXTENDED, TEMPLATE_COMMAND_DONE, TEMPLATE_INSTRUMENT_DEFINED,
     TEMPLATE_MD_INSTRUMENT, TEMPLATE_MD_LEVEL, TEMPLATE_MD_ORDER_ADD, TEMPLATE_MD_ORDER_DELETE,
     TEMPLATE_MD_ORDER_EXECUTE, TEMPLATE_MD_ORDER_REDUCE, TEMPLATE_MD_STATISTICS, TEMPLATE_MD_STATUS, TEMPLATE_MD_TOP,
@@ -51,7 +52,7 @@ from tradsys.wire.records cimport (
     TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REFILLED, TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_RESTED,
     TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_PHASE_CHANGED, TEMPLATE_SET_INSTRUMENT_STATE, TEMPLATE_START_CALL,
     TEMPLATE_TRADE_BUSTED, TEMPLATE_TRADE_CORRECTED,
-    AuctionIndicative, CommandDone, InstrumentDefined, MdInstrument, MdLevel, MdOrderAdd,
+    AuctionIndicative, BreakerTripped, CommandDone, InstrumentDefined, MdInstrument, MdLevel, MdOrderAdd,
     MdStatistics, MdStatus, MdTop, MdTrade, OrderAccepted, OrderCanceled, ORDER_FLAGS_COMPLEX, ORDER_FLAGS_HIDDEN,
     OrderExecuted, OrderReduced, OrderReplaced, OrderRested, PhaseChanged, SnapshotBegin, TradeCorrected)
 
@@ -279,6 +280,8 @@ cdef class Publisher:
                         (<const PhaseChanged*>event).state_before)
         elif template_id >= TEMPLATE_AUCTION_INDICATIVE and template_id <= TEMPLATE_CALL_EXTENDED:
             tell_auction(self.status, <const AuctionIndicative*>event, self.now_ns, self.event_seq)
+        elif template_id == TEMPLATE_BREAKER_TRIPPED:
+            tell_breaker(self.status, <const BreakerTripped*>event, self.now_ns, self.event_seq)
         elif template_id == TEMPLATE_TRADE_BUSTED or template_id == TEMPLATE_TRADE_CORRECTED:
             self._trade_changed(<const TradeCorrected*>event)
         self.event_seq = accepted.seq

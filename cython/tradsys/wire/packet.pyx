@@ -5,6 +5,7 @@ from libc.string cimport memcpy, memset
 
 from tradsys.wire.records cimport (
     BLOCK_MD_AUCTION,
+    BLOCK_MD_BREAKER,
     BLOCK_MD_INSTRUMENT,
     BLOCK_MD_LEVEL,
     BLOCK_MD_ORDER_ADD,
@@ -26,6 +27,7 @@ from tradsys.wire.records cimport (
     SCHEMA_VERSION,
     SIZE_MD_ORDER_ADD,
     TEMPLATE_MD_AUCTION,
+    TEMPLATE_MD_BREAKER,
     TEMPLATE_MD_INSTRUMENT,
     TEMPLATE_MD_LEVEL,
     TEMPLATE_MD_ORDER_ADD,
@@ -161,7 +163,8 @@ cdef int64_t _message_bytes(uint16_t channel, uint64_t header) noexcept nogil:
     if channel == CHANNEL_STATUS:
         return size_bytes if header == _header_of(TEMPLATE_MD_STATUS, BLOCK_MD_STATUS) or \
             header == _header_of(TEMPLATE_MD_INSTRUMENT, BLOCK_MD_INSTRUMENT) or \
-            header == _header_of(TEMPLATE_MD_AUCTION, BLOCK_MD_AUCTION) else 0
+            header == _header_of(TEMPLATE_MD_AUCTION, BLOCK_MD_AUCTION) or \
+            header == _header_of(TEMPLATE_MD_BREAKER, BLOCK_MD_BREAKER) else 0
     if channel == CHANNEL_SNAPSHOT:
         return size_bytes if header == _header_of(TEMPLATE_MD_ORDER_ADD, BLOCK_MD_ORDER_ADD) or \
             header == _header_of(TEMPLATE_SNAPSHOT_BEGIN, BLOCK_SNAPSHOT_BEGIN) or \

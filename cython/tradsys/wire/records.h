@@ -111,6 +111,18 @@ enum {
     TEMPLATE_CORRECT_TRADE = 50,
     SIZE_CORRECT_TRADE = 64,
     BLOCK_CORRECT_TRADE = 56,
+    TEMPLATE_SET_BREAKER_LEVEL = 51,
+    SIZE_SET_BREAKER_LEVEL = 80,
+    BLOCK_SET_BREAKER_LEVEL = 72,
+    TEMPLATE_SET_BREAKER = 52,
+    SIZE_SET_BREAKER = 80,
+    BLOCK_SET_BREAKER = 72,
+    TEMPLATE_START_BREAKER_DAY = 53,
+    SIZE_START_BREAKER_DAY = 48,
+    BLOCK_START_BREAKER_DAY = 40,
+    TEMPLATE_PUBLISH_INDEX = 54,
+    SIZE_PUBLISH_INDEX = 56,
+    BLOCK_PUBLISH_INDEX = 48,
     TEMPLATE_EXPIRE_ORDERS = 57,
     SIZE_EXPIRE_ORDERS = 48,
     BLOCK_EXPIRE_ORDERS = 40,
@@ -195,6 +207,9 @@ enum {
     TEMPLATE_TRADE_CORRECTED = 99,
     SIZE_TRADE_CORRECTED = 128,
     BLOCK_TRADE_CORRECTED = 120,
+    TEMPLATE_BREAKER_TRIPPED = 100,
+    SIZE_BREAKER_TRIPPED = 128,
+    BLOCK_BREAKER_TRIPPED = 120,
     TEMPLATE_PACKET = 128,
     SIZE_PACKET = 48,
     BLOCK_PACKET = 40,
@@ -240,6 +255,9 @@ enum {
     TEMPLATE_MD_TRADE_CHANGE = 153,
     SIZE_MD_TRADE_CHANGE = 56,
     BLOCK_MD_TRADE_CHANGE = 48,
+    TEMPLATE_MD_BREAKER = 154,
+    SIZE_MD_BREAKER = 56,
+    BLOCK_MD_BREAKER = 48,
     TEMPLATE_GAP_FILL_REQUEST = 150,
     SIZE_GAP_FILL_REQUEST = 48,
     BLOCK_GAP_FILL_REQUEST = 40,
@@ -481,6 +499,16 @@ enum {
     CHANNEL_SNAPSHOT = 6,
     TRADE_CHANGE_BUSTED = 1,
     TRADE_CHANGE_CORRECTED = 2,
+    BREAKER_ACTION_HALT = 1,
+    BREAKER_ACTION_VOLATILITY_AUCTION = 2,
+    BREAKER_ACTION_CLOSE = 3,
+    BREAKER_SIDE_DOWN = 1,
+    BREAKER_SIDE_UP = 2,
+    BREAKER_SIDE_BOTH = 3,
+    BREAKER_LEVEL_LEVEL_1 = 1,
+    BREAKER_LEVEL_LEVEL_2 = 2,
+    BREAKER_LEVEL_LEVEL_3 = 3,
+    BREAKER_LEVEL_VELOCITY = 4,
     RISK_SCOPE_ACCOUNT = 1,
     RISK_SCOPE_HOUSE = 2,
     RISK_SCOPE_PARTICIPANT = 3,
@@ -1129,6 +1157,77 @@ typedef struct {
     uint32_t instrument_id;
     uint8_t pad[4];
 } CorrectTrade;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t instrument_id;
+    uint8_t breaker_level;
+    uint8_t breaker_action;
+    uint8_t breaker_side;
+    uint8_t pad;
+    uint32_t distance_ppm; /* LEVEL_1 to LEVEL_3: from the reference price, parts per million of it; 0: never */
+    uint8_t pad2[4];
+    int64_t distance_ticks; /* ticks, VELOCITY: within the window; 0: never */
+    int64_t pause_ns; /* how long the stop is; CLOSE: 0 */
+    int64_t window_ns; /* VELOCITY: the window */
+} SetBreakerLevel;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t instrument_id;
+    uint32_t group_id; /* what its price stops: the group's instruments; 0: itself */
+    int64_t reference_price_ticks; /* ticks, INT64_MIN: leave it */
+    int64_t quiet_from_ts_ns; /* ns since the epoch, UTC, from then on only CLOSE trips; 0: never */
+    int64_t reopen_call_ns; /* behind a HALT: how long the volatility auction is that follows it; 0: trading goes on without */
+    uint32_t member_group_id; /* group it is stopped with; 0: none */
+    uint8_t takes_auctions; /* 1: the price of each uncross becomes the reference price */
+    uint8_t pad[3];
+} SetBreaker;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t instrument_id; /* 0: every instrument with a breaker */
+    uint8_t pad[4];
+} StartBreakerDay;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t instrument_id;
+    uint8_t pad[4];
+    int64_t price_ticks; /* ticks */
+} PublishIndex;
 
 typedef struct {
     uint16_t block_length;
@@ -1862,6 +1961,30 @@ typedef struct {
     uint16_t template_id;
     uint16_t schema_id;
     uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number */
+    int64_t price_ticks; /* ticks */
+    int64_t reference_price_ticks; /* ticks, of VELOCITY the furthest price within the window */
+    int64_t end_ts_ns; /* ns since the epoch, UTC, planned end of the stop; 0: none */
+    uint8_t pad[16];
+    uint32_t instrument_id;
+    uint32_t session_id; /* 0: nobody is told */
+    uint32_t group_id; /* 0: the instrument alone stops */
+    uint32_t report_seq; /* sequence number, 0 */
+    uint8_t breaker_level;
+    uint8_t breaker_action;
+    uint8_t pad2[2];
+    uint8_t pad3[4];
+    uint8_t pad4[8];
+    uint8_t pad5[24];
+} BreakerTripped;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
     uint16_t channel;
     uint16_t message_count; /* count, 0 in a heartbeat */
     uint32_t packet_bytes; /* bytes, header, block and messages */
@@ -2090,6 +2213,22 @@ typedef struct {
     uint8_t trade_change;
     uint8_t pad[3];
 } MdTradeChange;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    int64_t price_ticks; /* ticks */
+    int64_t reference_price_ticks; /* ticks */
+    int64_t end_ts_ns; /* ns since the epoch, UTC */
+    uint32_t instrument_id;
+    uint32_t group_id;
+    uint8_t breaker_level;
+    uint8_t breaker_action;
+    uint8_t pad[6];
+} MdBreaker;
 
 typedef struct {
     uint16_t block_length;
@@ -2699,6 +2838,53 @@ _Static_assert(offsetof(CorrectTrade, match_seq) == 40, "CorrectTrade.match_seq"
 _Static_assert(offsetof(CorrectTrade, price_ticks) == 48, "CorrectTrade.price_ticks");
 _Static_assert(offsetof(CorrectTrade, instrument_id) == 56, "CorrectTrade.instrument_id");
 _Static_assert(offsetof(CorrectTrade, pad) == 60, "CorrectTrade.pad");
+_Static_assert(sizeof(SetBreakerLevel) == 80, "SetBreakerLevel");
+_Static_assert(offsetof(SetBreakerLevel, seq) == 8, "SetBreakerLevel.seq");
+_Static_assert(offsetof(SetBreakerLevel, ts_ns) == 16, "SetBreakerLevel.ts_ns");
+_Static_assert(offsetof(SetBreakerLevel, session_id) == 24, "SetBreakerLevel.session_id");
+_Static_assert(offsetof(SetBreakerLevel, client_seq) == 28, "SetBreakerLevel.client_seq");
+_Static_assert(offsetof(SetBreakerLevel, client_ref) == 32, "SetBreakerLevel.client_ref");
+_Static_assert(offsetof(SetBreakerLevel, instrument_id) == 40, "SetBreakerLevel.instrument_id");
+_Static_assert(offsetof(SetBreakerLevel, breaker_level) == 44, "SetBreakerLevel.breaker_level");
+_Static_assert(offsetof(SetBreakerLevel, breaker_action) == 45, "SetBreakerLevel.breaker_action");
+_Static_assert(offsetof(SetBreakerLevel, breaker_side) == 46, "SetBreakerLevel.breaker_side");
+_Static_assert(offsetof(SetBreakerLevel, pad) == 47, "SetBreakerLevel.pad");
+_Static_assert(offsetof(SetBreakerLevel, distance_ppm) == 48, "SetBreakerLevel.distance_ppm");
+_Static_assert(offsetof(SetBreakerLevel, pad2) == 52, "SetBreakerLevel.pad2");
+_Static_assert(offsetof(SetBreakerLevel, distance_ticks) == 56, "SetBreakerLevel.distance_ticks");
+_Static_assert(offsetof(SetBreakerLevel, pause_ns) == 64, "SetBreakerLevel.pause_ns");
+_Static_assert(offsetof(SetBreakerLevel, window_ns) == 72, "SetBreakerLevel.window_ns");
+_Static_assert(sizeof(SetBreaker) == 80, "SetBreaker");
+_Static_assert(offsetof(SetBreaker, seq) == 8, "SetBreaker.seq");
+_Static_assert(offsetof(SetBreaker, ts_ns) == 16, "SetBreaker.ts_ns");
+_Static_assert(offsetof(SetBreaker, session_id) == 24, "SetBreaker.session_id");
+_Static_assert(offsetof(SetBreaker, client_seq) == 28, "SetBreaker.client_seq");
+_Static_assert(offsetof(SetBreaker, client_ref) == 32, "SetBreaker.client_ref");
+_Static_assert(offsetof(SetBreaker, instrument_id) == 40, "SetBreaker.instrument_id");
+_Static_assert(offsetof(SetBreaker, group_id) == 44, "SetBreaker.group_id");
+_Static_assert(offsetof(SetBreaker, reference_price_ticks) == 48, "SetBreaker.reference_price_ticks");
+_Static_assert(offsetof(SetBreaker, quiet_from_ts_ns) == 56, "SetBreaker.quiet_from_ts_ns");
+_Static_assert(offsetof(SetBreaker, reopen_call_ns) == 64, "SetBreaker.reopen_call_ns");
+_Static_assert(offsetof(SetBreaker, member_group_id) == 72, "SetBreaker.member_group_id");
+_Static_assert(offsetof(SetBreaker, takes_auctions) == 76, "SetBreaker.takes_auctions");
+_Static_assert(offsetof(SetBreaker, pad) == 77, "SetBreaker.pad");
+_Static_assert(sizeof(StartBreakerDay) == 48, "StartBreakerDay");
+_Static_assert(offsetof(StartBreakerDay, seq) == 8, "StartBreakerDay.seq");
+_Static_assert(offsetof(StartBreakerDay, ts_ns) == 16, "StartBreakerDay.ts_ns");
+_Static_assert(offsetof(StartBreakerDay, session_id) == 24, "StartBreakerDay.session_id");
+_Static_assert(offsetof(StartBreakerDay, client_seq) == 28, "StartBreakerDay.client_seq");
+_Static_assert(offsetof(StartBreakerDay, client_ref) == 32, "StartBreakerDay.client_ref");
+_Static_assert(offsetof(StartBreakerDay, instrument_id) == 40, "StartBreakerDay.instrument_id");
+_Static_assert(offsetof(StartBreakerDay, pad) == 44, "StartBreakerDay.pad");
+_Static_assert(sizeof(PublishIndex) == 56, "PublishIndex");
+_Static_assert(offsetof(PublishIndex, seq) == 8, "PublishIndex.seq");
+_Static_assert(offsetof(PublishIndex, ts_ns) == 16, "PublishIndex.ts_ns");
+_Static_assert(offsetof(PublishIndex, session_id) == 24, "PublishIndex.session_id");
+_Static_assert(offsetof(PublishIndex, client_seq) == 28, "PublishIndex.client_seq");
+_Static_assert(offsetof(PublishIndex, client_ref) == 32, "PublishIndex.client_ref");
+_Static_assert(offsetof(PublishIndex, instrument_id) == 40, "PublishIndex.instrument_id");
+_Static_assert(offsetof(PublishIndex, pad) == 44, "PublishIndex.pad");
+_Static_assert(offsetof(PublishIndex, price_ticks) == 48, "PublishIndex.price_ticks");
 _Static_assert(sizeof(ExpireOrders) == 48, "ExpireOrders");
 _Static_assert(offsetof(ExpireOrders, seq) == 8, "ExpireOrders.seq");
 _Static_assert(offsetof(ExpireOrders, ts_ns) == 16, "ExpireOrders.ts_ns");
@@ -3258,6 +3444,24 @@ _Static_assert(offsetof(TradeCorrected, incoming_report_seq) == 120, "TradeCorre
 _Static_assert(offsetof(TradeCorrected, incoming_side) == 124, "TradeCorrected.incoming_side");
 _Static_assert(offsetof(TradeCorrected, pad) == 125, "TradeCorrected.pad");
 _Static_assert(offsetof(TradeCorrected, event_flags) == 126, "TradeCorrected.event_flags");
+_Static_assert(sizeof(BreakerTripped) == 128, "BreakerTripped");
+_Static_assert(offsetof(BreakerTripped, seq) == 8, "BreakerTripped.seq");
+_Static_assert(offsetof(BreakerTripped, ts_ns) == 16, "BreakerTripped.ts_ns");
+_Static_assert(offsetof(BreakerTripped, cause_seq) == 24, "BreakerTripped.cause_seq");
+_Static_assert(offsetof(BreakerTripped, price_ticks) == 32, "BreakerTripped.price_ticks");
+_Static_assert(offsetof(BreakerTripped, reference_price_ticks) == 40, "BreakerTripped.reference_price_ticks");
+_Static_assert(offsetof(BreakerTripped, end_ts_ns) == 48, "BreakerTripped.end_ts_ns");
+_Static_assert(offsetof(BreakerTripped, pad) == 56, "BreakerTripped.pad");
+_Static_assert(offsetof(BreakerTripped, instrument_id) == 72, "BreakerTripped.instrument_id");
+_Static_assert(offsetof(BreakerTripped, session_id) == 76, "BreakerTripped.session_id");
+_Static_assert(offsetof(BreakerTripped, group_id) == 80, "BreakerTripped.group_id");
+_Static_assert(offsetof(BreakerTripped, report_seq) == 84, "BreakerTripped.report_seq");
+_Static_assert(offsetof(BreakerTripped, breaker_level) == 88, "BreakerTripped.breaker_level");
+_Static_assert(offsetof(BreakerTripped, breaker_action) == 89, "BreakerTripped.breaker_action");
+_Static_assert(offsetof(BreakerTripped, pad2) == 90, "BreakerTripped.pad2");
+_Static_assert(offsetof(BreakerTripped, pad3) == 92, "BreakerTripped.pad3");
+_Static_assert(offsetof(BreakerTripped, pad4) == 96, "BreakerTripped.pad4");
+_Static_assert(offsetof(BreakerTripped, pad5) == 104, "BreakerTripped.pad5");
 _Static_assert(sizeof(Packet) == 48, "Packet");
 _Static_assert(offsetof(Packet, channel) == 8, "Packet.channel");
 _Static_assert(offsetof(Packet, message_count) == 10, "Packet.message_count");
@@ -3402,6 +3606,16 @@ _Static_assert(offsetof(MdTradeChange, price_before_ticks) == 40, "MdTradeChange
 _Static_assert(offsetof(MdTradeChange, instrument_id) == 48, "MdTradeChange.instrument_id");
 _Static_assert(offsetof(MdTradeChange, trade_change) == 52, "MdTradeChange.trade_change");
 _Static_assert(offsetof(MdTradeChange, pad) == 53, "MdTradeChange.pad");
+_Static_assert(sizeof(MdBreaker) == 56, "MdBreaker");
+_Static_assert(offsetof(MdBreaker, ts_ns) == 8, "MdBreaker.ts_ns");
+_Static_assert(offsetof(MdBreaker, price_ticks) == 16, "MdBreaker.price_ticks");
+_Static_assert(offsetof(MdBreaker, reference_price_ticks) == 24, "MdBreaker.reference_price_ticks");
+_Static_assert(offsetof(MdBreaker, end_ts_ns) == 32, "MdBreaker.end_ts_ns");
+_Static_assert(offsetof(MdBreaker, instrument_id) == 40, "MdBreaker.instrument_id");
+_Static_assert(offsetof(MdBreaker, group_id) == 44, "MdBreaker.group_id");
+_Static_assert(offsetof(MdBreaker, breaker_level) == 48, "MdBreaker.breaker_level");
+_Static_assert(offsetof(MdBreaker, breaker_action) == 49, "MdBreaker.breaker_action");
+_Static_assert(offsetof(MdBreaker, pad) == 50, "MdBreaker.pad");
 _Static_assert(sizeof(GapFillRequest) == 48, "GapFillRequest");
 _Static_assert(offsetof(GapFillRequest, request_id) == 8, "GapFillRequest.request_id");
 _Static_assert(offsetof(GapFillRequest, stream_id) == 16, "GapFillRequest.stream_id");
@@ -3546,6 +3760,10 @@ static const uint16_t COMMAND_BLOCK_LENGTHS[COMMAND_TEMPLATES] = {
     [48] = 40,
     [49] = 48,
     [50] = 56,
+    [51] = 72,
+    [52] = 72,
+    [53] = 40,
+    [54] = 48,
     [57] = 40,
     [60] = 48,
 };
@@ -4086,6 +4304,65 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"CorrectTrade", "price_ticks", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, price_ticks), sizeof(((CorrectTrade *)0)->price_ticks)},
     {"CorrectTrade", "instrument_id", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, instrument_id), sizeof(((CorrectTrade *)0)->instrument_id)},
     {"CorrectTrade", "pad", 50, sizeof(CorrectTrade), offsetof(CorrectTrade, pad), sizeof(((CorrectTrade *)0)->pad)},
+    {"SetBreakerLevel", "block_length", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, block_length), sizeof(((SetBreakerLevel *)0)->block_length)},
+    {"SetBreakerLevel", "template_id", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, template_id), sizeof(((SetBreakerLevel *)0)->template_id)},
+    {"SetBreakerLevel", "schema_id", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, schema_id), sizeof(((SetBreakerLevel *)0)->schema_id)},
+    {"SetBreakerLevel", "version", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, version), sizeof(((SetBreakerLevel *)0)->version)},
+    {"SetBreakerLevel", "seq", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, seq), sizeof(((SetBreakerLevel *)0)->seq)},
+    {"SetBreakerLevel", "ts_ns", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, ts_ns), sizeof(((SetBreakerLevel *)0)->ts_ns)},
+    {"SetBreakerLevel", "session_id", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, session_id), sizeof(((SetBreakerLevel *)0)->session_id)},
+    {"SetBreakerLevel", "client_seq", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, client_seq), sizeof(((SetBreakerLevel *)0)->client_seq)},
+    {"SetBreakerLevel", "client_ref", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, client_ref), sizeof(((SetBreakerLevel *)0)->client_ref)},
+    {"SetBreakerLevel", "instrument_id", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, instrument_id), sizeof(((SetBreakerLevel *)0)->instrument_id)},
+    {"SetBreakerLevel", "breaker_level", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, breaker_level), sizeof(((SetBreakerLevel *)0)->breaker_level)},
+    {"SetBreakerLevel", "breaker_action", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, breaker_action), sizeof(((SetBreakerLevel *)0)->breaker_action)},
+    {"SetBreakerLevel", "breaker_side", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, breaker_side), sizeof(((SetBreakerLevel *)0)->breaker_side)},
+    {"SetBreakerLevel", "pad", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, pad), sizeof(((SetBreakerLevel *)0)->pad)},
+    {"SetBreakerLevel", "distance_ppm", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, distance_ppm), sizeof(((SetBreakerLevel *)0)->distance_ppm)},
+    {"SetBreakerLevel", "pad2", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, pad2), sizeof(((SetBreakerLevel *)0)->pad2)},
+    {"SetBreakerLevel", "distance_ticks", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, distance_ticks), sizeof(((SetBreakerLevel *)0)->distance_ticks)},
+    {"SetBreakerLevel", "pause_ns", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, pause_ns), sizeof(((SetBreakerLevel *)0)->pause_ns)},
+    {"SetBreakerLevel", "window_ns", 51, sizeof(SetBreakerLevel), offsetof(SetBreakerLevel, window_ns), sizeof(((SetBreakerLevel *)0)->window_ns)},
+    {"SetBreaker", "block_length", 52, sizeof(SetBreaker), offsetof(SetBreaker, block_length), sizeof(((SetBreaker *)0)->block_length)},
+    {"SetBreaker", "template_id", 52, sizeof(SetBreaker), offsetof(SetBreaker, template_id), sizeof(((SetBreaker *)0)->template_id)},
+    {"SetBreaker", "schema_id", 52, sizeof(SetBreaker), offsetof(SetBreaker, schema_id), sizeof(((SetBreaker *)0)->schema_id)},
+    {"SetBreaker", "version", 52, sizeof(SetBreaker), offsetof(SetBreaker, version), sizeof(((SetBreaker *)0)->version)},
+    {"SetBreaker", "seq", 52, sizeof(SetBreaker), offsetof(SetBreaker, seq), sizeof(((SetBreaker *)0)->seq)},
+    {"SetBreaker", "ts_ns", 52, sizeof(SetBreaker), offsetof(SetBreaker, ts_ns), sizeof(((SetBreaker *)0)->ts_ns)},
+    {"SetBreaker", "session_id", 52, sizeof(SetBreaker), offsetof(SetBreaker, session_id), sizeof(((SetBreaker *)0)->session_id)},
+    {"SetBreaker", "client_seq", 52, sizeof(SetBreaker), offsetof(SetBreaker, client_seq), sizeof(((SetBreaker *)0)->client_seq)},
+    {"SetBreaker", "client_ref", 52, sizeof(SetBreaker), offsetof(SetBreaker, client_ref), sizeof(((SetBreaker *)0)->client_ref)},
+    {"SetBreaker", "instrument_id", 52, sizeof(SetBreaker), offsetof(SetBreaker, instrument_id), sizeof(((SetBreaker *)0)->instrument_id)},
+    {"SetBreaker", "group_id", 52, sizeof(SetBreaker), offsetof(SetBreaker, group_id), sizeof(((SetBreaker *)0)->group_id)},
+    {"SetBreaker", "reference_price_ticks", 52, sizeof(SetBreaker), offsetof(SetBreaker, reference_price_ticks), sizeof(((SetBreaker *)0)->reference_price_ticks)},
+    {"SetBreaker", "quiet_from_ts_ns", 52, sizeof(SetBreaker), offsetof(SetBreaker, quiet_from_ts_ns), sizeof(((SetBreaker *)0)->quiet_from_ts_ns)},
+    {"SetBreaker", "reopen_call_ns", 52, sizeof(SetBreaker), offsetof(SetBreaker, reopen_call_ns), sizeof(((SetBreaker *)0)->reopen_call_ns)},
+    {"SetBreaker", "member_group_id", 52, sizeof(SetBreaker), offsetof(SetBreaker, member_group_id), sizeof(((SetBreaker *)0)->member_group_id)},
+    {"SetBreaker", "takes_auctions", 52, sizeof(SetBreaker), offsetof(SetBreaker, takes_auctions), sizeof(((SetBreaker *)0)->takes_auctions)},
+    {"SetBreaker", "pad", 52, sizeof(SetBreaker), offsetof(SetBreaker, pad), sizeof(((SetBreaker *)0)->pad)},
+    {"StartBreakerDay", "block_length", 53, sizeof(StartBreakerDay), offsetof(StartBreakerDay, block_length), sizeof(((StartBreakerDay *)0)->block_length)},
+    {"StartBreakerDay", "template_id", 53, sizeof(StartBreakerDay), offsetof(StartBreakerDay, template_id), sizeof(((StartBreakerDay *)0)->template_id)},
+    {"StartBreakerDay", "schema_id", 53, sizeof(StartBreakerDay), offsetof(StartBreakerDay, schema_id), sizeof(((StartBreakerDay *)0)->schema_id)},
+    {"StartBreakerDay", "version", 53, sizeof(StartBreakerDay), offsetof(StartBreakerDay, version), sizeof(((StartBreakerDay *)0)->version)},
+    {"StartBreakerDay", "seq", 53, sizeof(StartBreakerDay), offsetof(StartBreakerDay, seq), sizeof(((StartBreakerDay *)0)->seq)},
+    {"StartBreakerDay", "ts_ns", 53, sizeof(StartBreakerDay), offsetof(StartBreakerDay, ts_ns), sizeof(((StartBreakerDay *)0)->ts_ns)},
+    {"StartBreakerDay", "session_id", 53, sizeof(StartBreakerDay), offsetof(StartBreakerDay, session_id), sizeof(((StartBreakerDay *)0)->session_id)},
+    {"StartBreakerDay", "client_seq", 53, sizeof(StartBreakerDay), offsetof(StartBreakerDay, client_seq), sizeof(((StartBreakerDay *)0)->client_seq)},
+    {"StartBreakerDay", "client_ref", 53, sizeof(StartBreakerDay), offsetof(StartBreakerDay, client_ref), sizeof(((StartBreakerDay *)0)->client_ref)},
+    {"StartBreakerDay", "instrument_id", 53, sizeof(StartBreakerDay), offsetof(StartBreakerDay, instrument_id), sizeof(((StartBreakerDay *)0)->instrument_id)},
+    {"StartBreakerDay", "pad", 53, sizeof(StartBreakerDay), offsetof(StartBreakerDay, pad), sizeof(((StartBreakerDay *)0)->pad)},
+    {"PublishIndex", "block_length", 54, sizeof(PublishIndex), offsetof(PublishIndex, block_length), sizeof(((PublishIndex *)0)->block_length)},
+    {"PublishIndex", "template_id", 54, sizeof(PublishIndex), offsetof(PublishIndex, template_id), sizeof(((PublishIndex *)0)->template_id)},
+    {"PublishIndex", "schema_id", 54, sizeof(PublishIndex), offsetof(PublishIndex, schema_id), sizeof(((PublishIndex *)0)->schema_id)},
+    {"PublishIndex", "version", 54, sizeof(PublishIndex), offsetof(PublishIndex, version), sizeof(((PublishIndex *)0)->version)},
+    {"PublishIndex", "seq", 54, sizeof(PublishIndex), offsetof(PublishIndex, seq), sizeof(((PublishIndex *)0)->seq)},
+    {"PublishIndex", "ts_ns", 54, sizeof(PublishIndex), offsetof(PublishIndex, ts_ns), sizeof(((PublishIndex *)0)->ts_ns)},
+    {"PublishIndex", "session_id", 54, sizeof(PublishIndex), offsetof(PublishIndex, session_id), sizeof(((PublishIndex *)0)->session_id)},
+    {"PublishIndex", "client_seq", 54, sizeof(PublishIndex), offsetof(PublishIndex, client_seq), sizeof(((PublishIndex *)0)->client_seq)},
+    {"PublishIndex", "client_ref", 54, sizeof(PublishIndex), offsetof(PublishIndex, client_ref), sizeof(((PublishIndex *)0)->client_ref)},
+    {"PublishIndex", "instrument_id", 54, sizeof(PublishIndex), offsetof(PublishIndex, instrument_id), sizeof(((PublishIndex *)0)->instrument_id)},
+    {"PublishIndex", "pad", 54, sizeof(PublishIndex), offsetof(PublishIndex, pad), sizeof(((PublishIndex *)0)->pad)},
+    {"PublishIndex", "price_ticks", 54, sizeof(PublishIndex), offsetof(PublishIndex, price_ticks), sizeof(((PublishIndex *)0)->price_ticks)},
     {"ExpireOrders", "block_length", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, block_length), sizeof(((ExpireOrders *)0)->block_length)},
     {"ExpireOrders", "template_id", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, template_id), sizeof(((ExpireOrders *)0)->template_id)},
     {"ExpireOrders", "schema_id", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, schema_id), sizeof(((ExpireOrders *)0)->schema_id)},
@@ -4729,6 +5006,27 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"TradeCorrected", "incoming_side", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, incoming_side), sizeof(((TradeCorrected *)0)->incoming_side)},
     {"TradeCorrected", "pad", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, pad), sizeof(((TradeCorrected *)0)->pad)},
     {"TradeCorrected", "event_flags", 99, sizeof(TradeCorrected), offsetof(TradeCorrected, event_flags), sizeof(((TradeCorrected *)0)->event_flags)},
+    {"BreakerTripped", "block_length", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, block_length), sizeof(((BreakerTripped *)0)->block_length)},
+    {"BreakerTripped", "template_id", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, template_id), sizeof(((BreakerTripped *)0)->template_id)},
+    {"BreakerTripped", "schema_id", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, schema_id), sizeof(((BreakerTripped *)0)->schema_id)},
+    {"BreakerTripped", "version", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, version), sizeof(((BreakerTripped *)0)->version)},
+    {"BreakerTripped", "seq", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, seq), sizeof(((BreakerTripped *)0)->seq)},
+    {"BreakerTripped", "ts_ns", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, ts_ns), sizeof(((BreakerTripped *)0)->ts_ns)},
+    {"BreakerTripped", "cause_seq", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, cause_seq), sizeof(((BreakerTripped *)0)->cause_seq)},
+    {"BreakerTripped", "price_ticks", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, price_ticks), sizeof(((BreakerTripped *)0)->price_ticks)},
+    {"BreakerTripped", "reference_price_ticks", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, reference_price_ticks), sizeof(((BreakerTripped *)0)->reference_price_ticks)},
+    {"BreakerTripped", "end_ts_ns", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, end_ts_ns), sizeof(((BreakerTripped *)0)->end_ts_ns)},
+    {"BreakerTripped", "pad", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, pad), sizeof(((BreakerTripped *)0)->pad)},
+    {"BreakerTripped", "instrument_id", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, instrument_id), sizeof(((BreakerTripped *)0)->instrument_id)},
+    {"BreakerTripped", "session_id", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, session_id), sizeof(((BreakerTripped *)0)->session_id)},
+    {"BreakerTripped", "group_id", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, group_id), sizeof(((BreakerTripped *)0)->group_id)},
+    {"BreakerTripped", "report_seq", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, report_seq), sizeof(((BreakerTripped *)0)->report_seq)},
+    {"BreakerTripped", "breaker_level", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, breaker_level), sizeof(((BreakerTripped *)0)->breaker_level)},
+    {"BreakerTripped", "breaker_action", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, breaker_action), sizeof(((BreakerTripped *)0)->breaker_action)},
+    {"BreakerTripped", "pad2", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, pad2), sizeof(((BreakerTripped *)0)->pad2)},
+    {"BreakerTripped", "pad3", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, pad3), sizeof(((BreakerTripped *)0)->pad3)},
+    {"BreakerTripped", "pad4", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, pad4), sizeof(((BreakerTripped *)0)->pad4)},
+    {"BreakerTripped", "pad5", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, pad5), sizeof(((BreakerTripped *)0)->pad5)},
     {"Packet", "block_length", 128, sizeof(Packet), offsetof(Packet, block_length), sizeof(((Packet *)0)->block_length)},
     {"Packet", "template_id", 128, sizeof(Packet), offsetof(Packet, template_id), sizeof(((Packet *)0)->template_id)},
     {"Packet", "schema_id", 128, sizeof(Packet), offsetof(Packet, schema_id), sizeof(((Packet *)0)->schema_id)},
@@ -4918,6 +5216,19 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"MdTradeChange", "instrument_id", 153, sizeof(MdTradeChange), offsetof(MdTradeChange, instrument_id), sizeof(((MdTradeChange *)0)->instrument_id)},
     {"MdTradeChange", "trade_change", 153, sizeof(MdTradeChange), offsetof(MdTradeChange, trade_change), sizeof(((MdTradeChange *)0)->trade_change)},
     {"MdTradeChange", "pad", 153, sizeof(MdTradeChange), offsetof(MdTradeChange, pad), sizeof(((MdTradeChange *)0)->pad)},
+    {"MdBreaker", "block_length", 154, sizeof(MdBreaker), offsetof(MdBreaker, block_length), sizeof(((MdBreaker *)0)->block_length)},
+    {"MdBreaker", "template_id", 154, sizeof(MdBreaker), offsetof(MdBreaker, template_id), sizeof(((MdBreaker *)0)->template_id)},
+    {"MdBreaker", "schema_id", 154, sizeof(MdBreaker), offsetof(MdBreaker, schema_id), sizeof(((MdBreaker *)0)->schema_id)},
+    {"MdBreaker", "version", 154, sizeof(MdBreaker), offsetof(MdBreaker, version), sizeof(((MdBreaker *)0)->version)},
+    {"MdBreaker", "ts_ns", 154, sizeof(MdBreaker), offsetof(MdBreaker, ts_ns), sizeof(((MdBreaker *)0)->ts_ns)},
+    {"MdBreaker", "price_ticks", 154, sizeof(MdBreaker), offsetof(MdBreaker, price_ticks), sizeof(((MdBreaker *)0)->price_ticks)},
+    {"MdBreaker", "reference_price_ticks", 154, sizeof(MdBreaker), offsetof(MdBreaker, reference_price_ticks), sizeof(((MdBreaker *)0)->reference_price_ticks)},
+    {"MdBreaker", "end_ts_ns", 154, sizeof(MdBreaker), offsetof(MdBreaker, end_ts_ns), sizeof(((MdBreaker *)0)->end_ts_ns)},
+    {"MdBreaker", "instrument_id", 154, sizeof(MdBreaker), offsetof(MdBreaker, instrument_id), sizeof(((MdBreaker *)0)->instrument_id)},
+    {"MdBreaker", "group_id", 154, sizeof(MdBreaker), offsetof(MdBreaker, group_id), sizeof(((MdBreaker *)0)->group_id)},
+    {"MdBreaker", "breaker_level", 154, sizeof(MdBreaker), offsetof(MdBreaker, breaker_level), sizeof(((MdBreaker *)0)->breaker_level)},
+    {"MdBreaker", "breaker_action", 154, sizeof(MdBreaker), offsetof(MdBreaker, breaker_action), sizeof(((MdBreaker *)0)->breaker_action)},
+    {"MdBreaker", "pad", 154, sizeof(MdBreaker), offsetof(MdBreaker, pad), sizeof(((MdBreaker *)0)->pad)},
     {"GapFillRequest", "block_length", 150, sizeof(GapFillRequest), offsetof(GapFillRequest, block_length), sizeof(((GapFillRequest *)0)->block_length)},
     {"GapFillRequest", "template_id", 150, sizeof(GapFillRequest), offsetof(GapFillRequest, template_id), sizeof(((GapFillRequest *)0)->template_id)},
     {"GapFillRequest", "schema_id", 150, sizeof(GapFillRequest), offsetof(GapFillRequest, schema_id), sizeof(((GapFillRequest *)0)->schema_id)},

@@ -109,6 +109,18 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_CORRECT_TRADE = 50
         SIZE_CORRECT_TRADE = 64
         BLOCK_CORRECT_TRADE = 56
+        TEMPLATE_SET_BREAKER_LEVEL = 51
+        SIZE_SET_BREAKER_LEVEL = 80
+        BLOCK_SET_BREAKER_LEVEL = 72
+        TEMPLATE_SET_BREAKER = 52
+        SIZE_SET_BREAKER = 80
+        BLOCK_SET_BREAKER = 72
+        TEMPLATE_START_BREAKER_DAY = 53
+        SIZE_START_BREAKER_DAY = 48
+        BLOCK_START_BREAKER_DAY = 40
+        TEMPLATE_PUBLISH_INDEX = 54
+        SIZE_PUBLISH_INDEX = 56
+        BLOCK_PUBLISH_INDEX = 48
         TEMPLATE_EXPIRE_ORDERS = 57
         SIZE_EXPIRE_ORDERS = 48
         BLOCK_EXPIRE_ORDERS = 40
@@ -193,6 +205,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_TRADE_CORRECTED = 99
         SIZE_TRADE_CORRECTED = 128
         BLOCK_TRADE_CORRECTED = 120
+        TEMPLATE_BREAKER_TRIPPED = 100
+        SIZE_BREAKER_TRIPPED = 128
+        BLOCK_BREAKER_TRIPPED = 120
         TEMPLATE_PACKET = 128
         SIZE_PACKET = 48
         BLOCK_PACKET = 40
@@ -238,6 +253,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_MD_TRADE_CHANGE = 153
         SIZE_MD_TRADE_CHANGE = 56
         BLOCK_MD_TRADE_CHANGE = 48
+        TEMPLATE_MD_BREAKER = 154
+        SIZE_MD_BREAKER = 56
+        BLOCK_MD_BREAKER = 48
         TEMPLATE_GAP_FILL_REQUEST = 150
         SIZE_GAP_FILL_REQUEST = 48
         BLOCK_GAP_FILL_REQUEST = 40
@@ -479,6 +497,16 @@ cdef extern from "tradsys/wire/records.h" nogil:
         CHANNEL_SNAPSHOT = 6
         TRADE_CHANGE_BUSTED = 1
         TRADE_CHANGE_CORRECTED = 2
+        BREAKER_ACTION_HALT = 1
+        BREAKER_ACTION_VOLATILITY_AUCTION = 2
+        BREAKER_ACTION_CLOSE = 3
+        BREAKER_SIDE_DOWN = 1
+        BREAKER_SIDE_UP = 2
+        BREAKER_SIDE_BOTH = 3
+        BREAKER_LEVEL_LEVEL_1 = 1
+        BREAKER_LEVEL_LEVEL_2 = 2
+        BREAKER_LEVEL_LEVEL_3 = 3
+        BREAKER_LEVEL_VELOCITY = 4
         RISK_SCOPE_ACCOUNT = 1
         RISK_SCOPE_HOUSE = 2
         RISK_SCOPE_PARTICIPANT = 3
@@ -1093,6 +1121,73 @@ cdef extern from "tradsys/wire/records.h" nogil:
         int64_t price_ticks
         uint32_t instrument_id
         uint8_t pad[4]
+
+    ctypedef struct SetBreakerLevel:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t instrument_id
+        uint8_t breaker_level
+        uint8_t breaker_action
+        uint8_t breaker_side
+        uint8_t pad
+        uint32_t distance_ppm
+        uint8_t pad2[4]
+        int64_t distance_ticks
+        int64_t pause_ns
+        int64_t window_ns
+
+    ctypedef struct SetBreaker:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t instrument_id
+        uint32_t group_id
+        int64_t reference_price_ticks
+        int64_t quiet_from_ts_ns
+        int64_t reopen_call_ns
+        uint32_t member_group_id
+        uint8_t takes_auctions
+        uint8_t pad[3]
+
+    ctypedef struct StartBreakerDay:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t instrument_id
+        uint8_t pad[4]
+
+    ctypedef struct PublishIndex:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t instrument_id
+        uint8_t pad[4]
+        int64_t price_ticks
 
     ctypedef struct ExpireOrders:
         uint16_t block_length
@@ -1793,6 +1888,29 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint8_t pad
         uint16_t event_flags
 
+    ctypedef struct BreakerTripped:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        int64_t price_ticks
+        int64_t reference_price_ticks
+        int64_t end_ts_ns
+        uint8_t pad[16]
+        uint32_t instrument_id
+        uint32_t session_id
+        uint32_t group_id
+        uint32_t report_seq
+        uint8_t breaker_level
+        uint8_t breaker_action
+        uint8_t pad2[2]
+        uint8_t pad3[4]
+        uint8_t pad4[8]
+        uint8_t pad5[24]
+
     ctypedef struct Packet:
         uint16_t block_length
         uint16_t template_id
@@ -2011,6 +2129,21 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint32_t instrument_id
         uint8_t trade_change
         uint8_t pad[3]
+
+    ctypedef struct MdBreaker:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        int64_t ts_ns
+        int64_t price_ticks
+        int64_t reference_price_ticks
+        int64_t end_ts_ns
+        uint32_t instrument_id
+        uint32_t group_id
+        uint8_t breaker_level
+        uint8_t breaker_action
+        uint8_t pad[6]
 
     ctypedef struct GapFillRequest:
         uint16_t block_length

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 import tradsys
+from tradsys.app.admin_breakers import breaker
 from tradsys.app.admin_fees import fees
 from tradsys.app.admin_risk import kill, risk
 from tradsys.app.admin_trades import trade
@@ -27,6 +28,7 @@ app.command(fix)
 app.command(risk)
 app.command(fees)
 app.command(trade)
+app.command(breaker)
 app.command(kill)
 
 

@@ -37,6 +37,9 @@ class Instruments(Protocol):
     def next_expiry_ns(self) -> int:
         """No GTD order expires before it."""
 
+    def planned_end(self, instrument_id: int) -> int:
+        """Planned end of a call or a halt, ns since the epoch; 0: there is none."""
+
 
 class PhaseClock:
     """Turns time into commands.
@@ -88,6 +91,10 @@ class PhaseClock:
                 commands.auction_timer(instrument_id)
                 for instrument_id in self._instruments
                 if engine.instrument_state(instrument_id) in IN_AUCTION
+                or (
+                    engine.instrument_state(instrument_id) == InstrumentState.HALTED
+                    and 0 < engine.planned_end(instrument_id) <= now_ns
+                )
             ]
         return found
 

@@ -24,6 +24,8 @@ ENUMS: dict[str, type[IntEnum | IntFlag]] = {
     "surplus_side": enums.Side,
     "auction_news": enums.AuctionNews,
     "trade_change": enums.TradeChange,
+    "breaker_level": enums.BreakerLevel,
+    "breaker_action": enums.BreakerAction,
     "asset_class": enums.AssetClass,
     "permissions": enums.Permission,
     "close_reason": enums.CloseReason,

@@ -206,6 +206,11 @@ class FeedClient:
         """Newest MdAuction record of each instrument that had one: indicative, result or extension."""
         return self.core.auctions
 
+    @property
+    def breakers(self) -> dict[int, np.void]:
+        """Newest MdBreaker record of each instrument whose circuit breaker has tripped."""
+        return self.core.breakers
+
     def take_events(self) -> list[tuple[str, Any]]:
         """What happened since the last call.
 

@@ -28,6 +28,7 @@ class FeedCore(Arbiter):
     wanted: frozenset[int] | None
     definitions: dict[int, np.void]
     auctions: dict[int, np.void]
+    breakers: dict[int, np.void]
     unsynced: set[int]
     silence_ns: int
     silent: bool

@@ -1,1 +1,1 @@
-"""Deciding commands 46 to 50. No Python face: cimport ``tradsys.core.venue_commands``."""
+"""Deciding commands 46 to 54. No Python face: cimport ``tradsys.core.venue_commands``."""

@@ -206,7 +206,7 @@ def read(
     directory : path
         The recording, i.e. the parent of the days.
     table : str
-        l3, l2, l1, trades, trade_changes, statistics, status, auctions, instruments, snapshots, snapshot_orders,
+        l3, l2, l1, trades, trade_changes, statistics, status, auctions, breakers, instruments, snapshots, snapshot_orders,
         packets or gaps.
     instrument_id, stream_id, first_seq, last_seq, start_ns, end_ns : int, optional
         See `Selection`.

@@ -127,6 +127,7 @@ TABLES: Mapping[str, Table] = {
         _messages("statistics", Channel.TRADES, Template.MD_STATISTICS),
         _messages("status", Channel.STATUS, Template.MD_STATUS),
         _messages("auctions", Channel.STATUS, Template.MD_AUCTION),
+        _messages("breakers", Channel.STATUS, Template.MD_BREAKER),
         _messages("instruments", Channel.STATUS, Template.MD_INSTRUMENT),
         Table(
             "snapshots",

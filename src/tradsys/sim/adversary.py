@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tradsys.limits import PRICE_TICKS_MAX, QTY_LOTS_MAX
-from tradsys.sim import adversary_fees, adversary_risk, adversary_trades, commands
+from tradsys.sim import adversary_breakers, adversary_fees, adversary_risk, adversary_trades, commands
 from tradsys.sim.draw import Draw
 from tradsys.sim.reference_records import COMMANDS, Layout, is_padding
 from tradsys.wire.enums import AssetClass, InstrumentState, Permission, RejectReason, StpScope, Template
@@ -51,13 +51,13 @@ _UNSIGNED = (
     (1 << 32) - 1,
     (1 << 64) - 1,
 )
-_OPERATOR_TEMPLATES = (*range(20, 32), 36, 37, *range(40, 51), int(Template.EXPIRE_ORDERS), int(Template.SET_MARK_PRICE))
+_OPERATOR_TEMPLATES = (*range(20, 32), 36, 37, *range(40, 55), int(Template.EXPIRE_ORDERS), int(Template.SET_MARK_PRICE))
 _PHASES = tuple(InstrumentState)
 _CALLS = (InstrumentState.OPENING_AUCTION, InstrumentState.VOLATILITY_AUCTION, InstrumentState.CLOSING_AUCTION)
 # How often each template is sent.
 _WEIGHTS = (
-    (Template.NEW_ORDER, 60),
-    (Template.NEW_COMPLEX_ORDER, 48),
+    (Template.NEW_ORDER, 78),
+    (Template.NEW_COMPLEX_ORDER, 62),
     (Template.CANCEL_ORDER, 24),
     (Template.REDUCE_ORDER, 16),
     (Template.REPLACE_ORDER, 40),
@@ -66,7 +66,7 @@ _WEIGHTS = (
     (Template.OPEN_SESSION, 3),
     (Template.CLOSE_SESSION, 2),
     (Template.DEFINE_INSTRUMENT, 3),
-    (Template.SET_INSTRUMENT_STATE, 6),
+    (Template.SET_INSTRUMENT_STATE, 9),
     (Template.DEFINE_PARTICIPANT, 5),
     (Template.DEFINE_SESSION, 5),
     (Template.DEFINE_ACCOUNT, 2),
@@ -78,12 +78,13 @@ _WEIGHTS = (
     (Template.SET_ALLOCATION, 2),
     (Template.SET_ALLOCATION_SHARE, 2),
     (Template.SET_AUCTION_RULES, 3),
-    (Template.START_CALL, 3),
+    (Template.START_CALL, 5),
     (Template.AUCTION_TIMER, 10),
     (Template.PUBLISH_NAV, 2),
     *adversary_risk.WEIGHTS,
     *adversary_fees.WEIGHTS,
     *adversary_trades.WEIGHTS,
+    *adversary_breakers.WEIGHTS,
 )
 _RISK_TEMPLATES = frozenset(template for template, _ in adversary_risk.WEIGHTS)
 _DECK = tuple(template for template, weight in _WEIGHTS for _ in range(weight))
@@ -146,6 +147,7 @@ class Adversary:
             **adversary_risk.makers(self.draw),
             **adversary_fees.makers(self.draw),
             **adversary_trades.makers(self.draw, self.known_matches, self._price),
+            **adversary_breakers.makers(self.draw, self._price, lambda: self.sent * 1000),
         }
 
     def setup(self) -> np.ndarray:

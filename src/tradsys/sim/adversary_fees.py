@@ -8,7 +8,7 @@ from tradsys.sim.draw import Draw
 from tradsys.wire.enums import Template
 
 Fields = dict[str, int | bytes]
-WEIGHTS = ((Template.SET_FEE_SCHEDULE, 4), (Template.SET_FEE_CLASS, 2))
+WEIGHTS = ((Template.SET_FEE_SCHEDULE, 3), (Template.SET_FEE_CLASS, 1))
 _RATES = (0, 0, 0, -5_000_000, 333_333, 1_000_000, 10_000_000, -10_000_000, 10_000_001)
 _PER_LOT = (0, 0, 0, 1, 3, -1, -2, (1 << 60) - 1, -(1 << 60) + 1, 1 << 60)
 _EXPONENTS = {1: -2, 2: 0, 3: -18, 4: -3}

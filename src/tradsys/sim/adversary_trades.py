@@ -8,7 +8,7 @@ from tradsys.sim.draw import Draw
 from tradsys.wire.enums import Template
 
 Fields = dict[str, int | bytes]
-WEIGHTS = ((Template.KEEP_TRADES, 2), (Template.BUST_TRADE, 4), (Template.CORRECT_TRADE, 6))
+WEIGHTS = ((Template.KEEP_TRADES, 1), (Template.BUST_TRADE, 2), (Template.CORRECT_TRADE, 3))
 
 
 def makers(

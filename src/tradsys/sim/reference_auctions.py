@@ -285,6 +285,8 @@ class Auctions(Definitions):
         assert instrument is not None
         if instrument.state in AUCTIONS:
             self._tick(instrument)
+        elif instrument.state == HALTED:
+            self._end_halt(instrument)  # type: ignore[attr-defined]
         self._command_done(command)
 
     def _tick(self, instrument: Instrument) -> None:

@@ -18,6 +18,8 @@ from tradsys.sim import reference_orders as orders
 from tradsys.sim.reference_allocation import Allocations
 from tradsys.sim.reference_auctions import CALLS, DAY, GTD, LIMIT, MARKET, POST_ONLY, RESTS, SHUT
 from tradsys.sim.reference_book import BUY, SELL, Order
+from tradsys.sim.reference_breakers import BreakerCommands, ReferenceBreakers
+from tradsys.sim.reference_checks import check_engine
 from tradsys.sim.reference_definitions import Account, Instrument, Participant, Session
 from tradsys.sim.reference_fees import FeeCommands, ReferenceFees
 from tradsys.sim.reference_hash import state_hash
@@ -49,7 +51,7 @@ FLAGS_KEPT = KEEP_ON_DISCONNECT | COMPLEX | HIDDEN  # by a replace
 __all__ = ["Account", "Instrument", "Participant", "ReferenceEngine", "Session"]
 
 
-class ReferenceEngine(Matching, RiskCommands, FeeCommands, TradeCommands):
+class ReferenceEngine(Matching, BreakerCommands, RiskCommands, FeeCommands, TradeCommands):
     """Decides commands by the rule book, one at a time.
 
     Parameters
@@ -83,6 +85,7 @@ class ReferenceEngine(Matching, RiskCommands, FeeCommands, TradeCommands):
         self.triggers = Triggers(self)
         self.fees = ReferenceFees(self)
         self.trades = ReferenceTrades(self)
+        self.breakers = ReferenceBreakers(self)
         self._settled = 0  # events of this call that `_follow_events` has seen
         self._by_template = {
             NEW_ORDER: self._new_order,
@@ -110,6 +113,7 @@ class ReferenceEngine(Matching, RiskCommands, FeeCommands, TradeCommands):
             **self._risk_commands(),
             **self._fee_commands(),
             **self._trade_commands(),
+            **self._breaker_commands(),
         }
 
     # ---------------------------------------------------------------- the face
@@ -142,10 +146,13 @@ class ReferenceEngine(Matching, RiskCommands, FeeCommands, TradeCommands):
         return np.frombuffer(made, dtype=EVENT_COMMON)
 
     def _follow_events(self) -> None:
-        """Book what a command, or a triggered order, has made, then charge its matches."""
+        """Book what a command, or a triggered order, has made, charge and keep its matches, look at their prices."""
         made = self._events[self._settled :]
         self.risk.follow(made)
         self.trades.follow(made, self.fees.follow(made))
+        told = len(self._events)
+        self.breakers.follow(made)
+        self.risk.follow(self._events[told:])
         self._settled = len(self._events)
 
     def state_hash(self) -> int:
@@ -170,31 +177,7 @@ class ReferenceEngine(Matching, RiskCommands, FeeCommands, TradeCommands):
 
     def check(self) -> None:
         """Walk everything and assert the invariants of engine and books."""
-        in_books: dict[int, Order] = {}
-        for instrument_id, book in self.books.items():
-            book.check(called=bool(self.instruments[instrument_id].auction.called))
-            for side in (BUY, SELL):
-                for order in book.sides[side].orders():
-                    assert order.instrument_id == instrument_id, "order in another instrument's book"
-                    in_books[order.order_id] = order
-        in_books |= self.triggers.check()
-        assert in_books == self.orders, "live orders and books differ"
-        slots = {order.slot for order in self.orders.values()}
-        assert slots == self.slots_in_use, "slots in use and live orders differ"
-        assert len(slots) == len(self.orders), "two orders in one slot"
-        freed = set(self.slots_freed)
-        assert len(freed) == len(self.slots_freed), "a slot freed twice"
-        assert slots | freed == set(range(self.slots_used)), "a slot is lost"
-        assert not slots & freed, "a live order in a freed slot"
-        for session in self.sessions.values():
-            for client_ref, order in session.live.items():
-                assert order.client_ref == client_ref, "reference and order differ"
-                assert order.session is session, "order of another session"
-                assert self.orders[order.order_id] is order, "reference of an order that has ended"
-        assert sum(len(session.live) for session in self.sessions.values()) == len(self.orders), (
-            "order without session"
-        )
-        self.risk.check()
+        check_engine(self)
 
     # ---------------------------------------------------------------- order commands
 

@@ -121,3 +121,8 @@ _TRADE = (
 )
 write_trade_busted = Layout(Template.TRADE_BUSTED, _TRADE).writer()
 write_trade_corrected = Layout(Template.TRADE_CORRECTED, _TRADE).writer()
+write_breaker_tripped = Layout(
+    Template.BREAKER_TRIPPED,
+    "seq ts_ns cause_seq price_ticks reference_price_ticks end_ts_ns instrument_id session_id group_id report_seq "
+    "breaker_level breaker_action",
+).writer()

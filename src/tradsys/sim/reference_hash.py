@@ -55,6 +55,7 @@ def _words(engine: ReferenceEngine) -> Iterator[int]:
     yield from engine.risk.words()  # 8.8
     yield from engine.fees.words()  # 8.9
     yield from engine.trades.words()  # 8.10
+    yield from engine.breakers.words()  # 8.11
 
 
 def _words_of_special_orders(engine: ReferenceEngine) -> Iterator[int]:

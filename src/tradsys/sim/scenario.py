@@ -77,6 +77,7 @@ _KINDS = {
     "fee": Template.FEE_CHARGED,
     "busted": Template.TRADE_BUSTED,
     "corrected": Template.TRADE_CORRECTED,
+    "tripped": Template.BREAKER_TRIPPED,
 }
 # Positional arguments of each event line; `@`, `at`, `left` and `shows` are words for the reader.
 _ARGUMENTS = {
@@ -112,6 +113,7 @@ _ARGUMENTS = {
     "fee": ("resting_client_ref", "incoming_client_ref", "resting_fee", "incoming_fee"),
     "busted": ("resting_client_ref", "incoming_client_ref", "qty_lots", "@", "price_ticks"),
     "corrected": ("resting_client_ref", "incoming_client_ref", "qty_lots", "@", "price_ticks"),
+    "tripped": ("breaker_level", "breaker_action", "@", "price_ticks"),
 }
 _FIELD_ENUMS: dict[str, Any] = {
     "side": enums.Side,
@@ -140,6 +142,9 @@ _FIELD_ENUMS: dict[str, Any] = {
     "stp_scope": enums.StpScope,
     "trigger_source": enums.TriggerSource,
     "trail_unit": enums.TrailUnit,
+    "breaker_level": enums.BreakerLevel,
+    "breaker_action": enums.BreakerAction,
+    "breaker_side": enums.BreakerSide,
 }
 
 

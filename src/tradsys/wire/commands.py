@@ -14,6 +14,9 @@ from tradsys.units import InstrumentUnits
 from tradsys.wire.enums import (
     AllocationRounding,
     AssetClass,
+    BreakerAction,
+    BreakerLevel,
+    BreakerSide,
     CloseReason,
     InstrumentState,
     OrderFlags,
@@ -592,3 +595,82 @@ def correct_trade(match_seq: int, instrument_id: int, price_ticks: int, **sequen
         price_ticks=price_ticks,
         **sequencing,
     )
+
+
+US_MARKET_WIDE = (  # NYSE rule 7.12: 7, 13 and 20 per cent below the close of the day before
+    (BreakerLevel.LEVEL_1, BreakerAction.HALT, 70_000, 15 * 60 * 10**9),
+    (BreakerLevel.LEVEL_2, BreakerAction.HALT, 130_000, 15 * 60 * 10**9),
+    (BreakerLevel.LEVEL_3, BreakerAction.CLOSE, 200_000, 0),
+)
+
+
+def set_breaker_level(
+    instrument_id: int,
+    level: BreakerLevel,
+    action: BreakerAction,
+    *,
+    side: BreakerSide = BreakerSide.BOTH,
+    distance_ppm: int = 0,
+    distance_ticks: int = 0,
+    window_ns: int = 0,
+    pause_ns: int = 0,
+    **sequencing: int,
+) -> np.ndarray:
+    """Say at which move of an instrument's price trading stops; ``distance_ticks`` and ``window_ns`` are VELOCITY's."""
+    return record(
+        Template.SET_BREAKER_LEVEL,
+        instrument_id=instrument_id,
+        breaker_level=level,
+        breaker_action=action,
+        breaker_side=side,
+        distance_ppm=distance_ppm,
+        distance_ticks=distance_ticks,
+        window_ns=window_ns,
+        pause_ns=pause_ns,
+        **sequencing,
+    )
+
+
+def set_breaker(
+    instrument_id: int,
+    *,
+    group_id: int = 0,
+    member_group_id: int = 0,
+    reference_price_ticks: int = -(1 << 63),
+    quiet_from_ts_ns: int = 0,
+    reopen_call_ns: int = 0,
+    takes_auctions: bool = False,
+    **sequencing: int,
+) -> np.ndarray:
+    """Give an instrument the rest of its circuit breaker; the reference price stays where none is given."""
+    return record(
+        Template.SET_BREAKER,
+        instrument_id=instrument_id,
+        group_id=group_id,
+        member_group_id=member_group_id,
+        reference_price_ticks=reference_price_ticks,
+        quiet_from_ts_ns=quiet_from_ts_ns,
+        reopen_call_ns=reopen_call_ns,
+        takes_auctions=takes_auctions,
+        **sequencing,
+    )
+
+
+def us_market_wide_levels(instrument_id: int) -> list[np.ndarray]:
+    """The levels of the market-wide circuit breakers of the US exchanges: 7 and 13 per cent halt 15 minutes, 20 close."""
+    return [
+        set_breaker_level(
+            instrument_id, level, action, side=BreakerSide.DOWN, distance_ppm=distance_ppm, pause_ns=pause_ns
+        )
+        for level, action, distance_ppm, pause_ns in US_MARKET_WIDE
+    ]
+
+
+def start_breaker_day(instrument_id: int = 0, **sequencing: int) -> np.ndarray:
+    """Have the last prices become reference prices and all levels trip again; 0: of every circuit breaker."""
+    return record(Template.START_BREAKER_DAY, instrument_id=instrument_id, **sequencing)
+
+
+def publish_index(instrument_id: int, price_ticks: int, **sequencing: int) -> np.ndarray:
+    """Tell a circuit breaker a price that no match has made."""
+    return record(Template.PUBLISH_INDEX, instrument_id=instrument_id, price_ticks=price_ticks, **sequencing)

@@ -40,6 +40,10 @@ class Template(IntEnum):
     KEEP_TRADES = 48
     BUST_TRADE = 49
     CORRECT_TRADE = 50
+    SET_BREAKER_LEVEL = 51
+    SET_BREAKER = 52
+    START_BREAKER_DAY = 53
+    PUBLISH_INDEX = 54
     EXPIRE_ORDERS = 57
     SET_MARK_PRICE = 60
     ORDER_ACCEPTED = 64
@@ -68,6 +72,7 @@ class Template(IntEnum):
     FEE_CHARGED = 97
     TRADE_BUSTED = 98
     TRADE_CORRECTED = 99
+    BREAKER_TRIPPED = 100
     PACKET = 128
     MD_ORDER_ADD = 130
     MD_ORDER_REDUCE = 131
@@ -83,6 +88,7 @@ class Template(IntEnum):
     SNAPSHOT_END = 141
     MD_AUCTION = 142
     MD_TRADE_CHANGE = 153
+    MD_BREAKER = 154
     GAP_FILL_REQUEST = 150
     SNAPSHOT_REQUEST = 151
     REQUEST_REFUSED = 152
@@ -554,6 +560,35 @@ class TradeChange(IntEnum):
 
     BUSTED = 1
     CORRECTED = 2
+
+
+class BreakerAction(IntEnum):
+    """What a circuit breaker does."""
+
+    #: HALTED for a time
+    HALT = 1
+    #: the volatility auction for a time
+    VOLATILITY_AUCTION = 2
+    #: CLOSED until somebody opens it
+    CLOSE = 3
+
+
+class BreakerSide(IntEnum):
+    """Which moves trip a circuit breaker."""
+
+    DOWN = 1
+    UP = 2
+    BOTH = 3
+
+
+class BreakerLevel(IntEnum):
+    """What of a circuit breaker has tripped."""
+
+    LEVEL_1 = 1
+    LEVEL_2 = 2
+    LEVEL_3 = 3
+    #: a move within a window of time
+    VELOCITY = 4
 
 
 class RiskScope(IntEnum):

@@ -549,6 +549,65 @@ CORRECT_TRADE = _record(
     ("instrument_id", "<u4", 56),
     ("pad", ("<u1", (4,)), 60),
 )
+#: Say at which move of the price trading in an instrument stops, and how
+SET_BREAKER_LEVEL = _record(
+    80,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("instrument_id", "<u4", 40),
+    ("breaker_level", "<u1", 44),
+    ("breaker_action", "<u1", 45),
+    ("breaker_side", "<u1", 46),
+    ("pad", "<u1", 47),
+    ("distance_ppm", "<u4", 48),
+    ("pad2", ("<u1", (4,)), 52),
+    ("distance_ticks", "<i8", 56),
+    ("pause_ns", "<i8", 64),
+    ("window_ns", "<i8", 72),
+)
+#: Give an instrument its circuit breaker's reference price and whom it stops
+SET_BREAKER = _record(
+    80,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("instrument_id", "<u4", 40),
+    ("group_id", "<u4", 44),
+    ("reference_price_ticks", "<i8", 48),
+    ("quiet_from_ts_ns", "<i8", 56),
+    ("reopen_call_ns", "<i8", 64),
+    ("member_group_id", "<u4", 72),
+    ("takes_auctions", "<u1", 76),
+    ("pad", ("<u1", (3,)), 77),
+)
+#: The last prices become reference prices, all levels can trip again
+START_BREAKER_DAY = _record(
+    48,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("instrument_id", "<u4", 40),
+    ("pad", ("<u1", (4,)), 44),
+)
+#: Tell the breaker of an instrument a price that no match has made
+PUBLISH_INDEX = _record(
+    56,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("instrument_id", "<u4", 40),
+    ("pad", ("<u1", (4,)), 44),
+    ("price_ticks", "<i8", 48),
+)
 #: Timer: cancel the GTD orders whose time has come, of one instrument or of all
 EXPIRE_ORDERS = _record(
     48,
@@ -1186,6 +1245,27 @@ TRADE_CORRECTED = _record(
     ("pad", "<u1", 125),
     ("event_flags", "<u2", 126),
 )
+#: A price has moved so far that trading stops; what stops follows
+BREAKER_TRIPPED = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("price_ticks", "<i8", 32),
+    ("reference_price_ticks", "<i8", 40),
+    ("end_ts_ns", "<i8", 48),
+    ("pad", ("<u1", (16,)), 56),
+    ("instrument_id", "<u4", 72),
+    ("session_id", "<u4", 76),
+    ("group_id", "<u4", 80),
+    ("report_seq", "<u4", 84),
+    ("breaker_level", "<u1", 88),
+    ("breaker_action", "<u1", 89),
+    ("pad2", ("<u1", (2,)), 90),
+    ("pad3", ("<u1", (4,)), 92),
+    ("pad4", ("<u1", (8,)), 96),
+    ("pad5", ("<u1", (24,)), 104),
+)
 #: Head of every market data packet; message_count records follow. On the wire 8 bytes precede it: the channel as u16, the topic a SUB socket filters by, and six zero bytes
 PACKET = _record(
     48,
@@ -1373,6 +1453,19 @@ MD_TRADE_CHANGE = _record(
     ("instrument_id", "<u4", 48),
     ("trade_change", "<u1", 52),
     ("pad", ("<u1", (3,)), 53),
+)
+#: STATUS: a circuit breaker has tripped
+MD_BREAKER = _record(
+    56,
+    ("ts_ns", "<i8", 8),
+    ("price_ticks", "<i8", 16),
+    ("reference_price_ticks", "<i8", 24),
+    ("end_ts_ns", "<i8", 32),
+    ("instrument_id", "<u4", 40),
+    ("group_id", "<u4", 44),
+    ("breaker_level", "<u1", 48),
+    ("breaker_action", "<u1", 49),
+    ("pad", ("<u1", (6,)), 50),
 )
 #: Ask for messages first_seq .. first_seq + count - 1 of a channel
 GAP_FILL_REQUEST = _record(
@@ -1574,6 +1667,10 @@ DTYPES: dict[int, np.dtype] = {
     Template.KEEP_TRADES: KEEP_TRADES,
     Template.BUST_TRADE: BUST_TRADE,
     Template.CORRECT_TRADE: CORRECT_TRADE,
+    Template.SET_BREAKER_LEVEL: SET_BREAKER_LEVEL,
+    Template.SET_BREAKER: SET_BREAKER,
+    Template.START_BREAKER_DAY: START_BREAKER_DAY,
+    Template.PUBLISH_INDEX: PUBLISH_INDEX,
     Template.EXPIRE_ORDERS: EXPIRE_ORDERS,
     Template.SET_MARK_PRICE: SET_MARK_PRICE,
     Template.ORDER_ACCEPTED: ORDER_ACCEPTED,
@@ -1602,6 +1699,7 @@ DTYPES: dict[int, np.dtype] = {
     Template.FEE_CHARGED: FEE_CHARGED,
     Template.TRADE_BUSTED: TRADE_BUSTED,
     Template.TRADE_CORRECTED: TRADE_CORRECTED,
+    Template.BREAKER_TRIPPED: BREAKER_TRIPPED,
     Template.PACKET: PACKET,
     Template.MD_ORDER_ADD: MD_ORDER_ADD,
     Template.MD_ORDER_REDUCE: MD_ORDER_REDUCE,
@@ -1617,6 +1715,7 @@ DTYPES: dict[int, np.dtype] = {
     Template.SNAPSHOT_END: SNAPSHOT_END,
     Template.MD_AUCTION: MD_AUCTION,
     Template.MD_TRADE_CHANGE: MD_TRADE_CHANGE,
+    Template.MD_BREAKER: MD_BREAKER,
     Template.GAP_FILL_REQUEST: GAP_FILL_REQUEST,
     Template.SNAPSHOT_REQUEST: SNAPSHOT_REQUEST,
     Template.REQUEST_REFUSED: REQUEST_REFUSED,
@@ -1694,6 +1793,11 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
     Template.SET_RESTRICTION: {
         "scope": enums.RiskScope,
         "restriction": enums.Restriction,
+    },
+    Template.SET_BREAKER_LEVEL: {
+        "breaker_level": enums.BreakerLevel,
+        "breaker_action": enums.BreakerAction,
+        "breaker_side": enums.BreakerSide,
     },
     Template.ORDER_ACCEPTED: {
         "side": enums.Side,
@@ -1823,6 +1927,10 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
         "incoming_side": enums.Side,
         "event_flags": enums.EventFlags,
     },
+    Template.BREAKER_TRIPPED: {
+        "breaker_level": enums.BreakerLevel,
+        "breaker_action": enums.BreakerAction,
+    },
     Template.PACKET: {
         "channel": enums.Channel,
     },
@@ -1862,6 +1970,10 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
     },
     Template.MD_TRADE_CHANGE: {
         "trade_change": enums.TradeChange,
+    },
+    Template.MD_BREAKER: {
+        "breaker_level": enums.BreakerLevel,
+        "breaker_action": enums.BreakerAction,
     },
     Template.GAP_FILL_REQUEST: {
         "channel": enums.Channel,

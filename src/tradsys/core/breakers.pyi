@@ -1,0 +1,1 @@
+"""Circuit breakers. No Python face: cimport ``tradsys.core.breakers``."""
