@@ -13,7 +13,8 @@ from venue_flow import LOAD, START_NS, all_events, derive, drive, journalled, op
 from tradsys.engine.log_writer import OPERATIONS
 from tradsys.errors import EngineStoppedError, InputError
 from tradsys.sim import commands
-from tradsys.wire.enums import OrderType, Side, Template, TriggerSource
+from tradsys.wire.commands import set_fee_schedule, set_instrument_state
+from tradsys.wire.enums import InstrumentState, OrderType, Side, Template, TriggerSource
 from tradsys.wire.records import empty
 
 NAMES = {name: number for number, name in OPERATIONS.items()}
@@ -162,6 +163,36 @@ def test_what_a_command_sets_off_waits_for_room_too(tmp_path):
         assert again.recovery.clean
         assert again.engine.state_hash() == hash_before
         assert not again.unfinished
+
+
+def test_an_uncross_with_fees_larger_than_the_ring_goes_in_pieces(tmp_path):
+    """Rule 15.3: a ring that takes the uncross takes its fees behind it, as it empties; recovery finds the same."""
+    with open_small(tmp_path) as sequencer:
+        room, matches = sequencer.settings.ring_events, 590
+        assert matches < room - 8 < 2 * matches
+        sequencer.run(LOAD.setup, START_NS)
+        sequencer.run(set_fee_schedule(1, auction_per_lot=2), START_NS)
+        for state in (InstrumentState.HALTED, InstrumentState.PRE_OPEN):
+            sequencer.run(set_instrument_state(1, state), START_NS)
+        sequencer.run(commands.new_order(2, 1, Side.BUY, matches, 101_000), START_NS)
+        for n in range(matches):
+            sequencer.run(commands.new_order(1, n, Side.SELL, 1, 101_000), START_NS)
+        before = sequencer.last_event_seq
+        sequencer.run(set_instrument_state(1, InstrumentState.OPEN), START_NS)
+        while sequencer.unfinished or sequencer.pending:
+            sequencer.wait_released()
+            sequencer.commit(START_NS)
+        sequencer.wait_stored()
+        live = all_events(sequencer)
+        hash_before = sequencer.engine.state_hash()
+    told = live["template_id"][int(before) :].tolist()
+    assert told.count(Template.ORDER_EXECUTED) == told.count(Template.FEE_CHARGED) == matches
+    assert len(told) > room
+    events, _ = derive(journalled(tmp_path))
+    assert live.tobytes() == events.tobytes()
+    with open_small(tmp_path) as again:
+        assert again.recovery.clean
+        assert again.engine.state_hash() == hash_before
 
 
 @pytest.mark.parametrize("durability", ["fsync"])

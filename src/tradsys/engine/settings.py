@@ -85,8 +85,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def ring_events(self) -> int:
-        """Events in memory: at least what one command can cause."""
-        least = self.orders_max + RING_SPARE_EVENTS
+        """Events in memory: at least what one command, or one stop of a group of instruments, can cause."""
+        least = max(self.orders_max, self.instruments_max) + RING_SPARE_EVENTS
         return power_of_two(max(self.event_ring_events, least, PAGE_BYTES // limits.EVENT_BYTES))
 
 

@@ -66,7 +66,7 @@ _WEIGHTS = (
     (Template.OPEN_SESSION, 3),
     (Template.CLOSE_SESSION, 2),
     (Template.DEFINE_INSTRUMENT, 3),
-    (Template.SET_INSTRUMENT_STATE, 9),
+    (Template.SET_INSTRUMENT_STATE, 12),
     (Template.DEFINE_PARTICIPANT, 5),
     (Template.DEFINE_SESSION, 5),
     (Template.DEFINE_ACCOUNT, 2),
@@ -115,6 +115,8 @@ class Adversary:
         self.grouped = (1, 3, 4) if seed % 3 == 0 else ()  # participants of a trade group from the beginning
         # Half of the worlds have no pre-trade risk, the others begin without: only there are orders with a trigger taken.
         self.risk_begins = 150 if seed // 2 % 2 else 1 << 60
+        # A third of the worlds begin with fees, matches that are kept and circuit breakers with short halts.
+        self.watched = INSTRUMENTS[:2] if seed % 3 == 1 else ()
         self.sent = 0  # commands so far, set-up included
         self.known_orders: list[LiveOrder] = []  # orders seen, live ones and ended ones
         self.known_matches: list[tuple[int, int]] = []  # seq and instrument of matches that were kept
@@ -159,6 +161,9 @@ class Adversary:
         records += [commands.set_state(n) for n in INSTRUMENTS[:3]]
         for participant in self.grouped:
             records.append(commands.record(Template.SET_TRADE_GROUP, participant_id=participant, group_id=2))
+        records += adversary_breakers.setup(self.watched)
+        records += adversary_fees.setup(self.watched)
+        records += [commands.record(Template.KEEP_TRADES, kept_count=30)] if self.watched else []
         self.sent += len(records)
         return np.frombuffer(b"".join(records), dtype=np.uint8)
 

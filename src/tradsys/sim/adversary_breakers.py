@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from tradsys.sim import commands
 from tradsys.sim.draw import Draw
 from tradsys.wire.enums import Template
 
 Fields = dict[str, int | bytes]
 WEIGHTS = (
-    (Template.SET_BREAKER_LEVEL, 2),
-    (Template.SET_BREAKER, 2),
+    (Template.SET_BREAKER_LEVEL, 3),
+    (Template.SET_BREAKER, 3),
     (Template.START_BREAKER_DAY, 1),
-    (Template.PUBLISH_INDEX, 2),
+    (Template.PUBLISH_INDEX, 3),
 )
 NO_PRICE = -(1 << 63)
+
+
+def setup(instruments: Iterable[int]) -> list[bytes]:
+    """Commands that give instruments breakers that trip often and not for long."""
+    records = []
+    for number in instruments:
+        velocity = {"breaker_level": 4, "distance_ticks": 5, "window_ns": 20_000}
+        level = {"breaker_level": 1, "distance_ppm": 400_000}
+        for rule in (velocity, level):
+            fields = {"breaker_action": 1, "breaker_side": 3, "pause_ns": 3_000, **rule}
+            records.append(commands.record(Template.SET_BREAKER_LEVEL, instrument_id=number, **fields))
+        fields = {"member_group_id": 1, "reference_price_ticks": NO_PRICE}
+        records.append(commands.record(Template.SET_BREAKER, instrument_id=number, **fields))
+    return records
 
 
 def makers(

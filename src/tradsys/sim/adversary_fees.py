@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from tradsys.sim import commands
 from tradsys.sim.draw import Draw
 from tradsys.wire.enums import Template
 
 Fields = dict[str, int | bytes]
-WEIGHTS = ((Template.SET_FEE_SCHEDULE, 3), (Template.SET_FEE_CLASS, 1))
+WEIGHTS = ((Template.SET_FEE_SCHEDULE, 4), (Template.SET_FEE_CLASS, 1))
 _RATES = (0, 0, 0, -5_000_000, 333_333, 1_000_000, 10_000_000, -10_000_000, 10_000_001)
 _PER_LOT = (0, 0, 0, 1, 3, -1, -2, (1 << 60) - 1, -(1 << 60) + 1, 1 << 60)
 _EXPONENTS = {1: -2, 2: 0, 3: -18, 4: -3}
+
+
+def setup(instruments: Iterable[int]) -> list[bytes]:
+    """Commands that give instruments fees of class 0, with a minimum of an order."""
+    numbers = {"maker_per_lot": -1, "taker_per_lot": 3, "auction_per_lot": 2, "taker_rate_e7": 333_333}
+    return [
+        commands.record(
+            Template.SET_FEE_SCHEDULE,
+            instrument_id=number,
+            is_on=1,
+            fee_exponent=_EXPONENTS[number],
+            order_fee_min=5,
+            **numbers,
+        )
+        for number in instruments
+    ]
 
 
 def makers(draw: Draw) -> dict[Template, Callable[[], Fields]]:
