@@ -322,6 +322,12 @@ REJECTS: dict[RejectReason, Reject] = {
         "no match of that number is kept: there was none, or it is too old", 99, 99, 404, "NOT_FOUND"
     ),
     _R.TRADE_BUSTED: Reject("the match was undone before", 99, 99, 409, "FAILED_PRECONDITION"),
+    _R.ORDER_TO_TRADE_LIMIT: Reject(
+        "more messages than the participant's matches allow; orders can be cancelled", 0, 2, 429, "RESOURCE_EXHAUSTED"
+    ),
+    _R.RESTED_TOO_SHORT: Reject(
+        "the order has not rested as long as its instrument asks", 99, 99, 409, "FAILED_PRECONDITION"
+    ),
 }
 assert set(REJECTS) == set(RejectReason), "every RejectReason has one row in REJECTS"
 

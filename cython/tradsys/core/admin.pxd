@@ -17,7 +17,8 @@ cdef struct OrderFilter:                # which live orders a command cancels; 0
     uint32_t side
     uint32_t time_in_force
     uint32_t but_flags                  # not those with one of these OrderFlags
-    int64_t expired_ts_ns               # with time_in_force GTD: those that have expired by then
+    uint32_t of_owner                   # 1: the owner asks, so not those that rest too short at now_ns (13.22)
+    int64_t now_ns                      # with time_in_force GTD: those that have expired by then
 
 # For the commands in risk_commands
 cdef bint room_to_cancel(const State* s, const OrderFilter* wanted) noexcept nogil

@@ -5,6 +5,7 @@ from libc.string cimport memcpy, memset
 from tradsys.core.allocation cimport set_allocation, set_allocation_share
 from tradsys.core.answers cimport (
     command_done, may_operate, operator_reason, refuse, sender_and_participant_reason)
+from tradsys.core.conduct cimport rests_too_short
 from tradsys.core.events cimport (
     Command, event_begin, number_command, unsolicited, write_rejected)
 from tradsys.core.inspect cimport first_expiry, hash_state
@@ -122,7 +123,9 @@ cdef bint fits(const State* s, const OrderFilter* wanted, const Order* order) no
     if wanted.time_in_force and (order.traits >> 16 & 0xFF) != wanted.time_in_force:
         return False
     if (wanted.time_in_force == TIME_IN_FORCE_GTD
-            and s.terms[slot_of(order.order_id)].expire_ts_ns > wanted.expired_ts_ns):
+            and s.terms[slot_of(order.order_id)].expire_ts_ns > wanted.now_ns):
+        return False
+    if wanted.of_owner and rests_too_short(s, order, wanted.now_ns):
         return False
     return not order.order_flags & wanted.but_flags
 
@@ -212,10 +215,13 @@ cdef int mass_cancel(State* s, const MassCancel* c) except -1 nogil:
     memset(&wanted, 0, sizeof(OrderFilter))
     wanted.instrument_id = c.instrument_id
     wanted.session_id = c.target_session_id
-    wanted.participant_id = c.target_participant_id
+    wanted.participant_id = mass_cancel_participant(s, c)
+    wanted.account_id = c.target_account_id
+    wanted.group_id = c.target_group_id
     wanted.side = c.side
-    if c.session_id and c.target_participant_id == 0:
-        wanted.participant_id = s.sessions[c.session_id].participant_id
+    if c.session_id and wanted.participant_id == s.sessions[c.session_id].participant_id:
+        wanted.of_owner = 1
+        wanted.now_ns = c.ts_ns
     if not room_to_cancel(s, &wanted):
         return 0
     number_command(s, command)
@@ -223,6 +229,15 @@ cdef int mass_cancel(State* s, const MassCancel* c) except -1 nogil:
     write_mass_canceled(s, command, count, c.client_ref, &wanted, wanted.participant_id, CANCEL_REASON_MASS_CANCEL,
                         c.client_seq, next_report_seq(s, c.session_id))
     return 1
+
+
+cdef uint32_t mass_cancel_participant(const State* s, const MassCancel* c) noexcept nogil:
+    """Whose orders are asked for: the one named, the account's, the sender's; 0: everyone's."""
+    if c.target_participant_id:
+        return c.target_participant_id
+    if 0 < c.target_account_id < s.accounts_max and s.accounts[c.target_account_id].participant_id:
+        return s.accounts[c.target_account_id].participant_id
+    return s.sessions[c.session_id].participant_id if c.target_group_id == 0 else 0
 
 
 cdef uint8_t mass_cancel_reason(const State* s, const MassCancel* c) noexcept nogil:
@@ -233,12 +248,11 @@ cdef uint8_t mass_cancel_reason(const State* s, const MassCancel* c) noexcept no
         return REJECT_REASON_UNKNOWN_INSTRUMENT
     if c.side > SIDE_SELL:
         return REJECT_REASON_BAD_SIDE
-    if not (all_zero(c.pad, sizeof(c.pad)) and all_zero(c.pad2, sizeof(c.pad2))
-            and all_zero(c.pad3, sizeof(c.pad3))):
+    if not (all_zero(c.pad, sizeof(c.pad)) and all_zero(c.pad2, sizeof(c.pad2))):
         return REJECT_REASON_BAD_FLAGS
-    if c.session_id == 0 or c.target_participant_id == 0:
+    if may_operate(s, c.session_id):
         return REJECT_REASON_NONE
-    if c.target_participant_id != s.sessions[c.session_id].participant_id and not may_operate(s, c.session_id):
+    if c.target_group_id or mass_cancel_participant(s, c) != s.sessions[c.session_id].participant_id:
         return REJECT_REASON_NOT_ALLOWED
     return REJECT_REASON_NONE
 
@@ -270,7 +284,7 @@ cdef int expire(State* s, const ExpireDayOrders* c, uint16_t template_id, uint32
     memset(&wanted, 0, sizeof(OrderFilter))
     wanted.instrument_id = c.instrument_id
     wanted.time_in_force = time_in_force
-    wanted.expired_ts_ns = c.ts_ns
+    wanted.now_ns = c.ts_ns
     if not room_to_cancel(s, &wanted):
         return 0
     number_command(s, command)

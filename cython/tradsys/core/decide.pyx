@@ -4,6 +4,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from tradsys.core.admin cimport decide_admin
 from tradsys.core.allocation cimport forget_top_order, match_allocated, reachable_allocated
+from tradsys.core.conduct cimport rests_too_short
 from tradsys.core.dormant cimport reduce_dormant, replace_dormant
 from tradsys.core.events cimport (
     Command, number_command, unsolicited, write_accepted, write_canceled, write_executed, write_reduced,
@@ -24,8 +25,8 @@ from tradsys.core.resting cimport (
 from tradsys.core.risk cimport market_limit_key, new_order_risk, replace_order_risk
 from tradsys.core.risk_commands cimport decide_risk_command
 from tradsys.core.state cimport (
-    GATE_OPEN, SPECIAL_ALLOCATION, SPECIAL_RISK, SPECIAL_RULES, SPECIAL_TRIGGERS, Instrument, Session, events_left, give_slot,
-    other_side_of, take_slot)
+    GATE_OPEN, SPECIAL_ALLOCATION, SPECIAL_RESTING, SPECIAL_RISK, SPECIAL_RULES, SPECIAL_TRIGGERS, Instrument, Session,
+    events_left, give_slot, other_side_of, take_slot)
 from tradsys.core.terms cimport Terms, is_dormant
 from tradsys.core.validation cimport (
     cancel_order_reason, reduce_order_reason, replace_order_reason)
@@ -36,11 +37,11 @@ from tradsys.wire.records cimport (
     COMMAND_BLOCK_LENGTHS, COMMAND_TEMPLATES, EVENT_FLAGS_PRIORITY_KEPT, EVENT_FLAGS_RESTS, EVENT_FLAGS_UNSOLICITED,
     INSTRUMENT_STATE_OPEN, ORDER_FLAGS_COMPLEX, ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_TYPE_MARKET,
     REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BOOK_FULL, REJECT_REASON_DUPLICATE_CLIENT_REF,
-    REJECT_REASON_POST_ONLY_WOULD_MATCH, REJECT_REASON_QTY_BELOW_FILLED, REJECT_REASON_UNKNOWN_ORDER, SCHEMA_ID,
-    SCHEMA_VERSION, SIZE_CANCEL_ORDER, STP_MODE_CANCEL_BOTH, STP_MODE_CANCEL_NEWEST, STP_MODE_CANCEL_OLDEST,
+    REJECT_REASON_POST_ONLY_WOULD_MATCH, REJECT_REASON_QTY_BELOW_FILLED, REJECT_REASON_RESTED_TOO_SHORT,
+    REJECT_REASON_UNKNOWN_ORDER, SCHEMA_ID, SCHEMA_VERSION, SIZE_CANCEL_ORDER, STP_MODE_CANCEL_BOTH, STP_MODE_CANCEL_NEWEST, STP_MODE_CANCEL_OLDEST,
     STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_CANCEL_ORDER,
-    TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER, TEMPLATE_PUBLISH_INDEX,
-    TEMPLATE_REDUCE_ORDER, TEMPLATE_REPLACE_ORDER, TEMPLATE_SET_FEE_SCHEDULE,
+    TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER,
+    TEMPLATE_REDUCE_ORDER, TEMPLATE_REPLACE_ORDER, TEMPLATE_SET_CONDUCT_LIMITS, TEMPLATE_SET_FEE_SCHEDULE,
     TEMPLATE_SET_PRICE_BANDS, TEMPLATE_SET_RISK_LIMITS,
     TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTX, TIME_IN_FORCE_IOC, CancelOrder, MessageHeader, NewComplexOrder, NewOrder,
     ReduceOrder, ReplaceOrder)
@@ -314,10 +315,14 @@ cdef inline int decide_cancel_order(State* s, const CancelOrder* c, uint32_t ori
     cdef const Command* command = <const Command*> c
     cdef uint8_t reason = 0
     cdef Order* order = NULL
-    if __builtin_expect(not is_plain_cancel(s, c), 0):
+    cdef bint is_plain = is_plain_cancel(s, c)
+    if __builtin_expect(not is_plain, 0):
         reason = cancel_order_reason(s, c)
     if __builtin_expect(reason == 0, 1):
         order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref, orig_tag, c.order_id)
+    if __builtin_expect(not is_plain, 0) and order != NULL and c.session_id and rests_too_short(s, order, c.ts_ns):
+        reason = REJECT_REASON_RESTED_TOO_SHORT
+        order = NULL
     number_command(s, command)
     if __builtin_expect(order == NULL, 0):
         write_rejected(s, command, TEMPLATE_CANCEL_ORDER, reason if reason else <uint8_t> REJECT_REASON_UNKNOWN_ORDER,
@@ -328,12 +333,12 @@ cdef inline int decide_cancel_order(State* s, const CancelOrder* c, uint32_t ori
 
 
 cdef inline bint is_plain_cancel(const State* s, const CancelOrder* c) noexcept nogil:
-    """Whether nothing of rule 3.6 before UNKNOWN_ORDER can fail, for the common kind of sender."""
+    """Whether nothing of rule 3.6 but UNKNOWN_ORDER can fail, for the common kind of sender and instrument."""
     cdef const Session* session = &s.sessions[c.session_id if c.session_id < s.sessions_max else 0]
     cdef const Instrument* instrument = &s.instruments[c.instrument_id if c.instrument_id < s.instruments_max else 0]
     cdef const uint64_t* pad = <const uint64_t*> c.pad
     return session.gate != 0 and instrument.state != 0 and (
-        pad[0] | pad[1] | (<const uint32_t*> c.pad2)[0]) == 0
+        pad[0] | pad[1] | (<const uint32_t*> c.pad2)[0] | (instrument.special & SPECIAL_RESTING)) == 0
 
 
 cdef int decide_reduce_order(State* s, const ReduceOrder* c) except -1 nogil:
@@ -345,6 +350,9 @@ cdef int decide_reduce_order(State* s, const ReduceOrder* c) except -1 nogil:
     if reason == 0:
         order = find_order(s, c.session_id, c.instrument_id, c.orig_client_ref,
                            refs_tag(&s.refs, c.session_id, c.orig_client_ref), c.order_id)
+        if order != NULL and rests_too_short(s, order, c.ts_ns):
+            reason = REJECT_REASON_RESTED_TOO_SHORT
+            order = NULL
     number_command(s, command)
     if order == NULL:
         write_rejected(s, command, TEMPLATE_REDUCE_ORDER, reason if reason else <uint8_t> REJECT_REASON_UNKNOWN_ORDER,
@@ -425,6 +433,8 @@ cdef uint8_t replaced_order_reason(State* s, const ReplaceOrder* c, const Order*
         return REJECT_REASON_DUPLICATE_CLIENT_REF
     if order == NULL:
         return REJECT_REASON_UNKNOWN_ORDER
+    if rests_too_short(s, order, c.ts_ns):
+        return REJECT_REASON_RESTED_TOO_SHORT
     if is_market(order):
         return REJECT_REASON_BAD_ORDER_TYPE
     if c.qty_lots <= order.qty_lots - order.leaves_lots:
@@ -605,7 +615,7 @@ cdef int decide_batch(State* s, const uint8_t* records, int64_t size_bytes, int6
             decided = decide_complex_order(s, <const NewComplexOrder*> record)
         elif TEMPLATE_SET_RISK_LIMITS <= (<const MessageHeader*> record).template_id <= TEMPLATE_SET_PRICE_BANDS:
             decided = decide_risk_command(s, record)
-        elif TEMPLATE_SET_FEE_SCHEDULE <= (<const MessageHeader*> record).template_id <= TEMPLATE_PUBLISH_INDEX:
+        elif TEMPLATE_SET_FEE_SCHEDULE <= (<const MessageHeader*> record).template_id <= TEMPLATE_SET_CONDUCT_LIMITS:
             decided = decide_venue_command(s, record)
         else:
             decided = decide_admin(s, record)

@@ -15,6 +15,7 @@ cimport cython
 from libc.stdint cimport INT64_MAX, INT64_MIN, uint64_t
 from libc.string cimport memset
 
+from tradsys.core.conduct cimport conduct_reason
 from tradsys.core.events cimport number_command, unsolicited, write_canceled, write_reduced, write_rejected, write_replaced
 from tradsys.core.ladder cimport (
     Ladder, ladder_append, ladder_init, ladder_last_level, ladder_remove, level_at, level_key)
@@ -495,6 +496,8 @@ cdef int replace_dormant(State* s, const ReplaceOrder* c, Order* order) except -
         reason = REJECT_REASON_NOT_WITH_LIMITS
     elif kind_behind(order_type_of(order)) != ORDER_TYPE_LIMIT:
         reason = REJECT_REASON_BAD_ORDER_TYPE
+    else:
+        reason = conduct_reason(s, s.sessions[order.session_id].participant_id)
     number_command(s, command)
     if reason:
         write_rejected(s, command, TEMPLATE_REPLACE_ORDER, reason, c.instrument_id, c.price_ticks, c.qty_lots, 0, 0,

@@ -1,6 +1,8 @@
 """What comes behind a command: its matches settled, its due orders triggered (rules 10.6, 15.3)."""
+from tradsys.core.conduct cimport count_messages
 from tradsys.core.triggers cimport is_stirred, run, run_all, see_matches
 from tradsys.core.venue cimport settle, settle_on
+from tradsys.core.venue_state cimport FOLLOW_CONDUCT
 from tradsys.wire.records cimport TEMPLATE_NEW_COMPLEX_ORDER
 
 
@@ -9,6 +11,8 @@ cdef int follow_order(State* s, const NewOrder* c, const uint8_t* first_event) e
     cdef bint stirred = s.dormant_orders and is_stirred(s, c.instrument_id, first_event)
     if stirred:
         see_matches(s, first_event)
+    if s.venue.follows & FOLLOW_CONDUCT:
+        count_messages(s, c.session_id, first_event)
     if not settle(s, first_event):
         return 0
     return run(s, c.instrument_id, c.ts_ns) if stirred else 1
@@ -21,6 +25,8 @@ cdef int follow_other(State* s, const uint8_t* record, const uint8_t* first_even
         return follow_order(s, order, first_event)
     if s.dormant_orders:
         see_matches(s, first_event)
+    if s.venue.follows & FOLLOW_CONDUCT:
+        count_messages(s, order.session_id, first_event)
     if not settle(s, first_event):
         return 0
     return run_all(s, order.ts_ns) if s.dormant_orders else 1

@@ -7,6 +7,7 @@ a call that a range begins; the book or the end. A replaced order joins it at ma
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
+from tradsys.core.conduct cimport conduct_reason
 from tradsys.core.dormant cimport lay_down, room_for_trail
 from tradsys.core.entry cimport (
     MEETS_GROUP, MEETS_OTHER, Meeting, available_lots, entry_limit, lots_within_reach, meeting, next_part, post_only_price,
@@ -70,6 +71,9 @@ cdef int decide_general_order(State* s, const NewOrder* c, const NewComplexOrder
     if reason:
         return refuse_new(s, c, complex_ != NULL, reason)
     if is_triggered(c.order_type):
+        reason = conduct_reason(s, s.sessions[c.session_id].participant_id)     # all of section 14 that concerns it (10.15)
+        if reason:
+            return refuse_new(s, c, complex_ != NULL, reason)
         return accept_dormant(s, c, &draft, &terms)
     if not room_for_matches(s, &s.instruments[c.instrument_id], other_side_of(&s.instruments[c.instrument_id], c.side),
                             entry.limit_key, &draft, match_events_max(s)):

@@ -3,6 +3,7 @@ cimport cython
 from libc.stdint cimport INT64_MAX, INT64_MIN, uint16_t, uintptr_t
 from libc.string cimport memcpy, memset
 
+from tradsys.core.conduct cimport conduct_reason
 from tradsys.core.ladder cimport Ladder, ladder_next_level, level_at, level_key
 from tradsys.core.order cimport SLOT_NONE, slot_of
 from tradsys.core.risk_state cimport WATCHED, Bands, Check, EvaluateFunction, Limits
@@ -234,6 +235,9 @@ cdef int order_risk(State* s, const Asked* asked, uint32_t sender_id, int64_t ts
     cdef int64_t reason = 0, found
     if s.risk.kills and is_killed(s, keys, count, asked, sender_id):
         return REJECT_REASON_KILLED
+    reason = conduct_reason(s, asked.participant_id)
+    if reason:
+        return <int> reason
     if not watched and not special:
         return 0
     if asked.is_market and is_call(instrument.state):

@@ -5,6 +5,7 @@ from libc.string cimport memset
 
 from tradsys.core.admin cimport OrderFilter, cancel_many, room_to_cancel, write_mass_canceled
 from tradsys.core.answers cimport operator_reason, refuse
+from tradsys.core.conduct cimport mend_tripwire, start_conduct_day
 from tradsys.core.events cimport Command, event_begin, number_command
 from tradsys.core.order cimport Order
 from tradsys.core.resting cimport live_price
@@ -167,6 +168,8 @@ cdef int kill_switch(State* s, const KillSwitch* c) except -1 nogil:
     s.risk.kills += c.is_on - holder_of(s, c.scope, c.scope_id).is_killed
     holder_of(s, c.scope, c.scope_id).is_killed = c.is_on
     look_at(s, c)
+    if c.scope == RISK_SCOPE_PARTICIPANT and not c.is_on:
+        mend_tripwire(s, c.scope_id)
     e = changed(s, command, TEMPLATE_KILL_SWITCH, c.client_ref)
     e.scope = c.scope
     e.scope_id = c.scope_id
@@ -321,6 +324,7 @@ cdef int start_risk_day(State* s, const StartRiskDay* c) except -1 nogil:
         for i in range(s.risk.holders_max[scope]):
             if s.risk.holders[scope][i].realised_value:
                 s.risk.holders[scope][i].realised_value = 0
+    start_conduct_day(s)
     changed(s, command, TEMPLATE_START_RISK_DAY, c.client_ref)
     return 1
 
@@ -493,9 +497,13 @@ cdef void forget_records(State* s, uint32_t count) noexcept nogil:
 
 
 cdef RiskChanged* changed(State* s, const Command* c, uint16_t template_id, uint64_t client_ref) noexcept nogil:
-    """Answer with RiskChanged; the caller fills in what its command has."""
-    cdef RiskChanged* e = <RiskChanged*> event_begin(s, TEMPLATE_RISK_CHANGED, c.ts_ns)
+    """Answer one of 40 to 45 with RiskChanged; the caller fills in what its command has."""
     s.risk.is_used = 1
+    return risk_changed(s, c, template_id, client_ref)
+
+
+cdef RiskChanged* risk_changed(State* s, const Command* c, uint16_t template_id, uint64_t client_ref) noexcept nogil:
+    cdef RiskChanged* e = <RiskChanged*> event_begin(s, TEMPLATE_RISK_CHANGED, c.ts_ns)
     memset(&e.scope_id, 0, sizeof(RiskChanged) - 32)
     e.client_ref = client_ref
     e.session_id = c.session_id

@@ -13,6 +13,7 @@ cdef enum:
     # Bits of Risk.watch
     WATCHED = 1                         # positions of the participant are kept
     LOOKED_AT = 2                       # a kill switch concerns it, its account or its session
+    HAS_CONDUCT = 4                     # it has limits of conduct (13.20)
 
 ctypedef int64_t (*EvaluateFunction)(const void* check) noexcept nogil
 

@@ -3,6 +3,8 @@ so that a venue that uses nothing of it saves what it always saved."""
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
+from tradsys.core.conduct_image cimport (
+    conduct_record_bytes, conduct_sections_size, load_conduct, save_conduct)
 from tradsys.core.phases cimport auction_init, auction_is_bare
 from tradsys.core.state cimport SPECIAL_ALLOCATION, Allocation, Auction, instrument_is_fifo
 from tradsys.core.terms cimport Terms, has_terms
@@ -48,11 +50,11 @@ cdef uint64_t sections_size(State* s) noexcept nogil:
     return (section_size(terms_count(s), sizeof(SlotTerms)) + section_size(auction_count(s), sizeof(Auction))
             + section_size(allocation_count(s), sizeof(Allocation))
             + section_size(triggers_count(s), sizeof(Triggers)) + section_size(trails_count(s), sizeof(PlacedTrail))
-            + section_size(s.unfinished, sizeof(int64_t)))
+            + section_size(s.unfinished, sizeof(int64_t)) + conduct_sections_size(s))
 
 
 cdef uint8_t* save_sections(State* s, uint8_t* target) noexcept nogil:
-    return save_triggers(s, save_allocations(s, save_auctions(s, save_terms(s, target))))
+    return save_conduct(s, save_triggers(s, save_allocations(s, save_auctions(s, save_terms(s, target)))))
 
 
 cdef int load_sections(State* s, const uint8_t* source, uint64_t size_bytes) except -1:
@@ -101,7 +103,7 @@ cdef uint64_t known_record_bytes(uint32_t tag) noexcept nogil:
         return sizeof(PlacedTrail)
     if tag == SECTION_UNFINISHED:
         return sizeof(int64_t)
-    return sizeof(Allocation) if tag == SECTION_ALLOCATION else 0
+    return sizeof(Allocation) if tag == SECTION_ALLOCATION else conduct_record_bytes(tag)
 
 
 cdef int load_record(State* s, uint32_t tag, const uint8_t* record) except -1:
@@ -118,7 +120,7 @@ cdef int load_record(State* s, uint32_t tag, const uint8_t* record) except -1:
     if tag == SECTION_UNFINISHED:
         s.unfinished = 1
         memcpy(&s.unfinished_ts_ns, record, sizeof(int64_t))
-    return 0
+    return load_conduct(s, tag, record)
 
 
 # --------------------------------------------------------------------------------------------------- terms

@@ -26,6 +26,7 @@ cdef enum:
     SPECIAL_ORDERS = 2                  # hidden orders or icebergs rest on its book: orders take the general path
     SPECIAL_TRIGGERS = 4                # dormant orders wait for its prices
     SPECIAL_RULES = 16                  # SET_AUCTION_RULES was sent: price ranges, last price (section 11)
+    SPECIAL_RESTING = 0x200             # orders rest for a minimum time
     SPECIAL_RISK = 0x100                # limits, a kill switch or price bands of it or its asset class
 
 cdef enum:

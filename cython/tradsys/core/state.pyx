@@ -48,7 +48,7 @@ cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64
     level_pool_take(&s.levels, orders_max)
     refs_take(&s.refs, orders_max, refs_key)
     risk_take(&s.risk, orders_max, instruments_max, participants_max, sessions_max, accounts_max, positions_max)
-    venue_take(&s.venue, orders_max, instruments_max)
+    venue_take(&s.venue, orders_max, instruments_max, participants_max)
     # entry 0 stands for every id that is out of range: its sides must be empty ones
     for i in range(2):
         ladder_init(&s.instruments[0].sides[i], i + 1, i == 0)
@@ -74,7 +74,7 @@ cdef void state_give(State* s) noexcept nogil:
     level_pool_give(&s.levels)
     refs_give(&s.refs)
     risk_give(&s.risk, s.orders_max)
-    venue_give(&s.venue, s.orders_max, s.instruments_max)
+    venue_give(&s.venue, s.orders_max, s.instruments_max, s.participants_max)
     memset(s, 0, sizeof(State))
 
 

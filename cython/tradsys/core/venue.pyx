@@ -1,13 +1,14 @@
-"""What becomes of matches: positions, fees, keeping them, circuit breakers (sections 13 to 15 of the rule book)."""
+"""What becomes of matches: positions, fees, keeping them, circuit breakers, conduct (sections 13 to 15 of the rule book)."""
 from libc.stdint cimport int64_t
 
 from tradsys.core.breakers cimport look_at_match, stop_events_max, stop_trading
+from tradsys.core.conduct cimport follow_conduct, settle_tripwires
 from tradsys.core.events cimport EVENT_BYTES, EventHead, event_header
 from tradsys.core.fees cimport Charge, charge_match
 from tradsys.core.risk cimport follow_events
 from tradsys.core.state cimport events_left
 from tradsys.core.trades cimport keep_trade
-from tradsys.core.venue_state cimport FOLLOW_BREAKERS, FOLLOW_FEES, FOLLOW_TRADES
+from tradsys.core.venue_state cimport FOLLOW_BREAKERS, FOLLOW_CONDUCT, FOLLOW_FEES, FOLLOW_TRADES
 from tradsys.wire.records cimport TEMPLATE_ORDER_EXECUTED, OrderExecuted
 
 
@@ -23,12 +24,14 @@ cdef int settle(State* s, const uint8_t* event) except -1 nogil:
         follow_events(s, event)
     if s.venue.follows == 0:
         return 1
+    if s.venue.follows & FOLLOW_CONDUCT:
+        follow_conduct(s, event)
     while event < end:
         if is_match(event) and not settle_match(s, <const OrderExecuted*> event):
             put_off(s, event, end)
             return 0
         event += EVENT_BYTES
-    return 1 if s.venue.trip.level == 0 else settle_trip(s, (<const EventHead*> first_event).ts_ns)
+    return settle_stops(s, (<const EventHead*> first_event).ts_ns)
 
 
 cdef int settle_on(State* s) except -1 nogil:
@@ -38,7 +41,7 @@ cdef int settle_on(State* s) except -1 nogil:
             return 0
         s.venue.waiting_first += 1
     s.venue.waiting_first = s.venue.waiting_count = 0
-    return 1 if s.venue.trip.level == 0 else settle_trip(s, s.unfinished_ts_ns)
+    return settle_stops(s, s.unfinished_ts_ns)
 
 
 cdef int settle_match(State* s, const OrderExecuted* match) except -1 nogil:
@@ -52,6 +55,13 @@ cdef int settle_match(State* s, const OrderExecuted* match) except -1 nogil:
     if s.venue.follows & FOLLOW_BREAKERS:
         look_at_match(s, match, &s.venue.trip)
     return 1
+
+
+cdef int settle_stops(State* s, int64_t ts_ns) except -1 nogil:
+    """Stop what breakers and tripwires ask for; 0: there is no room for the events."""
+    if s.venue.trip.level and not settle_trip(s, ts_ns):
+        return 0
+    return 1 if s.venue.tripwires_due == 0 else settle_tripwires(s, ts_ns)
 
 
 cdef int settle_trip(State* s, int64_t ts_ns) except -1 nogil:

@@ -1,4 +1,4 @@
-"""What fees, kept matches and circuit breakers are kept in: plain C records, sections 13 and 15 of the rule book."""
+"""What fees, kept matches, circuit breakers and conduct are kept in: plain C records, sections 13 and 15 of the rule book."""
 from libc.stdint cimport INT64_MAX, INT64_MIN, int8_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from tradsys.wire.records cimport OrderExecuted
@@ -8,6 +8,7 @@ cdef enum:
     FOLLOW_FEES = 1                     # some instrument has a fee schedule
     FOLLOW_TRADES = 2                   # the last matches are kept
     FOLLOW_BREAKERS = 4                 # some instrument has a circuit breaker
+    FOLLOW_CONDUCT = 8                  # some participant or instrument has limits of conduct
     WINDOW_SLICES = 8
     FEE_CLASSES = 16
     TRADES_MAX = 1048576                # matches that can be kept
@@ -81,6 +82,23 @@ cdef struct Trip:                       # 24 bytes: what prices have tripped
     int64_t price_ticks
     int64_t reference_ticks
 
+cdef struct Conduct:                    # 80 bytes: how a participant may trade
+    uint32_t order_to_trade_max         # messages a match; 0: no limit
+    uint32_t order_to_trade_free        # messages that need no match
+    uint64_t messages                   # of the risk day
+    uint64_t matches                    # of the risk day
+    int64_t output_max_value            # ticks x lots; 0: no tripwire
+    int64_t output_window_ns            # the bucket is full with it
+    int64_t bucket_ns
+    int64_t bucket_ts_ns
+    uint64_t trip_match_seq             # what has emptied the bucket, while is_due
+    uint32_t trip_instrument_id
+    uint8_t is_set
+    uint8_t is_tripped                  # new orders are refused
+    uint8_t is_due                      # its orders are still to be cancelled
+    uint8_t spare
+    uint64_t spare2
+
 cdef struct Venue:
     uint32_t follows                    # FOLLOW_*
     uint32_t fees_charged               # 1: an order was charged something
@@ -98,10 +116,15 @@ cdef struct Venue:
     uint32_t waiting_max
     uint32_t waiting_count
     uint32_t waiting_first              # not looked at yet: this one and those behind it
-    uint32_t spare
+    uint32_t tripwires_due              # participants whose orders are still to be cancelled
+    Conduct* conducts                   # by participant
+    int64_t* resting_min_ns             # by instrument; 0: none
+    int64_t* rested_ns                  # by slot: since when the order rests, where its instrument has the rule
+    uint32_t conduct_count              # participants with limits of conduct
+    uint32_t resting_count              # instruments with a minimum resting time
 
-cdef int venue_take(Venue* venue, int64_t orders_max, int64_t instruments_max) except -1
-cdef void venue_give(Venue* venue, int64_t orders_max, int64_t instruments_max) noexcept nogil
+cdef int venue_take(Venue* venue, int64_t orders_max, int64_t instruments_max, int64_t participants_max) except -1
+cdef void venue_give(Venue* venue, int64_t orders_max, int64_t instruments_max, int64_t participants_max) noexcept nogil
 
 
 cdef inline void empty_window(Breaker* breaker) noexcept nogil:

@@ -123,6 +123,9 @@ enum {
     TEMPLATE_PUBLISH_INDEX = 54,
     SIZE_PUBLISH_INDEX = 56,
     BLOCK_PUBLISH_INDEX = 48,
+    TEMPLATE_SET_CONDUCT_LIMITS = 55,
+    SIZE_SET_CONDUCT_LIMITS = 80,
+    BLOCK_SET_CONDUCT_LIMITS = 72,
     TEMPLATE_EXPIRE_ORDERS = 57,
     SIZE_EXPIRE_ORDERS = 48,
     BLOCK_EXPIRE_ORDERS = 40,
@@ -210,6 +213,9 @@ enum {
     TEMPLATE_BREAKER_TRIPPED = 100,
     SIZE_BREAKER_TRIPPED = 128,
     BLOCK_BREAKER_TRIPPED = 120,
+    TEMPLATE_OUTPUT_TRIPPED = 101,
+    SIZE_OUTPUT_TRIPPED = 128,
+    BLOCK_OUTPUT_TRIPPED = 120,
     TEMPLATE_PACKET = 128,
     SIZE_PACKET = 48,
     BLOCK_PACKET = 40,
@@ -472,6 +478,8 @@ enum {
     REJECT_REASON_NOTHING_TO_REDUCE = 71,
     REJECT_REASON_UNKNOWN_TRADE = 72,
     REJECT_REASON_TRADE_BUSTED = 73,
+    REJECT_REASON_ORDER_TO_TRADE_LIMIT = 74,
+    REJECT_REASON_RESTED_TOO_SHORT = 75,
     REPORT_TYPE_ACCEPTED = 1,
     REPORT_TYPE_REJECTED = 2,
     REPORT_TYPE_EXECUTED = 3,
@@ -624,7 +632,8 @@ typedef struct {
     uint32_t target_participant_id; /* 0: the sender's participant; another one's needs OPERATE */
     uint8_t side; /* 1 buy, 2 sell, 0 both */
     uint8_t pad2[3];
-    uint8_t pad3[8];
+    uint32_t target_account_id; /* only orders of that account; 0: of all */
+    uint32_t target_group_id; /* only orders of participants of that trade group, needs OPERATE; 0: of all */
 } MassCancel;
 
 typedef struct {
@@ -1228,6 +1237,26 @@ typedef struct {
     uint8_t pad[4];
     int64_t price_ticks; /* ticks */
 } PublishIndex;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref;
+    uint32_t scope_id; /* participant or instrument */
+    uint8_t scope; /* PARTICIPANT or INSTRUMENT */
+    uint8_t pad[3];
+    uint32_t order_to_trade_max; /* PARTICIPANT: messages a match, of the risk day */
+    uint32_t order_to_trade_free; /* PARTICIPANT: messages a risk day that need no match */
+    int64_t output_max_value; /* PARTICIPANT: value matched within the window, ticks x lots */
+    int64_t output_window_ns; /* PARTICIPANT: the bucket of matched value fills in so long */
+    int64_t resting_min_ns; /* INSTRUMENT: how long an order rests before its owner may withdraw it */
+} SetConductLimits;
 
 typedef struct {
     uint16_t block_length;
@@ -1985,6 +2014,28 @@ typedef struct {
     uint16_t template_id;
     uint16_t schema_id;
     uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number */
+    uint64_t match_seq; /* sequence number, the match that emptied the bucket */
+    int64_t output_max_value; /* ticks x lots */
+    int64_t output_window_ns;
+    uint8_t pad[16];
+    uint32_t instrument_id; /* of the match */
+    uint32_t session_id; /* 0: nobody is told */
+    uint8_t pad2[4];
+    uint32_t report_seq; /* sequence number, 0 */
+    uint32_t participant_id;
+    uint8_t pad3[4];
+    uint8_t pad4[8];
+    uint8_t pad5[24];
+} OutputTripped;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
     uint16_t channel;
     uint16_t message_count; /* count, 0 in a heartbeat */
     uint32_t packet_bytes; /* bytes, header, block and messages */
@@ -2480,7 +2531,8 @@ _Static_assert(offsetof(MassCancel, target_session_id) == 60, "MassCancel.target
 _Static_assert(offsetof(MassCancel, target_participant_id) == 64, "MassCancel.target_participant_id");
 _Static_assert(offsetof(MassCancel, side) == 68, "MassCancel.side");
 _Static_assert(offsetof(MassCancel, pad2) == 69, "MassCancel.pad2");
-_Static_assert(offsetof(MassCancel, pad3) == 72, "MassCancel.pad3");
+_Static_assert(offsetof(MassCancel, target_account_id) == 72, "MassCancel.target_account_id");
+_Static_assert(offsetof(MassCancel, target_group_id) == 76, "MassCancel.target_group_id");
 _Static_assert(sizeof(RefuseCommand) == 80, "RefuseCommand");
 _Static_assert(offsetof(RefuseCommand, seq) == 8, "RefuseCommand.seq");
 _Static_assert(offsetof(RefuseCommand, ts_ns) == 16, "RefuseCommand.ts_ns");
@@ -2885,6 +2937,20 @@ _Static_assert(offsetof(PublishIndex, client_ref) == 32, "PublishIndex.client_re
 _Static_assert(offsetof(PublishIndex, instrument_id) == 40, "PublishIndex.instrument_id");
 _Static_assert(offsetof(PublishIndex, pad) == 44, "PublishIndex.pad");
 _Static_assert(offsetof(PublishIndex, price_ticks) == 48, "PublishIndex.price_ticks");
+_Static_assert(sizeof(SetConductLimits) == 80, "SetConductLimits");
+_Static_assert(offsetof(SetConductLimits, seq) == 8, "SetConductLimits.seq");
+_Static_assert(offsetof(SetConductLimits, ts_ns) == 16, "SetConductLimits.ts_ns");
+_Static_assert(offsetof(SetConductLimits, session_id) == 24, "SetConductLimits.session_id");
+_Static_assert(offsetof(SetConductLimits, client_seq) == 28, "SetConductLimits.client_seq");
+_Static_assert(offsetof(SetConductLimits, client_ref) == 32, "SetConductLimits.client_ref");
+_Static_assert(offsetof(SetConductLimits, scope_id) == 40, "SetConductLimits.scope_id");
+_Static_assert(offsetof(SetConductLimits, scope) == 44, "SetConductLimits.scope");
+_Static_assert(offsetof(SetConductLimits, pad) == 45, "SetConductLimits.pad");
+_Static_assert(offsetof(SetConductLimits, order_to_trade_max) == 48, "SetConductLimits.order_to_trade_max");
+_Static_assert(offsetof(SetConductLimits, order_to_trade_free) == 52, "SetConductLimits.order_to_trade_free");
+_Static_assert(offsetof(SetConductLimits, output_max_value) == 56, "SetConductLimits.output_max_value");
+_Static_assert(offsetof(SetConductLimits, output_window_ns) == 64, "SetConductLimits.output_window_ns");
+_Static_assert(offsetof(SetConductLimits, resting_min_ns) == 72, "SetConductLimits.resting_min_ns");
 _Static_assert(sizeof(ExpireOrders) == 48, "ExpireOrders");
 _Static_assert(offsetof(ExpireOrders, seq) == 8, "ExpireOrders.seq");
 _Static_assert(offsetof(ExpireOrders, ts_ns) == 16, "ExpireOrders.ts_ns");
@@ -3462,6 +3528,22 @@ _Static_assert(offsetof(BreakerTripped, pad2) == 90, "BreakerTripped.pad2");
 _Static_assert(offsetof(BreakerTripped, pad3) == 92, "BreakerTripped.pad3");
 _Static_assert(offsetof(BreakerTripped, pad4) == 96, "BreakerTripped.pad4");
 _Static_assert(offsetof(BreakerTripped, pad5) == 104, "BreakerTripped.pad5");
+_Static_assert(sizeof(OutputTripped) == 128, "OutputTripped");
+_Static_assert(offsetof(OutputTripped, seq) == 8, "OutputTripped.seq");
+_Static_assert(offsetof(OutputTripped, ts_ns) == 16, "OutputTripped.ts_ns");
+_Static_assert(offsetof(OutputTripped, cause_seq) == 24, "OutputTripped.cause_seq");
+_Static_assert(offsetof(OutputTripped, match_seq) == 32, "OutputTripped.match_seq");
+_Static_assert(offsetof(OutputTripped, output_max_value) == 40, "OutputTripped.output_max_value");
+_Static_assert(offsetof(OutputTripped, output_window_ns) == 48, "OutputTripped.output_window_ns");
+_Static_assert(offsetof(OutputTripped, pad) == 56, "OutputTripped.pad");
+_Static_assert(offsetof(OutputTripped, instrument_id) == 72, "OutputTripped.instrument_id");
+_Static_assert(offsetof(OutputTripped, session_id) == 76, "OutputTripped.session_id");
+_Static_assert(offsetof(OutputTripped, pad2) == 80, "OutputTripped.pad2");
+_Static_assert(offsetof(OutputTripped, report_seq) == 84, "OutputTripped.report_seq");
+_Static_assert(offsetof(OutputTripped, participant_id) == 88, "OutputTripped.participant_id");
+_Static_assert(offsetof(OutputTripped, pad3) == 92, "OutputTripped.pad3");
+_Static_assert(offsetof(OutputTripped, pad4) == 96, "OutputTripped.pad4");
+_Static_assert(offsetof(OutputTripped, pad5) == 104, "OutputTripped.pad5");
 _Static_assert(sizeof(Packet) == 48, "Packet");
 _Static_assert(offsetof(Packet, channel) == 8, "Packet.channel");
 _Static_assert(offsetof(Packet, message_count) == 10, "Packet.message_count");
@@ -3764,6 +3846,7 @@ static const uint16_t COMMAND_BLOCK_LENGTHS[COMMAND_TEMPLATES] = {
     [52] = 72,
     [53] = 40,
     [54] = 48,
+    [55] = 72,
     [57] = 40,
     [60] = 48,
 };
@@ -3859,7 +3942,8 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"MassCancel", "target_participant_id", 5, sizeof(MassCancel), offsetof(MassCancel, target_participant_id), sizeof(((MassCancel *)0)->target_participant_id)},
     {"MassCancel", "side", 5, sizeof(MassCancel), offsetof(MassCancel, side), sizeof(((MassCancel *)0)->side)},
     {"MassCancel", "pad2", 5, sizeof(MassCancel), offsetof(MassCancel, pad2), sizeof(((MassCancel *)0)->pad2)},
-    {"MassCancel", "pad3", 5, sizeof(MassCancel), offsetof(MassCancel, pad3), sizeof(((MassCancel *)0)->pad3)},
+    {"MassCancel", "target_account_id", 5, sizeof(MassCancel), offsetof(MassCancel, target_account_id), sizeof(((MassCancel *)0)->target_account_id)},
+    {"MassCancel", "target_group_id", 5, sizeof(MassCancel), offsetof(MassCancel, target_group_id), sizeof(((MassCancel *)0)->target_group_id)},
     {"RefuseCommand", "block_length", 6, sizeof(RefuseCommand), offsetof(RefuseCommand, block_length), sizeof(((RefuseCommand *)0)->block_length)},
     {"RefuseCommand", "template_id", 6, sizeof(RefuseCommand), offsetof(RefuseCommand, template_id), sizeof(((RefuseCommand *)0)->template_id)},
     {"RefuseCommand", "schema_id", 6, sizeof(RefuseCommand), offsetof(RefuseCommand, schema_id), sizeof(((RefuseCommand *)0)->schema_id)},
@@ -4363,6 +4447,23 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"PublishIndex", "instrument_id", 54, sizeof(PublishIndex), offsetof(PublishIndex, instrument_id), sizeof(((PublishIndex *)0)->instrument_id)},
     {"PublishIndex", "pad", 54, sizeof(PublishIndex), offsetof(PublishIndex, pad), sizeof(((PublishIndex *)0)->pad)},
     {"PublishIndex", "price_ticks", 54, sizeof(PublishIndex), offsetof(PublishIndex, price_ticks), sizeof(((PublishIndex *)0)->price_ticks)},
+    {"SetConductLimits", "block_length", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, block_length), sizeof(((SetConductLimits *)0)->block_length)},
+    {"SetConductLimits", "template_id", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, template_id), sizeof(((SetConductLimits *)0)->template_id)},
+    {"SetConductLimits", "schema_id", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, schema_id), sizeof(((SetConductLimits *)0)->schema_id)},
+    {"SetConductLimits", "version", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, version), sizeof(((SetConductLimits *)0)->version)},
+    {"SetConductLimits", "seq", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, seq), sizeof(((SetConductLimits *)0)->seq)},
+    {"SetConductLimits", "ts_ns", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, ts_ns), sizeof(((SetConductLimits *)0)->ts_ns)},
+    {"SetConductLimits", "session_id", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, session_id), sizeof(((SetConductLimits *)0)->session_id)},
+    {"SetConductLimits", "client_seq", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, client_seq), sizeof(((SetConductLimits *)0)->client_seq)},
+    {"SetConductLimits", "client_ref", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, client_ref), sizeof(((SetConductLimits *)0)->client_ref)},
+    {"SetConductLimits", "scope_id", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, scope_id), sizeof(((SetConductLimits *)0)->scope_id)},
+    {"SetConductLimits", "scope", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, scope), sizeof(((SetConductLimits *)0)->scope)},
+    {"SetConductLimits", "pad", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, pad), sizeof(((SetConductLimits *)0)->pad)},
+    {"SetConductLimits", "order_to_trade_max", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, order_to_trade_max), sizeof(((SetConductLimits *)0)->order_to_trade_max)},
+    {"SetConductLimits", "order_to_trade_free", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, order_to_trade_free), sizeof(((SetConductLimits *)0)->order_to_trade_free)},
+    {"SetConductLimits", "output_max_value", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, output_max_value), sizeof(((SetConductLimits *)0)->output_max_value)},
+    {"SetConductLimits", "output_window_ns", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, output_window_ns), sizeof(((SetConductLimits *)0)->output_window_ns)},
+    {"SetConductLimits", "resting_min_ns", 55, sizeof(SetConductLimits), offsetof(SetConductLimits, resting_min_ns), sizeof(((SetConductLimits *)0)->resting_min_ns)},
     {"ExpireOrders", "block_length", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, block_length), sizeof(((ExpireOrders *)0)->block_length)},
     {"ExpireOrders", "template_id", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, template_id), sizeof(((ExpireOrders *)0)->template_id)},
     {"ExpireOrders", "schema_id", 57, sizeof(ExpireOrders), offsetof(ExpireOrders, schema_id), sizeof(((ExpireOrders *)0)->schema_id)},
@@ -5027,6 +5128,25 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"BreakerTripped", "pad3", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, pad3), sizeof(((BreakerTripped *)0)->pad3)},
     {"BreakerTripped", "pad4", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, pad4), sizeof(((BreakerTripped *)0)->pad4)},
     {"BreakerTripped", "pad5", 100, sizeof(BreakerTripped), offsetof(BreakerTripped, pad5), sizeof(((BreakerTripped *)0)->pad5)},
+    {"OutputTripped", "block_length", 101, sizeof(OutputTripped), offsetof(OutputTripped, block_length), sizeof(((OutputTripped *)0)->block_length)},
+    {"OutputTripped", "template_id", 101, sizeof(OutputTripped), offsetof(OutputTripped, template_id), sizeof(((OutputTripped *)0)->template_id)},
+    {"OutputTripped", "schema_id", 101, sizeof(OutputTripped), offsetof(OutputTripped, schema_id), sizeof(((OutputTripped *)0)->schema_id)},
+    {"OutputTripped", "version", 101, sizeof(OutputTripped), offsetof(OutputTripped, version), sizeof(((OutputTripped *)0)->version)},
+    {"OutputTripped", "seq", 101, sizeof(OutputTripped), offsetof(OutputTripped, seq), sizeof(((OutputTripped *)0)->seq)},
+    {"OutputTripped", "ts_ns", 101, sizeof(OutputTripped), offsetof(OutputTripped, ts_ns), sizeof(((OutputTripped *)0)->ts_ns)},
+    {"OutputTripped", "cause_seq", 101, sizeof(OutputTripped), offsetof(OutputTripped, cause_seq), sizeof(((OutputTripped *)0)->cause_seq)},
+    {"OutputTripped", "match_seq", 101, sizeof(OutputTripped), offsetof(OutputTripped, match_seq), sizeof(((OutputTripped *)0)->match_seq)},
+    {"OutputTripped", "output_max_value", 101, sizeof(OutputTripped), offsetof(OutputTripped, output_max_value), sizeof(((OutputTripped *)0)->output_max_value)},
+    {"OutputTripped", "output_window_ns", 101, sizeof(OutputTripped), offsetof(OutputTripped, output_window_ns), sizeof(((OutputTripped *)0)->output_window_ns)},
+    {"OutputTripped", "pad", 101, sizeof(OutputTripped), offsetof(OutputTripped, pad), sizeof(((OutputTripped *)0)->pad)},
+    {"OutputTripped", "instrument_id", 101, sizeof(OutputTripped), offsetof(OutputTripped, instrument_id), sizeof(((OutputTripped *)0)->instrument_id)},
+    {"OutputTripped", "session_id", 101, sizeof(OutputTripped), offsetof(OutputTripped, session_id), sizeof(((OutputTripped *)0)->session_id)},
+    {"OutputTripped", "pad2", 101, sizeof(OutputTripped), offsetof(OutputTripped, pad2), sizeof(((OutputTripped *)0)->pad2)},
+    {"OutputTripped", "report_seq", 101, sizeof(OutputTripped), offsetof(OutputTripped, report_seq), sizeof(((OutputTripped *)0)->report_seq)},
+    {"OutputTripped", "participant_id", 101, sizeof(OutputTripped), offsetof(OutputTripped, participant_id), sizeof(((OutputTripped *)0)->participant_id)},
+    {"OutputTripped", "pad3", 101, sizeof(OutputTripped), offsetof(OutputTripped, pad3), sizeof(((OutputTripped *)0)->pad3)},
+    {"OutputTripped", "pad4", 101, sizeof(OutputTripped), offsetof(OutputTripped, pad4), sizeof(((OutputTripped *)0)->pad4)},
+    {"OutputTripped", "pad5", 101, sizeof(OutputTripped), offsetof(OutputTripped, pad5), sizeof(((OutputTripped *)0)->pad5)},
     {"Packet", "block_length", 128, sizeof(Packet), offsetof(Packet, block_length), sizeof(((Packet *)0)->block_length)},
     {"Packet", "template_id", 128, sizeof(Packet), offsetof(Packet, template_id), sizeof(((Packet *)0)->template_id)},
     {"Packet", "schema_id", 128, sizeof(Packet), offsetof(Packet, schema_id), sizeof(((Packet *)0)->schema_id)},

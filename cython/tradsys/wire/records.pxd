@@ -121,6 +121,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_PUBLISH_INDEX = 54
         SIZE_PUBLISH_INDEX = 56
         BLOCK_PUBLISH_INDEX = 48
+        TEMPLATE_SET_CONDUCT_LIMITS = 55
+        SIZE_SET_CONDUCT_LIMITS = 80
+        BLOCK_SET_CONDUCT_LIMITS = 72
         TEMPLATE_EXPIRE_ORDERS = 57
         SIZE_EXPIRE_ORDERS = 48
         BLOCK_EXPIRE_ORDERS = 40
@@ -208,6 +211,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_BREAKER_TRIPPED = 100
         SIZE_BREAKER_TRIPPED = 128
         BLOCK_BREAKER_TRIPPED = 120
+        TEMPLATE_OUTPUT_TRIPPED = 101
+        SIZE_OUTPUT_TRIPPED = 128
+        BLOCK_OUTPUT_TRIPPED = 120
         TEMPLATE_PACKET = 128
         SIZE_PACKET = 48
         BLOCK_PACKET = 40
@@ -470,6 +476,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         REJECT_REASON_NOTHING_TO_REDUCE = 71
         REJECT_REASON_UNKNOWN_TRADE = 72
         REJECT_REASON_TRADE_BUSTED = 73
+        REJECT_REASON_ORDER_TO_TRADE_LIMIT = 74
+        REJECT_REASON_RESTED_TOO_SHORT = 75
         REPORT_TYPE_ACCEPTED = 1
         REPORT_TYPE_REJECTED = 2
         REPORT_TYPE_EXECUTED = 3
@@ -618,7 +626,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint32_t target_participant_id
         uint8_t side
         uint8_t pad2[3]
-        uint8_t pad3[8]
+        uint32_t target_account_id
+        uint32_t target_group_id
 
     ctypedef struct RefuseCommand:
         uint16_t block_length
@@ -1188,6 +1197,25 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint32_t instrument_id
         uint8_t pad[4]
         int64_t price_ticks
+
+    ctypedef struct SetConductLimits:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        uint32_t scope_id
+        uint8_t scope
+        uint8_t pad[3]
+        uint32_t order_to_trade_max
+        uint32_t order_to_trade_free
+        int64_t output_max_value
+        int64_t output_window_ns
+        int64_t resting_min_ns
 
     ctypedef struct ExpireOrders:
         uint16_t block_length
@@ -1907,6 +1935,27 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint8_t breaker_level
         uint8_t breaker_action
         uint8_t pad2[2]
+        uint8_t pad3[4]
+        uint8_t pad4[8]
+        uint8_t pad5[24]
+
+    ctypedef struct OutputTripped:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        uint64_t match_seq
+        int64_t output_max_value
+        int64_t output_window_ns
+        uint8_t pad[16]
+        uint32_t instrument_id
+        uint32_t session_id
+        uint8_t pad2[4]
+        uint32_t report_seq
+        uint32_t participant_id
         uint8_t pad3[4]
         uint8_t pad4[8]
         uint8_t pad5[24]

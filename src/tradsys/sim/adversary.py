@@ -12,7 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from tradsys.limits import PRICE_TICKS_MAX, QTY_LOTS_MAX
-from tradsys.sim import adversary_breakers, adversary_fees, adversary_risk, adversary_trades, commands
+from tradsys.sim import (
+    adversary_breakers,
+    adversary_conduct,
+    adversary_fees,
+    adversary_risk,
+    adversary_trades,
+    commands,
+)
 from tradsys.sim.draw import Draw
 from tradsys.sim.reference_records import COMMANDS, Layout, is_padding
 from tradsys.wire.enums import AssetClass, InstrumentState, Permission, RejectReason, StpScope, Template
@@ -51,7 +58,7 @@ _UNSIGNED = (
     (1 << 32) - 1,
     (1 << 64) - 1,
 )
-_OPERATOR_TEMPLATES = (*range(20, 32), 36, 37, *range(40, 55), int(Template.EXPIRE_ORDERS), int(Template.SET_MARK_PRICE))
+_OPERATOR_TEMPLATES = (*range(20, 32), 36, 37, *range(40, 56), int(Template.EXPIRE_ORDERS), int(Template.SET_MARK_PRICE))
 _PHASES = tuple(InstrumentState)
 _CALLS = (InstrumentState.OPENING_AUCTION, InstrumentState.VOLATILITY_AUCTION, InstrumentState.CLOSING_AUCTION)
 # How often each template is sent.
@@ -61,7 +68,7 @@ _WEIGHTS = (
     (Template.CANCEL_ORDER, 24),
     (Template.REDUCE_ORDER, 16),
     (Template.REPLACE_ORDER, 40),
-    (Template.MASS_CANCEL, 3),
+    (Template.MASS_CANCEL, 5),
     (Template.REFUSE_COMMAND, 2),
     (Template.OPEN_SESSION, 3),
     (Template.CLOSE_SESSION, 2),
@@ -85,6 +92,7 @@ _WEIGHTS = (
     *adversary_fees.WEIGHTS,
     *adversary_trades.WEIGHTS,
     *adversary_breakers.WEIGHTS,
+    *adversary_conduct.WEIGHTS,
 )
 _RISK_TEMPLATES = frozenset(template for template, _ in adversary_risk.WEIGHTS)
 _DECK = tuple(template for template, weight in _WEIGHTS for _ in range(weight))
@@ -150,6 +158,7 @@ class Adversary:
             **adversary_fees.makers(self.draw),
             **adversary_trades.makers(self.draw, self.known_matches, self._price),
             **adversary_breakers.makers(self.draw, self._price, lambda: self.sent * 1000),
+            **adversary_conduct.makers(self.draw),
         }
 
     def setup(self) -> np.ndarray:
@@ -407,6 +416,8 @@ class Adversary:
             "instrument_id": draw.pick((0, 0, 1, 2, 3, 4, 5)),
             "target_session_id": draw.pick((0, 0, 11, 12, 21, 51, 99)),
             "target_participant_id": draw.pick((0, 0, 0, 1, 2, 5, 7)),
+            "target_account_id": draw.below(10) if draw.chance(4) else 0,
+            "target_group_id": draw.pick((1, 2, 2, 3)) if draw.chance(6) else 0,
             "side": draw.pick((0, 0, 1, 2, 3)),
         }
 

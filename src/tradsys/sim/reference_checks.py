@@ -37,3 +37,4 @@ def check_engine(engine: ReferenceEngine) -> None:
         "order without session"
     )
     engine.risk.check()
+    engine.conduct.check()

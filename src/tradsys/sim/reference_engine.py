@@ -20,6 +20,7 @@ from tradsys.sim.reference_auctions import CALLS, DAY, GTD, LIMIT, MARKET, POST_
 from tradsys.sim.reference_book import BUY, SELL, Order
 from tradsys.sim.reference_breakers import BreakerCommands, ReferenceBreakers
 from tradsys.sim.reference_checks import check_engine
+from tradsys.sim.reference_conduct import ConductCommands, ReferenceConduct
 from tradsys.sim.reference_definitions import Account, Instrument, Participant, Session
 from tradsys.sim.reference_fees import FeeCommands, ReferenceFees
 from tradsys.sim.reference_hash import state_hash
@@ -34,7 +35,6 @@ from tradsys.sim.reference_matching import (
 )
 from tradsys.sim.reference_records import COMMANDS, as_bytes, split
 from tradsys.sim.reference_risk import ReferenceRisk
-from tradsys.sim.reference_risk_commands import RiskCommands
 from tradsys.sim.reference_trades import ReferenceTrades, TradeCommands
 from tradsys.sim.reference_triggers import DORMANT, Triggers
 from tradsys.wire.enums import CancelReason, RejectReason, StpMode, Template
@@ -51,7 +51,7 @@ FLAGS_KEPT = KEEP_ON_DISCONNECT | COMPLEX | HIDDEN  # by a replace
 __all__ = ["Account", "Instrument", "Participant", "ReferenceEngine", "Session"]
 
 
-class ReferenceEngine(Matching, BreakerCommands, RiskCommands, FeeCommands, TradeCommands):
+class ReferenceEngine(Matching, BreakerCommands, ConductCommands, FeeCommands, TradeCommands):
     """Decides commands by the rule book, one at a time.
 
     Parameters
@@ -86,6 +86,7 @@ class ReferenceEngine(Matching, BreakerCommands, RiskCommands, FeeCommands, Trad
         self.fees = ReferenceFees(self)
         self.trades = ReferenceTrades(self)
         self.breakers = ReferenceBreakers(self)
+        self.conduct = ReferenceConduct(self)
         self._settled = 0  # events of this call that `_follow_events` has seen
         self._by_template = {
             NEW_ORDER: self._new_order,
@@ -114,6 +115,7 @@ class ReferenceEngine(Matching, BreakerCommands, RiskCommands, FeeCommands, Trad
             **self._fee_commands(),
             **self._trade_commands(),
             **self._breaker_commands(),
+            **self._conduct_commands(),
         }
 
     # ---------------------------------------------------------------- the face
@@ -139,6 +141,9 @@ class ReferenceEngine(Matching, BreakerCommands, RiskCommands, FeeCommands, Trad
             self._begin(layout.template, command, layout.has_padding_set(data, offset))
             self._settled = len(self._events)
             self._by_template[layout.template](command)
+            if self._sender is not None:
+                participant_id = self._sender.participant.participant_id
+                self.conduct.count_messages(self._events[self._settled :], participant_id)
             self._follow_events()
             self.triggers.follow()
         made = b"".join(self._events[first:])
@@ -146,12 +151,14 @@ class ReferenceEngine(Matching, BreakerCommands, RiskCommands, FeeCommands, Trad
         return np.frombuffer(made, dtype=EVENT_COMMON)
 
     def _follow_events(self) -> None:
-        """Book what a command, or a triggered order, has made, charge and keep its matches, look at their prices."""
+        """Book what a command, or a triggered order, has made, charge and keep its matches, stop what they ask for."""
         made = self._events[self._settled :]
+        torn = self.conduct.follow(made)
         self.risk.follow(made)
         self.trades.follow(made, self.fees.follow(made))
         told = len(self._events)
         self.breakers.follow(made)
+        self.conduct.trip(torn)
         self.risk.follow(self._events[told:])
         self._settled = len(self._events)
 
@@ -191,6 +198,8 @@ class ReferenceEngine(Matching, BreakerCommands, RiskCommands, FeeCommands, Trad
             reason = RejectReason.BAD_FLAGS
         elif order is None:
             reason = RejectReason.UNKNOWN_ORDER
+        elif self._sender is not None and self.conduct.is_too_early(order):
+            reason = RejectReason.RESTED_TOO_SHORT
         else:
             self._cancel_resting(order, CancelReason.BY_OWNER, unsolicited=order.session is not self._sender)
             return
@@ -255,7 +264,8 @@ class ReferenceEngine(Matching, BreakerCommands, RiskCommands, FeeCommands, Trad
         return orders.post_only_price(order, price, self.books[order.instrument_id].other(order.side), instrument)
 
     def _mass_cancel(self, command: Any) -> None:
-        sender, wanted = self._sender, command.target_participant_id
+        own = 0 if self._sender is None else self._sender.participant.participant_id
+        participant_id = self._mass_cancel_participant(command, own)
         if not self._sender_is_known():
             reason = RejectReason.UNKNOWN_SESSION
         elif command.instrument_id != 0 and command.instrument_id not in self.instruments:
@@ -265,20 +275,22 @@ class ReferenceEngine(Matching, BreakerCommands, RiskCommands, FeeCommands, Trad
         elif self._padding_set:
             reason = RejectReason.BAD_FLAGS
         elif (
-            sender is not None
-            and wanted not in (0, sender.participant.participant_id)
-            and not self._may_operate()
-        ):
+            command.target_group_id or participant_id != own
+        ) and not self._may_operate():
             reason = RejectReason.NOT_ALLOWED
         else:
-            participant_id = wanted or (0 if sender is None else sender.participant.participant_id)
+            by_owner = own != 0 and participant_id == own
             found = [
                 order
                 for order in self.orders.values()
                 if command.instrument_id in (0, order.instrument_id)
                 and command.target_session_id in (0, order.session.session_id)
                 and participant_id in (0, order.session.participant.participant_id)
+                and command.target_account_id in (0, order.account_id)
+                and command.target_group_id
+                in (0, self.risk.groups.get(order.session.participant.participant_id, 0))
                 and command.side in (0, order.side)
+                and not (by_owner and self.conduct.is_too_early(order))
             ]
             self._cancel_many(found, CancelReason.MASS_CANCEL, always_unsolicited=False)
             self._mass_canceled(
@@ -286,6 +298,14 @@ class ReferenceEngine(Matching, BreakerCommands, RiskCommands, FeeCommands, Trad
             )
             return
         self._reject_order(command, reason)
+
+    def _mass_cancel_participant(self, command: Any, own: int) -> int:
+        """Whose orders a mass cancel asks for (6.1); 0: everyone's."""
+        if command.target_participant_id:
+            return int(command.target_participant_id)
+        if command.target_account_id in self.accounts:
+            return self.accounts[command.target_account_id].participant.participant_id
+        return 0 if command.target_group_id else own
 
     def _refuse_command(self, command: Any) -> None:
         known = self._sender_is_known()
@@ -320,6 +340,8 @@ class ReferenceEngine(Matching, BreakerCommands, RiskCommands, FeeCommands, Trad
             return RejectReason.DUPLICATE_CLIENT_REF
         if order is None:
             return RejectReason.UNKNOWN_ORDER
+        if self.conduct.is_too_early(order):
+            return RejectReason.RESTED_TOO_SHORT
         if order.place:
             return self.triggers.replace_refusal(order, command)
         if order.order_type == MARKET:  # 11.4
@@ -351,7 +373,9 @@ class ReferenceEngine(Matching, BreakerCommands, RiskCommands, FeeCommands, Trad
             return RejectReason.BAD_QUANTITY
         if command.qty_lots % instrument.qty_increment_lots:
             return RejectReason.BAD_QUANTITY_INCREMENT
-        return RejectReason.UNKNOWN_ORDER if order is None else NOT_REFUSED
+        if order is None:
+            return RejectReason.UNKNOWN_ORDER
+        return RejectReason.RESTED_TOO_SHORT if self.conduct.is_too_early(order) else NOT_REFUSED
 
     def _reached(self, command: Any) -> Order | None:
         """The live order a cancel, reduce or replace means, if the sender reaches it (2.6)."""

@@ -121,6 +121,10 @@ _TRADE = (
 )
 write_trade_busted = Layout(Template.TRADE_BUSTED, _TRADE).writer()
 write_trade_corrected = Layout(Template.TRADE_CORRECTED, _TRADE).writer()
+write_output_tripped = Layout(
+    Template.OUTPUT_TRIPPED,
+    "seq ts_ns cause_seq match_seq output_max_value output_window_ns instrument_id session_id report_seq participant_id",
+).writer()
 write_breaker_tripped = Layout(
     Template.BREAKER_TRIPPED,
     "seq ts_ns cause_seq price_ticks reference_price_ticks end_ts_ns instrument_id session_id group_id report_seq "

@@ -56,6 +56,7 @@ def _words(engine: ReferenceEngine) -> Iterator[int]:
     yield from engine.fees.words()  # 8.9
     yield from engine.trades.words()  # 8.10
     yield from engine.breakers.words()  # 8.11
+    yield from engine.conduct.words()  # 8.12
 
 
 def _words_of_special_orders(engine: ReferenceEngine) -> Iterator[int]:

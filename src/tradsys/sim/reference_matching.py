@@ -6,7 +6,7 @@ events of its acceptance, matching, and the book or the end. A replaced order jo
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tradsys.sim import reference_events as events
 from tradsys.sim import reference_orders as orders
@@ -46,6 +46,9 @@ from tradsys.wire.enums import (
     Template,
 )
 
+if TYPE_CHECKING:
+    from tradsys.sim.reference_conduct import ReferenceConduct
+
 # Enum members as plain integers: attribute look-ups on enums are what the reference would spend its time on.
 MARKET_TO_LIMIT = int(OrderType.MARKET_TO_LIMIT)
 KNOWN_TIMES_IN_FORCE = frozenset().union(*TIMES_IN_FORCE.values())
@@ -65,6 +68,7 @@ class Matching(Auctions):
     """Live orders, and the way of an order from its command to the book or its end."""
 
     triggers: Triggers
+    conduct: ReferenceConduct
 
     def __init__(
         self,
@@ -90,7 +94,9 @@ class Matching(Auctions):
         if not reason:
             order = self._draft(command)
             reason = self._entry_refusal(order)
-        if not reason and not is_triggered(order.order_type):  # 10.15
+        if not reason and is_triggered(order.order_type):  # 10.15
+            reason = self.conduct.refusal(order.session.participant.participant_id)
+        elif not reason:
             reason = self.risk.refuse_new(order, *self._entry_limit(order))
         if reason:
             self._reject_order(command, reason)

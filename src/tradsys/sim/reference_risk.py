@@ -174,6 +174,9 @@ class ReferenceRisk:
         sessions = [(SESSION, owner.session_id), (SESSION, sender.session_id)]
         if self.is_killed([*keys, (INSTRUMENT, instrument.instrument_id), *sessions, (VENUE, 0)]):
             return RejectReason.KILLED
+        reason = engine.conduct.refusal(participant_id)
+        if reason:
+            return reason
         watched = participant_id in self.watched
         asked = keys if watched else []
         general = [(INSTRUMENT, instrument.instrument_id), (ASSET_CLASS, instrument.asset_class)]

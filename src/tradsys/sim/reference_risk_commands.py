@@ -117,6 +117,8 @@ class RiskCommands(Definitions):
         self.risk.holder(key).is_killed = command.is_on
         self._risk_changed(command)
         if not command.is_on:
+            if command.scope == PARTICIPANT:
+                self.risk.engine.conduct.mend(command.scope_id)
             return
         found = [order for order in self.orders.values() if self.risk.is_of(order, key)]  # type: ignore[attr-defined]
         self._cancel_many(found, CancelReason.KILL_SWITCH, always_unsolicited=True)  # type: ignore[attr-defined]
@@ -162,6 +164,7 @@ class RiskCommands(Definitions):
             return
         for holder in self.risk.holders.values():
             holder.realised = 0
+        self.risk.engine.conduct.start_day()
         self._risk_changed(command)
 
     def _set_price_bands(self, command: Any) -> None:
@@ -191,7 +194,9 @@ class RiskCommands(Definitions):
     def _risk_changed(self, command: Any) -> None:
         """A command 40 to 45 was carried out; the event repeats its fields."""
         self.risk.is_used = True
+        self._tell_risk_changed(command)
 
+    def _tell_risk_changed(self, command: Any) -> None:
         def given(name: str) -> Any:
             return getattr(command, name, 0)
 

@@ -239,7 +239,9 @@ class Triggers:
             return RejectReason.BAD_FLAGS
         if self.engine.risk.is_used:
             return RejectReason.NOT_WITH_LIMITS
-        return NOT_REFUSED if order.order_type in WITH_LIMIT else RejectReason.BAD_ORDER_TYPE
+        if order.order_type not in WITH_LIMIT:
+            return RejectReason.BAD_ORDER_TYPE
+        return self.engine.conduct.refusal(order.session.participant.participant_id)
 
     # ---------------------------------------------------------------- commands
 

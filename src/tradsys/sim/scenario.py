@@ -78,6 +78,7 @@ _KINDS = {
     "busted": Template.TRADE_BUSTED,
     "corrected": Template.TRADE_CORRECTED,
     "tripped": Template.BREAKER_TRIPPED,
+    "output": Template.OUTPUT_TRIPPED,
 }
 # Positional arguments of each event line; `@`, `at`, `left` and `shows` are words for the reader.
 _ARGUMENTS = {
@@ -114,6 +115,7 @@ _ARGUMENTS = {
     "busted": ("resting_client_ref", "incoming_client_ref", "qty_lots", "@", "price_ticks"),
     "corrected": ("resting_client_ref", "incoming_client_ref", "qty_lots", "@", "price_ticks"),
     "tripped": ("breaker_level", "breaker_action", "@", "price_ticks"),
+    "output": ("participant_id", "instrument_id"),
 }
 _FIELD_ENUMS: dict[str, Any] = {
     "side": enums.Side,

@@ -202,9 +202,11 @@ def mass_cancel(
     side: int = 0,
     target_session_id: int = 0,
     target_participant_id: int = 0,
+    target_account_id: int = 0,
+    target_group_id: int = 0,
     **sequencing: int,
 ) -> np.ndarray:
-    """Cancel every live order that fits; 0 fits all."""
+    """Cancel every live order that fits; 0 fits all. A trade group is for operators."""
     return record(
         Template.MASS_CANCEL,
         client_ref=client_ref,
@@ -212,6 +214,8 @@ def mass_cancel(
         side=side,
         target_session_id=target_session_id,
         target_participant_id=target_participant_id,
+        target_account_id=target_account_id,
+        target_group_id=target_group_id,
         **sequencing,
     )
 
@@ -521,6 +525,39 @@ def set_restriction(
         scope_id=scope_id,
         instrument_id=instrument_id,
         restriction=restriction,
+        **sequencing,
+    )
+
+
+def set_conduct(
+    participant_id: int,
+    *,
+    order_to_trade_max: int = 0,
+    order_to_trade_free: int = 0,
+    output_max_value: int = 0,
+    output_window_ns: int = 0,
+    **sequencing: int,
+) -> np.ndarray:
+    """Say how many messages a match a participant may send, and how much it may match in a time [ticks x lots]; 0: any."""
+    return record(
+        Template.SET_CONDUCT_LIMITS,
+        scope=RiskScope.PARTICIPANT,
+        scope_id=participant_id,
+        order_to_trade_max=order_to_trade_max,
+        order_to_trade_free=order_to_trade_free,
+        output_max_value=output_max_value,
+        output_window_ns=output_window_ns,
+        **sequencing,
+    )
+
+
+def set_resting_time(instrument_id: int, resting_min_ns: int, **sequencing: int) -> np.ndarray:
+    """Say how long orders of an instrument rest before their owners may withdraw them [ns]; 0: as they like."""
+    return record(
+        Template.SET_CONDUCT_LIMITS,
+        scope=RiskScope.INSTRUMENT,
+        scope_id=instrument_id,
+        resting_min_ns=resting_min_ns,
         **sequencing,
     )
 

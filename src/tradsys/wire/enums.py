@@ -44,6 +44,7 @@ class Template(IntEnum):
     SET_BREAKER = 52
     START_BREAKER_DAY = 53
     PUBLISH_INDEX = 54
+    SET_CONDUCT_LIMITS = 55
     EXPIRE_ORDERS = 57
     SET_MARK_PRICE = 60
     ORDER_ACCEPTED = 64
@@ -73,6 +74,7 @@ class Template(IntEnum):
     TRADE_BUSTED = 98
     TRADE_CORRECTED = 99
     BREAKER_TRIPPED = 100
+    OUTPUT_TRIPPED = 101
     PACKET = 128
     MD_ORDER_ADD = 130
     MD_ORDER_REDUCE = 131
@@ -490,6 +492,10 @@ class RejectReason(IntEnum):
     UNKNOWN_TRADE = 72
     #: the match was undone before
     TRADE_BUSTED = 73
+    #: more messages than the participant's matches allow
+    ORDER_TO_TRADE_LIMIT = 74
+    #: the order has not rested as long as the instrument asks
+    RESTED_TOO_SHORT = 75
 
 
 class ReportType(IntEnum):

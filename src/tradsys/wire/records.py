@@ -103,7 +103,8 @@ MASS_CANCEL = _record(
     ("target_participant_id", "<u4", 64),
     ("side", "<u1", 68),
     ("pad2", ("<u1", (3,)), 69),
-    ("pad3", ("<u1", (8,)), 72),
+    ("target_account_id", "<u4", 72),
+    ("target_group_id", "<u4", 76),
 )
 #: A command the door refused; sequenced so that its client_seq and its report are durable
 REFUSE_COMMAND = _record(
@@ -607,6 +608,23 @@ PUBLISH_INDEX = _record(
     ("instrument_id", "<u4", 40),
     ("pad", ("<u1", (4,)), 44),
     ("price_ticks", "<i8", 48),
+)
+#: Limits of how a participant trades, or of how orders of an instrument are withdrawn, all at once; 0 in a field: no limit
+SET_CONDUCT_LIMITS = _record(
+    80,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("session_id", "<u4", 24),
+    ("client_seq", "<u4", 28),
+    ("client_ref", "<u8", 32),
+    ("scope_id", "<u4", 40),
+    ("scope", "<u1", 44),
+    ("pad", ("<u1", (3,)), 45),
+    ("order_to_trade_max", "<u4", 48),
+    ("order_to_trade_free", "<u4", 52),
+    ("output_max_value", "<i8", 56),
+    ("output_window_ns", "<i8", 64),
+    ("resting_min_ns", "<i8", 72),
 )
 #: Timer: cancel the GTD orders whose time has come, of one instrument or of all
 EXPIRE_ORDERS = _record(
@@ -1266,6 +1284,25 @@ BREAKER_TRIPPED = _record(
     ("pad4", ("<u1", (8,)), 96),
     ("pad5", ("<u1", (24,)), 104),
 )
+#: A participant has matched more than its tripwire allows: no new orders, those that live are cancelled behind this
+OUTPUT_TRIPPED = _record(
+    128,
+    ("seq", "<u8", 8),
+    ("ts_ns", "<i8", 16),
+    ("cause_seq", "<u8", 24),
+    ("match_seq", "<u8", 32),
+    ("output_max_value", "<i8", 40),
+    ("output_window_ns", "<i8", 48),
+    ("pad", ("<u1", (16,)), 56),
+    ("instrument_id", "<u4", 72),
+    ("session_id", "<u4", 76),
+    ("pad2", ("<u1", (4,)), 80),
+    ("report_seq", "<u4", 84),
+    ("participant_id", "<u4", 88),
+    ("pad3", ("<u1", (4,)), 92),
+    ("pad4", ("<u1", (8,)), 96),
+    ("pad5", ("<u1", (24,)), 104),
+)
 #: Head of every market data packet; message_count records follow. On the wire 8 bytes precede it: the channel as u16, the topic a SUB socket filters by, and six zero bytes
 PACKET = _record(
     48,
@@ -1671,6 +1708,7 @@ DTYPES: dict[int, np.dtype] = {
     Template.SET_BREAKER: SET_BREAKER,
     Template.START_BREAKER_DAY: START_BREAKER_DAY,
     Template.PUBLISH_INDEX: PUBLISH_INDEX,
+    Template.SET_CONDUCT_LIMITS: SET_CONDUCT_LIMITS,
     Template.EXPIRE_ORDERS: EXPIRE_ORDERS,
     Template.SET_MARK_PRICE: SET_MARK_PRICE,
     Template.ORDER_ACCEPTED: ORDER_ACCEPTED,
@@ -1700,6 +1738,7 @@ DTYPES: dict[int, np.dtype] = {
     Template.TRADE_BUSTED: TRADE_BUSTED,
     Template.TRADE_CORRECTED: TRADE_CORRECTED,
     Template.BREAKER_TRIPPED: BREAKER_TRIPPED,
+    Template.OUTPUT_TRIPPED: OUTPUT_TRIPPED,
     Template.PACKET: PACKET,
     Template.MD_ORDER_ADD: MD_ORDER_ADD,
     Template.MD_ORDER_REDUCE: MD_ORDER_REDUCE,
@@ -1798,6 +1837,9 @@ ENUM_FIELDS: dict[int, dict[str, type[IntEnum] | type[IntFlag]]] = {
         "breaker_level": enums.BreakerLevel,
         "breaker_action": enums.BreakerAction,
         "breaker_side": enums.BreakerSide,
+    },
+    Template.SET_CONDUCT_LIMITS: {
+        "scope": enums.RiskScope,
     },
     Template.ORDER_ACCEPTED: {
         "side": enums.Side,

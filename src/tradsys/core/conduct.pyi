@@ -1,0 +1,1 @@
+"""Limits of conduct. No Python face: cimport ``tradsys.core.conduct``."""

@@ -1,0 +1,1 @@
+"""Conduct looked at as a whole. No Python face: cimport ``tradsys.core.conduct_image``."""
