@@ -15,12 +15,12 @@ cimport cython
 from libc.stdint cimport INT64_MAX, INT64_MIN, uint64_t
 from libc.string cimport memset
 
-from tradsys.core.conduct cimport conduct_reason
 from tradsys.core.events cimport number_command, unsolicited, write_canceled, write_reduced, write_rejected, write_replaced
 from tradsys.core.ladder cimport (
     Ladder, ladder_append, ladder_init, ladder_last_level, ladder_remove, level_at, level_key)
 from tradsys.core.order cimport SLOT_NONE, slot_of
 from tradsys.core.references cimport refs_add, refs_remove, refs_tag
+from tradsys.core.risk cimport replace_order_risk
 from tradsys.core.state cimport SPECIAL_TRIGGERS, give_slot
 from tradsys.core.terms cimport kind_behind, trails_behind
 from tradsys.core.trigger_state cimport (
@@ -28,8 +28,7 @@ from tradsys.core.trigger_state cimport (
 from tradsys.wire.records cimport (
     EVENT_FLAGS_DORMANT, EVENT_FLAGS_PRIORITY_KEPT, ORDER_TYPE_LIMIT, ORDER_TYPE_LIMIT_IF_TOUCHED,
     ORDER_TYPE_MARKET_IF_TOUCHED, REJECT_REASON_BAD_FLAGS, REJECT_REASON_BAD_ORDER_TYPE,
-    REJECT_REASON_NOT_WITH_LIMITS, SIDE_BUY,
-    TEMPLATE_REPLACE_ORDER, TRAIL_UNIT_BASIS_POINTS, TRIGGER_SOURCE_LAST, TRIGGER_SOURCE_MARK)
+    SIDE_BUY, TEMPLATE_REPLACE_ORDER, TRAIL_UNIT_BASIS_POINTS, TRIGGER_SOURCE_LAST, TRIGGER_SOURCE_MARK)
 
 cdef extern from * nogil:
     """
@@ -492,12 +491,10 @@ cdef int replace_dormant(State* s, const ReplaceOrder* c, Order* order) except -
     cdef uint8_t reason = 0
     if c.order_flags:
         reason = REJECT_REASON_BAD_FLAGS
-    elif s.risk.is_used:
-        reason = REJECT_REASON_NOT_WITH_LIMITS
     elif kind_behind(order_type_of(order)) != ORDER_TYPE_LIMIT:
         reason = REJECT_REASON_BAD_ORDER_TYPE
     else:
-        reason = conduct_reason(s, s.sessions[order.session_id].participant_id)
+        reason = <uint8_t> replace_order_risk(s, c, order, c.price_ticks)
     number_command(s, command)
     if reason:
         write_rejected(s, command, TEMPLATE_REPLACE_ORDER, reason, c.instrument_id, c.price_ticks, c.qty_lots, 0, 0,

@@ -7,7 +7,6 @@ a call that a range begins; the book or the end. A replaced order joins it at ma
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
-from tradsys.core.conduct cimport conduct_reason
 from tradsys.core.dormant cimport lay_down, room_for_trail
 from tradsys.core.entry cimport (
     MEETS_GROUP, MEETS_OTHER, Meeting, available_lots, entry_limit, lots_within_reach, meeting, next_part, post_only_price,
@@ -22,11 +21,11 @@ from tradsys.core.phases cimport interrupt, key_in_range, note_last_price
 from tradsys.core.references cimport refs_add, refs_find, refs_remove, refs_tag
 from tradsys.core.resting cimport cancel_resting, rest_order, resting_price, side_of_order, unrest_order
 from tradsys.core.risk cimport (
-    Priced, market_limit_key, priced_order_risk, reducible_lots, replace_order_risk)
+    Priced, dormant_order_risk, market_limit_key, priced_order_risk, reducible_lots, replace_order_risk)
 from tradsys.core.state cimport (
     SPECIAL_ALLOCATION, SPECIAL_ORDERS, SPECIAL_RISK, SPECIAL_RULES, events_left, give_slot, other_side_of, side_of,
     take_slot)
-from tradsys.core.terms cimport TERMS_BYTES, Terms, is_dormant, is_iceberg, is_triggered
+from tradsys.core.terms cimport TERMS_BYTES, Terms, is_dormant, is_iceberg, is_triggered, kind_behind
 from tradsys.core.validation cimport new_order_reason
 from tradsys.wire.records cimport (
     CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER, CANCEL_REASON_MIN_QTY_UNREACHED,
@@ -41,7 +40,7 @@ from tradsys.wire.records cimport (
     TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REFILLED,
     TEMPLATE_ORDER_TERMS_SET, TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_REPLACE_ORDER, TIME_IN_FORCE_FOK,
     TIME_IN_FORCE_GTD, TIME_IN_FORCE_GTX, TIME_IN_FORCE_IOC, EVENT_FLAGS_DORMANT, REJECT_REASON_BAD_TRIGGER,
-    REJECT_REASON_TOO_MANY_TRAILS, REJECT_REASON_NOT_WITH_LIMITS)
+    REJECT_REASON_TOO_MANY_TRAILS)
 
 
 # --------------------------------------------------------------------------------------------------- new order
@@ -71,10 +70,7 @@ cdef int decide_general_order(State* s, const NewOrder* c, const NewComplexOrder
     if reason:
         return refuse_new(s, c, complex_ != NULL, reason)
     if is_triggered(c.order_type):
-        reason = conduct_reason(s, s.sessions[c.session_id].participant_id)     # all of section 14 that concerns it (10.15)
-        if reason:
-            return refuse_new(s, c, complex_ != NULL, reason)
-        return accept_dormant(s, c, &draft, &terms)
+        return accept_dormant(s, c, complex_, &draft, &terms)
     if not room_for_matches(s, &s.instruments[c.instrument_id], other_side_of(&s.instruments[c.instrument_id], c.side),
                             entry.limit_key, &draft, match_events_max(s)):
         return 0
@@ -115,14 +111,20 @@ cdef int ask_risk(State* s, const NewOrder* c, const Order* draft, const Terms* 
     return priced_order_risk(s, draft, &priced, c.ts_ns)
 
 
-cdef int accept_dormant(State* s, const NewOrder* c, const Order* draft, const Terms* terms) except -1 nogil:
+cdef int accept_dormant(State* s, const NewOrder* c, const NewComplexOrder* complex_, const Order* draft,
+                        const Terms* terms) except -1 nogil:
     """An order with a trigger lies down (10.1); 1: decided, 0: its events might not fit the buffer."""
     cdef const Command* command = <const Command*> c
     cdef Order* order
     cdef Entry entry
     cdef uint32_t slot
+    cdef bint has_limit = kind_behind(c.order_type) == ORDER_TYPE_LIMIT
+    cdef uint8_t reason
     if events_left(s) < 2:
         return 0
+    reason = <uint8_t> dormant_order_risk(s, draft, c.price_ticks if has_limit else terms.trigger_price_ticks, c.ts_ns)
+    if reason:
+        return refuse_new(s, c, complex_ != NULL, reason)
     number_command(s, command)
     slot = take_slot(s)
     s.order_serial += 1
@@ -154,8 +156,6 @@ cdef uint8_t checked_reason(State* s, const NewOrder* c, const NewComplexOrder* 
         terms.expire_ts_ns = c.expire_ts_ns
     if s.instruments[c.instrument_id].special & SPECIAL_ALLOCATION:
         return REJECT_REASON_NOT_WITH_ALLOCATION
-    if is_triggered(c.order_type) and s.risk.is_used:
-        return REJECT_REASON_NOT_WITH_LIMITS
     if refs_find(&s.refs, s.orders, tag, c.session_id, c.client_ref) != 0:
         return REJECT_REASON_DUPLICATE_CLIENT_REF
     return REJECT_REASON_NONE

@@ -9,7 +9,7 @@ from tradsys.core.ladder cimport Ladder, ladder_append, ladder_remove, level_pri
 from tradsys.core.order cimport Order, slot_of
 from tradsys.core.references cimport refs_remove
 from tradsys.core.state cimport SPECIAL_ALLOCATION, Instrument, State, give_slot, side_of
-from tradsys.core.terms cimport SPECIAL_FLAGS, is_dormant
+from tradsys.core.terms cimport SPECIAL_FLAGS, is_dormant, kind_behind
 from tradsys.wire.records cimport EVENT_FLAGS_RESTS, ORDER_TYPE_MARKET
 
 cdef extern from * nogil:
@@ -42,6 +42,13 @@ cdef inline int64_t live_price(State* s, const Order* order) noexcept nogil:
     if is_dormant(order):
         return s.terms[slot_of(order.order_id)].limit_price_ticks
     return resting_price(s, order)
+
+
+cdef inline int64_t open_price(State* s, const Order* order) noexcept nogil:
+    """Price, ticks, that what is open of a live order is counted at (10.15)."""
+    if is_dormant(order) and kind_behind(order.traits >> 8 & 0xFF) == ORDER_TYPE_MARKET:
+        return s.terms[slot_of(order.order_id)].trigger_price_ticks
+    return live_price(s, order)
 
 
 cdef inline int rest_order(State* s, Order* order, int64_t price_ticks) except -1 nogil:

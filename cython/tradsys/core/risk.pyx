@@ -8,10 +8,12 @@ from tradsys.core.ladder cimport Ladder, ladder_next_level, level_at, level_key
 from tradsys.core.order cimport SLOT_NONE, slot_of
 from tradsys.core.risk_state cimport WATCHED, Bands, Check, EvaluateFunction, Limits
 from tradsys.core.phase_table cimport is_call
-from tradsys.core.resting cimport key_market, resting_price, side_of_order
+from tradsys.core.resting cimport key_market, open_price, side_of_order
 from tradsys.core.state cimport GATE_RISK, SPECIAL_RISK, Instrument, Session, other_side_of
+from tradsys.core.terms cimport is_dormant, kind_behind
 from tradsys.wire.records cimport (
-    MessageHeader, ORDER_TYPE_MARKET, OrderAccepted, OrderCanceled, OrderExecuted, OrderReplaced, REJECT_REASON_KILLED,
+    EVENT_FLAGS_DORMANT, MessageHeader, ORDER_TYPE_MARKET, OrderAccepted, OrderCanceled, OrderExecuted, OrderReplaced,
+    OrderTermsSet, REJECT_REASON_KILLED,
     REJECT_REASON_NO_REFERENCE_PRICE, REJECT_REASON_POSITIONS_FULL, RISK_SCOPE_ACCOUNT, RISK_SCOPE_ASSET_CLASS,
     RISK_SCOPE_GROUP, RISK_SCOPE_HOUSE, RISK_SCOPE_INSTRUMENT, RISK_SCOPE_PARTICIPANT, RISK_SCOPE_SESSION,
     RISK_SCOPE_VENUE, SIDE_BUY, STP_MODE_CANCEL_OLDEST, STP_MODE_DECREMENT_AND_CANCEL, STP_MODE_NONE,
@@ -82,6 +84,8 @@ cdef struct Asked:                      # an order as section 14 looks at it
     uint32_t stp_mode
     uint32_t is_market
     uint32_t is_new
+    uint32_t waits                      # it has a trigger that has not been reached (10.15)
+    uint32_t fires                      # it is about to be triggered
     int64_t qty_lots                    # the order's, of a replace its new leaves
     int64_t told_qty_lots               # its total, as its events say it
     int64_t price_ticks                 # its limit, if it has one
@@ -184,18 +188,9 @@ cdef int priced_order_risk(State* s, const Order* draft, const Priced* priced, i
     cdef Asked asked
     if not is_asked(s, draft.session_id, draft.instrument_id):
         return 0
-    memset(&asked, 0, sizeof(Asked))
-    asked.session_id = draft.session_id
-    asked.participant_id = s.sessions[draft.session_id].participant_id
-    asked.account_id = draft.account_id
-    asked.instrument_id = draft.instrument_id
-    asked.side = side_of_order(draft)
-    asked.stp_mode = draft.traits >> 24
+    ask_about(s, draft, priced.price_ticks, priced.told_price_ticks, &asked)
     asked.is_market = not priced.has_limit
     asked.is_new = 1
-    asked.qty_lots = asked.told_qty_lots = draft.qty_lots
-    asked.price_ticks = priced.price_ticks
-    asked.told_price_ticks = priced.told_price_ticks
     asked.amount_ticks_lots = priced.amount_ticks_lots
     asked.limit_key = priced.limit_key
     return order_risk(s, &asked, draft.session_id, ts_ns)
@@ -214,9 +209,51 @@ cdef int replace_order_risk(State* s, const ReplaceOrder* c, const Order* order,
     asked.qty_lots = c.qty_lots - (order.qty_lots - order.leaves_lots)
     asked.told_qty_lots = c.qty_lots
     asked.price_ticks = asked.told_price_ticks = price_ticks
+    asked.waits = is_dormant(order)
     asked.released_lots = order.leaves_lots
-    asked.released_price_ticks = resting_price(s, order)
+    asked.released_price_ticks = open_price(s, order)
     return order_risk(s, &asked, c.session_id, c.ts_ns)
+
+
+cdef int dormant_order_risk(State* s, const Order* draft, int64_t price_ticks, int64_t ts_ns) except -1 nogil:
+    """Section 14 of a new order with a trigger: a limit order at `price_ticks`."""
+    cdef Asked asked
+    if not is_asked(s, draft.session_id, draft.instrument_id):
+        return 0
+    ask_about(s, draft, price_ticks, price_ticks, &asked)
+    asked.is_new = 1
+    asked.waits = 1
+    return order_risk(s, &asked, draft.session_id, ts_ns)
+
+
+cdef int triggered_order_risk(State* s, const Order* order, const Priced* priced, int64_t ts_ns) except -1 nogil:
+    """The same of a dormant order as the order it becomes, its own part left out."""
+    cdef Asked asked
+    if not is_asked(s, order.session_id, order.instrument_id):
+        return 0
+    ask_about(s, order, priced.price_ticks, priced.told_price_ticks, &asked)
+    asked.fires = 1
+    asked.qty_lots = asked.told_qty_lots = order.leaves_lots
+    asked.is_market = not priced.has_limit
+    asked.limit_key = priced.limit_key
+    asked.released_lots = order.leaves_lots
+    asked.released_price_ticks = open_price(s, order)
+    return order_risk(s, &asked, order.session_id, ts_ns)
+
+
+cdef void ask_about(const State* s, const Order* order, int64_t price_ticks, int64_t told_price_ticks,
+                    Asked* asked) noexcept nogil:
+    """What section 14 asks of an order by itself."""
+    memset(asked, 0, sizeof(Asked))
+    asked.session_id = order.session_id
+    asked.participant_id = s.sessions[order.session_id].participant_id
+    asked.account_id = order.account_id
+    asked.instrument_id = order.instrument_id
+    asked.side = side_of_order(order)
+    asked.stp_mode = order.traits >> 24
+    asked.qty_lots = asked.told_qty_lots = order.qty_lots
+    asked.price_ticks = price_ticks
+    asked.told_price_ticks = told_price_ticks
 
 
 cdef int order_risk(State* s, const Asked* asked, uint32_t sender_id, int64_t ts_ns) except -1 nogil:
@@ -236,8 +273,9 @@ cdef int order_risk(State* s, const Asked* asked, uint32_t sender_id, int64_t ts
     if s.risk.kills and is_killed(s, keys, count, asked, sender_id):
         return REJECT_REASON_KILLED
     reason = conduct_reason(s, asked.participant_id)
-    if reason:
+    if reason and not (asked.fires and reason == REJECT_REASON_ORDER_TO_TRADE_LIMIT):
         return <int> reason
+    reason = 0
     if not watched and not special:
         return 0
     if asked.is_market and is_call(instrument.state):
@@ -268,6 +306,8 @@ cdef int order_risk(State* s, const Asked* asked, uint32_t sender_id, int64_t ts
         reason = REJECT_REASON_POSITIONS_FULL
     if reason:
         return <int> reason
+    if asked.fires:
+        return 0
     if watched and limited:
         for i in range(count):
             take(holder_by(s, keys[i]), asked, check.ts_ns)
@@ -327,6 +367,9 @@ cdef void fill_order(State* s, const Asked* asked, int64_t ts_ns, Check* check) 
     check.has_reference = bands.has_last
     check.reference_price_ticks = bands.last_price_ticks
     band_of(bands, &check.price_low_ticks, &check.price_high_ticks)
+    if asked.waits:
+        check.price_low_ticks = INT64_MIN
+        check.price_high_ticks = INT64_MAX
 
 
 cdef bint best_limit_price(State* s, Ladder* other, int64_t* price_ticks) noexcept nogil:
@@ -408,6 +451,10 @@ cdef int64_t ask(State* s, Check* check, const Holder* holder, const Asked* aske
     """Ask the one function; a RejectReason or 0."""
     cdef int64_t answer
     memcpy(&check.limits, &holder.limits, sizeof(Limits))
+    if asked.waits:
+        check.limits.price_distance_ppm = 0
+    if asked.fires:
+        check.limits.rate_cost_ns = 0
     check.bucket_ns = holder.bucket_ns
     check.bucket_ts_ns = holder.bucket_ts_ns
     check.repeated_ts_ns = holder.last_ts_ns
@@ -528,7 +575,7 @@ cdef int follow_events(State* s, const uint8_t* event) except -1 nogil:
         elif not s.risk.watch[e.participant_id] & WATCHED:      # at the same place in all of them
             continue
         elif template_id == TEMPLATE_ORDER_ACCEPTED:
-            s.risk.prices[slot_of(e.order_id)] = tradsys_magnitude(e.price_ticks)
+            s.risk.prices[slot_of(e.order_id)] = tradsys_magnitude(accepted_price(<const OrderAccepted*> e, event))
             change_open(s, e.participant_id, e.account_id, e.instrument_id, (<const OrderAccepted*> e).side, e.order_id,
                         e.leaves_lots)
         elif template_id == TEMPLATE_ORDER_CANCELED:
@@ -542,6 +589,13 @@ cdef int follow_events(State* s, const uint8_t* event) except -1 nogil:
             if s.risk.prices[slot_of(e.order_id)] != tradsys_magnitude(e.price_ticks):
                 reprice_open(s, e, e.leaves_lots)
     return 0
+
+
+cdef inline int64_t accepted_price(const OrderAccepted* accepted, const uint8_t* next_event) noexcept nogil:
+    """Price an accepted order is open at: of one with a trigger and no limit that of its OrderTermsSet (10.15)."""
+    if accepted.event_flags & EVENT_FLAGS_DORMANT and kind_behind(accepted.order_type) == ORDER_TYPE_MARKET:
+        return (<const OrderTermsSet*> next_event).trigger_price_ticks
+    return accepted.price_ticks
 
 
 cdef inline int reprice_open(State* s, const OrderReplaced* e, int64_t leaves_before_lots) except -1 nogil:

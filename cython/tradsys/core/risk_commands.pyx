@@ -8,7 +8,7 @@ from tradsys.core.answers cimport operator_reason, refuse
 from tradsys.core.conduct cimport mend_tripwire, start_conduct_day
 from tradsys.core.events cimport Command, event_begin, number_command
 from tradsys.core.order cimport Order
-from tradsys.core.resting cimport live_price
+from tradsys.core.resting cimport open_price
 from tradsys.core.risk cimport (
     add_position, count_open, find_position, holder_of, levels_of, load_evaluate, make_position, position_key)
 from tradsys.core.risk_state cimport LOOKED_AT, WATCHED, Bands, Holder, Position
@@ -429,7 +429,7 @@ cdef int watch(State* s, uint32_t participant_id) except -1 nogil:
     for slot in range(s.slots_used):
         order = &s.orders[slot]
         if order.order_id and s.sessions[order.session_id].participant_id == participant_id:
-            count_open(s, order, live_price(s, order))
+            count_open(s, order, open_price(s, order))
     return 0
 
 

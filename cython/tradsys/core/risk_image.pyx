@@ -4,6 +4,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, uint32_t
 from libc.string cimport memcpy, memset
 
 from tradsys.core.order cimport Order
+from tradsys.core.resting cimport open_price
 from tradsys.core.risk cimport levels_of, load_evaluate, make_position
 from tradsys.core.risk_state cimport RISK_SCOPES, WATCHED, Bands, Holder, Position, wide
 from tradsys.wire.records cimport RISK_SCOPE_ACCOUNT, RISK_SCOPE_GROUP, RISK_SCOPE_HOUSE
@@ -115,7 +116,7 @@ cdef uint64_t hash_position(const Position* record) noexcept nogil:
 
 @cython.overflowcheck(False)
 cdef int check_risk(State* s) except -1:
-    """The records of participants and groups are sums, holders' gross values too, and open lots those of live orders.
+    """The records of participants and groups are sums, holders' gross values too, and what is open that of live orders.
 
     Raises
     ------
@@ -126,7 +127,7 @@ cdef int check_risk(State* s) except -1:
     cdef uint64_t keys[3]
     cdef const Position* record
     cdef const Order* order
-    sums, gross, opened = {}, {}, {}
+    sums, gross, opened, values = {}, {}, {}, {}
     if not s.risk.is_used:
         return 0
     for slot in range(s.slots_used):
@@ -136,6 +137,7 @@ cdef int check_risk(State* s) except -1:
             for i in range(levels):
                 place_key = (keys[i] | order.instrument_id, order.traits & 0xFF)
                 opened[place_key] = opened.get(place_key, 0) + order.leaves_lots
+                values[place_key] = values.get(place_key, 0) + abs(open_price(s, order)) * order.leaves_lots
     for place in range(s.risk.table_mask + 1):
         record = &s.risk.table[place]
         if record.key == 0:
@@ -144,6 +146,9 @@ cdef int check_risk(State* s) except -1:
         gross[record.key >> 16] = gross.get(record.key >> 16, 0) + number(&record.worst_value)
         if record.open_lots[0] != opened.pop((record.key, 1), 0) or record.open_lots[1] != opened.pop((record.key, 2), 0):
             raise AssertionError(f"open lots of position {record.key:#x} are not those of its live orders")
+        if (number(&record.open_value[0]) != values.get((record.key, 1), 0)
+                or number(&record.open_value[1]) != values.get((record.key, 2), 0)):
+            raise AssertionError(f"open value of position {record.key:#x} is not that of its live orders")
         if record.key >> 40 <= RISK_SCOPE_HOUSE:
             for key in above(s, record.key):
                 before = sums.get(key, (0,) * 8)

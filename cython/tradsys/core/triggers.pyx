@@ -11,8 +11,9 @@ from tradsys.core.ladder cimport Ladder
 from tradsys.core.order cimport Order, slot_of
 from tradsys.core.phase_table cimport may_rest
 from tradsys.core.resting cimport side_of_order
+from tradsys.core.risk cimport Priced, market_limit_key, triggered_order_risk
 from tradsys.core.state cimport (
-    GATE_PARTICIPANT, GATE_SESSION, events_left, give_slot, next_report_seq, other_side_of)
+    GATE_PARTICIPANT, GATE_SESSION, SPECIAL_RISK, events_left, give_slot, next_report_seq, other_side_of)
 from tradsys.core.terms cimport Terms, kind_behind
 from tradsys.core.validation cimport all_zero, enabled_sender_reason, entitled_to_trade, instrument_defined
 from tradsys.core.venue cimport settle
@@ -100,18 +101,12 @@ cdef int trigger(State* s, const Command* venue, Order* order) except -1 nogil:
     cdef int64_t trigger_ticks = trigger_of(s, order, terms.trail_key)
     cdef Entry entry
     cdef uint8_t reason
-    if not may_enter(s, order):
+    find_entry(s, order, terms, kind, &entry)
+    if not may_enter(s, order) or is_refused(s, order, &entry, venue.ts_ns):
         if events_left(s) < 1:
             return 0
         cancel_dormant(s, venue, order, CANCEL_REASON_TRIGGER_REFUSED, EVENT_FLAGS_UNSOLICITED)
         return 1
-    entry.told_price_ticks = entry.limit_price_ticks = terms.limit_price_ticks
-    entry.has_limit = entry_limit(kind, side_of_order(order), terms, other, instrument, 0, &entry.limit_price_ticks)
-    entry.limit_key = ANY_PRICE_KEY
-    if entry.has_limit:
-        entry.limit_key = entry.limit_price_ticks ^ other.key_mask
-    find_reach(s, order.instrument_id, other, &entry)
-    entry.may_rest = entry.has_limit and may_rest(time_in_force_of(order))
     if not room_for_matches(s, instrument, other, entry.limit_key, order, match_events_max(s)):
         return 0
     leave_dormancy(s, order)
@@ -126,10 +121,38 @@ cdef int trigger(State* s, const Command* venue, Order* order) except -1 nogil:
     return 1
 
 
+cdef void find_entry(State* s, const Order* order, const Terms* terms, uint32_t kind, Entry* entry) noexcept nogil:
+    """How far a due order may go as the LIMIT or MARKET order it becomes, and where it rests."""
+    cdef Instrument* instrument = &s.instruments[order.instrument_id]
+    cdef uint32_t side = side_of_order(order)
+    cdef Ladder* other = other_side_of(instrument, side)
+    entry.told_price_ticks = entry.limit_price_ticks = terms.limit_price_ticks
+    entry.has_limit = entry_limit(kind, side, terms, other, instrument, s.risk.bands[order.instrument_id].collar_ticks,
+                                  &entry.limit_price_ticks)
+    entry.limit_key = ANY_PRICE_KEY
+    if entry.has_limit:
+        entry.limit_key = entry.limit_price_ticks ^ other.key_mask
+    elif instrument.special & SPECIAL_RISK:
+        entry.limit_key = min(entry.limit_key, market_limit_key(s, order.instrument_id, side, entry.limit_key))
+    find_reach(s, order.instrument_id, other, entry)
+    entry.may_rest = entry.has_limit and may_rest(time_in_force_of(order))
+
+
+cdef bint is_refused(State* s, const Order* order, const Entry* entry, int64_t ts_ns) except -1 nogil:
+    """Whether section 14 stands against a due order (10.15)."""
+    cdef Priced priced
+    memset(&priced, 0, sizeof(Priced))
+    priced.has_limit = entry.has_limit
+    priced.price_ticks = entry.limit_price_ticks
+    priced.told_price_ticks = entry.told_price_ticks
+    priced.limit_key = entry.limit_key
+    return triggered_order_risk(s, order, &priced, ts_ns) != 0
+
+
 cdef bint may_enter(const State* s, const Order* order) noexcept nogil:
-    """Whether the owner of an order could enter one now (2.2, 2.3, 10.15)."""
+    """Whether the owner of an order could enter one now (2.2, 2.3)."""
     cdef uint32_t gate = s.sessions[order.session_id].gate
-    if s.risk.is_used or not gate & GATE_SESSION or not gate & GATE_PARTICIPANT:
+    if not gate & GATE_SESSION or not gate & GATE_PARTICIPANT:
         return False
     return entitled_to_trade(s, s.sessions[order.session_id].participant_id, order.instrument_id)
 

@@ -121,7 +121,7 @@ class Adversary:
         # Half of the worlds share out the busiest instrument; there orders of section 9 are refused.
         self.shared_out = (1, 1, 1, 2, 3, 4, 5) if seed % 2 else (2, 3, 4, 5, 6)
         self.grouped = (1, 3, 4) if seed % 3 == 0 else ()  # participants of a trade group from the beginning
-        # Half of the worlds have no pre-trade risk, the others begin without: only there are orders with a trigger taken.
+        # Half of the worlds have no pre-trade risk, the others begin without it.
         self.risk_begins = 150 if seed // 2 % 2 else 1 << 60
         # A third of the worlds begin with fees, matches that are kept and circuit breakers with short halts.
         self.watched = INSTRUMENTS[:2] if seed % 3 == 1 else ()

@@ -33,6 +33,7 @@ from tradsys.sim.reference_triggers import (
     Triggers,
     is_triggered,
     kind_behind,
+    open_price,
     trigger_is_bad,
 )
 from tradsys.wire.enums import (
@@ -94,10 +95,10 @@ class Matching(Auctions):
         if not reason:
             order = self._draft(command)
             reason = self._entry_refusal(order)
-        if not reason and is_triggered(order.order_type):  # 10.15
-            reason = self.conduct.refusal(order.session.participant.participant_id)
-        elif not reason:
-            reason = self.risk.refuse_new(order, *self._entry_limit(order))
+        if not reason:
+            waits = is_triggered(order.order_type)  # 10.15
+            limits = (open_price(order), open_price(order)) if waits else self._entry_limit(order)
+            reason = self.risk.refuse_new(order, *limits)
         if reason:
             self._reject_order(command, reason)
             return
@@ -224,8 +225,6 @@ class Matching(Auctions):
             return RejectReason.EXPIRED_ON_ENTRY
         if self._is_general(command) and not self.allocations.is_fifo(command.instrument_id):
             return RejectReason.NOT_WITH_ALLOCATION
-        if is_triggered(command.order_type) and self.risk.is_used:
-            return RejectReason.NOT_WITH_LIMITS
         return RejectReason.DUPLICATE_CLIENT_REF if command.client_ref in sender.live else NOT_REFUSED
 
     @staticmethod

@@ -16,7 +16,8 @@ from tradsys.sim.reference_auctions import CALLS
 from tradsys.sim.reference_book import BUY, Order
 from tradsys.sim.reference_orders import is_own, is_transfer
 from tradsys.sim.reference_records import read_events
-from tradsys.wire.enums import RejectReason, Restriction, RiskFlags, RiskScope, StpMode, Template
+from tradsys.sim.reference_triggers import WITH_LIMIT, is_triggered, open_price
+from tradsys.wire.enums import EventFlags, RejectReason, Restriction, RiskFlags, RiskScope, StpMode, Template
 
 if TYPE_CHECKING:
     from tradsys.sim.reference_engine import ReferenceEngine
@@ -119,10 +120,16 @@ class Asked(NamedTuple):
     price: int | None  # ticks; None of a market order
     limit: int | None  # worst price it may match at, ticks; None for any
     is_new: bool
+    fires: bool = False  # it is about to be triggered
+
+    def waits(self) -> bool:
+        """Whether the order has a trigger that has not been reached (10.15)."""
+        return is_triggered(self.order.order_type) and not self.fires
 
     def looks(self) -> tuple[int, int, int, int]:
         """What two orders have in common that look the same (14.10)."""
-        return (self.order.instrument_id, self.order.side, self.order.price, self.order.total)
+        order = self.order
+        return (order.instrument_id, order.side, open_price(order), order.total)
 
 
 class ReferenceRisk:
@@ -166,8 +173,8 @@ class ReferenceRisk:
         """What section 14 has against an order or a replace."""
         engine = self.engine
         sender, order = engine._sender, asked_for.order
-        assert sender is not None
         owner = order.session
+        sender = sender or owner  # of one that is triggered
         participant_id = owner.participant.participant_id
         instrument = engine.instruments[order.instrument_id]
         keys = self.levels(participant_id, order.account_id)
@@ -175,7 +182,7 @@ class ReferenceRisk:
         if self.is_killed([*keys, (INSTRUMENT, instrument.instrument_id), *sessions, (VENUE, 0)]):
             return RejectReason.KILLED
         reason = engine.conduct.refusal(participant_id)
-        if reason:
+        if reason and not (asked_for.fires and reason == RejectReason.ORDER_TO_TRADE_LIMIT):
             return reason
         watched = participant_id in self.watched
         asked = keys if watched else []
@@ -201,7 +208,7 @@ class ReferenceRisk:
                 return RejectReason.POSITIONS_FULL
             for key in keys:
                 self.position(key, instrument.instrument_id)
-        if not found:
+        if not found and not asked_for.fires:
             for key in asked:
                 self._take(self.holder(key), asked_for, check)
         return found
@@ -224,10 +231,10 @@ class ReferenceRisk:
             value_price = max(asked.price, best_limit)
         value = order.terms.amount_ticks_lots or abs(value_price or 0) * asked.qty  # 9.25
         bands = self.bands.get(order.instrument_id, Bands())
-        low, high = self.band(order.instrument_id)
+        low, high = (NO_LOW, NO_HIGH) if asked.waits() else self.band(order.instrument_id)
         self._side, self._released = side, (0, 0)
         if not asked.is_new:
-            self._released = (order.leaves, abs(order.price) * order.leaves)
+            self._released = (order.leaves, abs(open_price(order)) * order.leaves)
         return SimpleNamespace(
             qty_lots=asked.qty,
             price_ticks=price or 0,
@@ -284,6 +291,10 @@ class ReferenceRisk:
         if asked.is_new:
             last = self.holders[key].last_order if key in self.holders else None
             check.is_repeated = int(last is not None and last[:4] == asked.looks())
+        if asked.waits():
+            check.price_distance_ppm = 0
+        if asked.fires:
+            check.rate_cost_ns = 0
         if key[0] <= GROUP:
             self._held_part(check, key, keys[0])
         return evaluate(check)
@@ -361,6 +372,10 @@ class ReferenceRisk:
         """Checks of a replace that stand behind POST_ONLY_WOULD_MATCH; `price` is the one it gives the order."""
         return self._refusal(Asked(order, command.qty_lots - order.filled, price, price, is_new=False))
 
+    def refuse_triggered(self, order: Order, price: int | None, limit: int | None) -> int:
+        """What stands against an order that is about to be triggered, as the order it becomes (10.15)."""
+        return self._refusal(Asked(order, order.leaves, price, limit, is_new=False, fires=True))
+
     # ---------------------------------------------------------------- price bands (section 13)
 
     def band(self, instrument_id: int) -> tuple[int, int]:
@@ -403,7 +418,8 @@ class ReferenceRisk:
         """Bring positions up to date with the events of one command."""
         if not self.is_used:
             return
-        for template, e in read_events(b"".join(events)):
+        told = read_events(b"".join(events))
+        for n, (template, e) in enumerate(told):
             if template in (Template.ORDER_EXECUTED, Template.ORDER_TRANSFERRED):
                 if template == Template.ORDER_EXECUTED:
                     self.bands.setdefault(e.instrument_id, Bands()).last = e.price_ticks
@@ -420,6 +436,8 @@ class ReferenceRisk:
                 elif template == Template.ORDER_RESTED:  # a market order as a limit order (9.9, 9.10)
                     self._change(*where, -e.leaves_lots)
                 self.prices[e.order_id] = abs(e.price_ticks)
+                if e.event_flags & EventFlags.DORMANT and e.order_type not in WITH_LIMIT:  # 10.15
+                    self.prices[e.order_id] = abs(told[n + 1][1].trigger_price_ticks)
                 self._change(*where, e.leaves_lots)
             elif template in (Template.ORDER_CANCELED, Template.ORDER_REDUCED) and self._is_watched(
                 e.session_id
@@ -494,7 +512,7 @@ class ReferenceRisk:
             return
         self.watched.add(participant_id)
         for order in self.orders_of(participant_id):
-            self.prices[order.order_id] = abs(order.price)
+            self.prices[order.order_id] = abs(open_price(order))
             where = (order.session.session_id, order.account_id, order.instrument_id, order.side)
             self._change(*where, order.order_id, order.leaves)
 
@@ -585,13 +603,17 @@ class ReferenceRisk:
                 found = {name: getattr(record, name) for name in SUMS}
                 assert found == sums.get(place, dict.fromkeys(SUMS, 0)), f"sums of {place}"
         opened: dict[tuple[int, int, int], list[int]] = {}
+        values: dict[tuple[int, int, int], list[int]] = {}
         for order in self.engine.orders.values():
             participant_id = order.session.participant.participant_id
             if participant_id in self.watched:
                 for key in self.levels(participant_id, order.account_id):
                     lots = opened.setdefault((*key, order.instrument_id), [0, 0])
                     lots[order.side - 1] += order.leaves
+                    value = values.setdefault((*key, order.instrument_id), [0, 0])
+                    value[order.side - 1] += order.leaves * abs(open_price(order))
         for place, record in self.positions.items():
+            assert [record.buy_value, record.sell_value] == values.get(place, [0, 0]), f"open value of {place}"
             assert [record.open_buy, record.open_sell] == opened.pop(place, [0, 0]), f"open lots of {place}"
         assert not opened, "open orders without a record"
         for key, holder in self.holders.items():

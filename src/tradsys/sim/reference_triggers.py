@@ -55,6 +55,13 @@ def kind_behind(order_type: int) -> int:
     return LIMIT if order_type in WITH_LIMIT else MARKET
 
 
+def open_price(order: Order) -> int:
+    """Price [ticks] that what is open of a live or new order is counted at (10.15)."""
+    if is_triggered(order.order_type) and order.order_type not in WITH_LIMIT:
+        return int(order.terms.trigger_price_ticks)
+    return order.price
+
+
 def trigger_is_bad(command: Any, terms: Any, instrument: Instrument) -> bool:
     """Rule 10.2, for an order with a trigger."""
     if not TriggerSource.LAST <= terms.trigger_source <= TriggerSource.MARK:
@@ -237,11 +244,9 @@ class Triggers:
         """What 10.11 and 10.15 refuse."""
         if command.order_flags:
             return RejectReason.BAD_FLAGS
-        if self.engine.risk.is_used:
-            return RejectReason.NOT_WITH_LIMITS
         if order.order_type not in WITH_LIMIT:
             return RejectReason.BAD_ORDER_TYPE
-        return self.engine.conduct.refusal(order.session.participant.participant_id)
+        return self.engine.risk.refuse_replace(command, order, command.price_ticks)
 
     # ---------------------------------------------------------------- commands
 
@@ -323,14 +328,18 @@ class Triggers:
         engine._come_in(order, told=False)
 
     def _may_enter(self, order: Order) -> bool:
-        """Whether the owner of an order could enter one now (2.2, 2.3, 10.15)."""
-        session = order.session
-        return bool(
-            not self.engine.risk.is_used  # 10.15
-            and session.enabled
+        """Whether the owner of an order could enter one now (2.2, 2.3), and it is asked about again (10.15)."""
+        session, waiting_type = order.session, order.order_type
+        if not (
+            session.enabled
             and session.participant.enabled
             and self.engine._is_entitled(session.participant, order.instrument_id)
-        )
+        ):
+            return False
+        order.order_type = kind_behind(waiting_type)
+        price, limit = self.engine._entry_limit(order)
+        order.order_type = waiting_type
+        return not self.engine.risk.refuse_triggered(order, price, limit)
 
     # ---------------------------------------------------------------- state
 
