@@ -233,6 +233,10 @@ REJECTS: dict[RejectReason, Reject] = {
     _R.NOT_WITH_LIMITS: Reject(
         "orders with a trigger are not taken at a venue with pre-trade risk", 11, 99, 409, "FAILED_PRECONDITION"
     ),
+    _R.BAD_LIST: Reject("these orders cannot be a list together", 11, 99, 422, "INVALID_ARGUMENT"),
+    _R.TOO_MANY_LISTS: Reject(
+        "the venue has all the order lists it can have", 3, 99, 429, "RESOURCE_EXHAUSTED"
+    ),
     _R.TOO_MANY_TRAILS: Reject(
         "the instrument has all the different trailing offsets it can have", 3, 99, 429, "RESOURCE_EXHAUSTED"
     ),

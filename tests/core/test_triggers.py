@@ -206,5 +206,5 @@ def test_the_adversary_reaches_dormant_orders():
                 places |= {order.place for order in engine.orders.values()}
     assert {("template", Template.ORDER_TRIGGERED), ("template", Template.MARK_PRICE_SET)} <= seen
     assert ("reject", RejectReason.BAD_TRIGGER) in seen
-    assert places == {0, 1, 2, 3}
+    assert places == {0, 1, 2, 3, 4}
     assert kinds == {(kind, source) for kind in (1, 2) for source in (1, 2, 3)}

@@ -13,7 +13,7 @@ from tradsys.wire import records
 from tradsys.wire.enums import RejectReason, Template
 
 HEAD = struct.Struct("<HHHHIHHII")
-COMMANDS = [*range(1, 6), 7, *range(20, 32), 36, 37, *range(40, 55), 57, 60]
+COMMANDS = [*range(1, 6), 7, *range(20, 32), 36, 37, *range(40, 56), 57, 60, 61]
 SESSION_MESSAGES = [Template.LOGON, Template.LOGOUT, Template.HEARTBEAT, Template.RESEND_REQUEST]
 NONE = RejectReason.NONE
 

@@ -69,6 +69,12 @@ def told(made, session_id):
             {},
         ),
         (
+            Template.ORDER_RELEASED,
+            ReportType.TRIGGERED,
+            (*ORDER, "side", "order_type", "time_in_force", "order_flags", "event_flags"),
+            {},
+        ),
+        (
             Template.MASS_CANCELED,
             ReportType.MASS_CANCELED,
             (*COPIED, "side", "cancel_reason"),

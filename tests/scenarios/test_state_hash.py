@@ -220,3 +220,56 @@ def test_hash_of_dormant_orders(make_engine):
     engine = make_engine()
     engine.submit(np.frombuffer(b"".join(DORMANT), dtype=np.uint8))
     assert engine.state_hash() == hash_of(DORMANT_WORDS)
+
+
+# A parent on the book whose child, a stop, waits for it.
+LISTED = [
+    *SPECIAL[:4],
+    commands.record(
+        Template.NEW_ORDER_LIST,
+        session_id=3,
+        list_type=2,
+        instrument_id=2,
+        qty_lots=4,
+        trigger_source=1,
+        client_ref=60,
+        side=Side.BUY,
+        price_ticks=-6,
+        order_type=1,
+        time_in_force=1,
+        client_ref_2=61,
+        side_2=Side.SELL,
+        trigger_price_ticks_2=-9,
+        order_type_2=4,
+        time_in_force_2=1,
+    ),
+]
+LISTED_WORDS = [
+    *[5, 10, 2, 2],
+    *[7, 1, StpMode.NONE, 1],
+    *[3, 7, 1, 0, 0, 0, 3],
+    *[2, 2, 1, -2, 0],
+    *text_words(b"ABCDEFGHIJ", 16),
+    *text_words(b"EUR", 8),
+    *[1, 1, 1, -(10**9), 10**9, 1, 1, 10**9],
+    *[1 << 24 | 0, 60, -6, 4, 4, 3, 0, 1 << 24 | 1 << 16 | 1 << 8 | 1, 1 << 7],
+    *[7, 1],
+    *[1 << 24 | 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2 << 32, 0, 0],  # group 1: a parent
+    *[2 << 24 | 1, -9, 0, 0, 0, 0, 0, 0, 0, 1, 0, 3 << 32 | 1, 0, 0],  # and a child
+    *[2, -(1 << 63)],  # dormant orders, no mark price
+    *[1, 1],  # lists accepted, lists
+    hash_of(
+        [
+            *[1, 2, 1 << 24 | 0, 2 << 24 | 1],
+            *[2 << 24 | 1, 61, 0, 4, 4, 3, 0, (4 + 64) << 24 | 1 << 16 | 1 << 8 | 2, 1 << 7, 0],
+        ]
+    ),
+]
+
+
+@pytest.mark.parametrize("make_engine", [ReferenceEngine, Engine])
+def test_hash_of_order_lists(make_engine):
+    """Rule 8.5."""
+    engine = make_engine()
+    engine.submit(np.frombuffer(b"".join(LISTED), dtype=np.uint8))
+    assert engine.state_hash() == hash_of(LISTED_WORDS)

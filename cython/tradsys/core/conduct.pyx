@@ -6,6 +6,7 @@ from libc.string cimport memset
 from tradsys.core.admin cimport OrderFilter, cancel_many, room_to_cancel
 from tradsys.core.answers cimport operator_reason, refuse
 from tradsys.core.events cimport EVENT_BYTES, Command, EventHead, event_begin, number_command
+from tradsys.core.lists cimport note_lists
 from tradsys.core.risk cimport follow_events
 from tradsys.core.risk_commands cimport mark_sessions, risk_changed, sender_reason, unknown_holder
 from tradsys.core.state cimport SPECIAL_RESTING
@@ -138,8 +139,11 @@ cdef int settle_tripwires(State* s, int64_t ts_ns) except -1 nogil:
         s.venue.conducts[i].is_due = 0
         s.venue.tripwires_due -= 1
         cancel_many(s, &venue, &wanted, CANCEL_REASON_KILL_SWITCH, EVENT_FLAGS_UNSOLICITED)
+    s.stirs = 1
     if s.risk.is_used:
         follow_events(s, first_event)
+    if s.list_count:
+        note_lists(s, first_event)
     return s.venue.tripwires_due == 0
 
 

@@ -11,9 +11,9 @@ from tradsys.core.venue_state cimport FOLLOW_CONDUCT, Conduct
 
 cdef enum:
     MARK_CONDUCT = 0x18                 # of the hash: conduct follows
-    SECTION_CONDUCT = 8
-    SECTION_RESTING = 9                 # instruments with a minimum resting time
-    SECTION_RESTED = 10                 # since when their orders rest
+    SECTION_CONDUCT = 10
+    SECTION_RESTING = 11                # instruments with a minimum resting time
+    SECTION_RESTED = 12                 # since when their orders rest
 
 cdef struct SavedConduct:               # 88 bytes
     uint64_t participant_id

@@ -14,6 +14,7 @@ from tradsys.core.general cimport (
     LOOKED_AT_AND_FINE, decide_general_order, decide_general_replace, look_closer, replace_needs_general_path)
 from tradsys.core.ladder cimport (
     CACHE_PAGES, PAGE_BITS, PAGE_LEVELS, Ladder, Level, Page, ladder_next_level, level_at, level_key)
+from tradsys.core.lists cimport decide_order_list
 from tradsys.core.order cimport ORDERS_LIMIT, SLOT_BITS, SLOT_NONE, Order, slot_of
 from tradsys.core.phase_table cimport is_call, market_key, may_rest, posts_only
 from tradsys.core.phases cimport interrupt, key_in_range, note_last_price, room_for_a_call
@@ -38,13 +39,13 @@ from tradsys.wire.records cimport (
     INSTRUMENT_STATE_OPEN, ORDER_FLAGS_COMPLEX, ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_TYPE_MARKET,
     REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BOOK_FULL, REJECT_REASON_DUPLICATE_CLIENT_REF,
     REJECT_REASON_POST_ONLY_WOULD_MATCH, REJECT_REASON_QTY_BELOW_FILLED, REJECT_REASON_RESTED_TOO_SHORT,
-    REJECT_REASON_UNKNOWN_ORDER, SCHEMA_ID, SCHEMA_VERSION, SIZE_CANCEL_ORDER, STP_MODE_CANCEL_BOTH, STP_MODE_CANCEL_NEWEST, STP_MODE_CANCEL_OLDEST,
-    STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_CANCEL_ORDER,
-    TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER,
-    TEMPLATE_REDUCE_ORDER, TEMPLATE_REPLACE_ORDER, TEMPLATE_SET_CONDUCT_LIMITS, TEMPLATE_SET_FEE_SCHEDULE,
-    TEMPLATE_SET_PRICE_BANDS, TEMPLATE_SET_RISK_LIMITS,
+    REJECT_REASON_UNKNOWN_ORDER, SCHEMA_ID, SCHEMA_VERSION, SIZE_CANCEL_ORDER, STP_MODE_CANCEL_BOTH,
+    STP_MODE_CANCEL_NEWEST, STP_MODE_CANCEL_OLDEST, STP_MODE_NONE, STP_MODE_PARTICIPANT_DEFAULT, TEMPLATE_CANCEL_ORDER,
+    TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER, TEMPLATE_NEW_ORDER_LIST, TEMPLATE_REDUCE_ORDER,
+    TEMPLATE_REPLACE_ORDER, TEMPLATE_SET_CONDUCT_LIMITS, TEMPLATE_SET_FEE_SCHEDULE, TEMPLATE_SET_PRICE_BANDS,
+    TEMPLATE_SET_RISK_LIMITS,
     TIME_IN_FORCE_FOK, TIME_IN_FORCE_GTX, TIME_IN_FORCE_IOC, CancelOrder, MessageHeader, NewComplexOrder, NewOrder,
-    ReduceOrder, ReplaceOrder)
+    NewOrderList, ReduceOrder, ReplaceOrder)
 
 cdef extern from * nogil:
     int __builtin_ctz(unsigned int)
@@ -613,6 +614,8 @@ cdef int decide_batch(State* s, const uint8_t* records, int64_t size_bytes, int6
         before = s.cursor
         if (<const MessageHeader*> record).template_id == TEMPLATE_NEW_COMPLEX_ORDER:
             decided = decide_complex_order(s, <const NewComplexOrder*> record)
+        elif (<const MessageHeader*> record).template_id == TEMPLATE_NEW_ORDER_LIST:
+            decided = decide_order_list(s, <const NewOrderList*> record)
         elif TEMPLATE_SET_RISK_LIMITS <= (<const MessageHeader*> record).template_id <= TEMPLATE_SET_PRICE_BANDS:
             decided = decide_risk_command(s, record)
         elif TEMPLATE_SET_FEE_SCHEDULE <= (<const MessageHeader*> record).template_id <= TEMPLATE_SET_CONDUCT_LIMITS:
@@ -697,7 +700,7 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
         if decided == 0:
             code = BATCH_SHORT_OF_ROOM
             break
-        if (__builtin_expect(s.dormant_orders or s.risk.is_used or s.venue.follows, 0)
+        if (__builtin_expect(s.dormant_orders | s.list_count | s.risk.is_used | s.venue.follows, 0)
                 and not follow_order(s, <const NewOrder*> c, before)):
             code = BATCH_SHORT_OF_ROOM
             i += 1

@@ -13,12 +13,15 @@ cdef enum:
     PLACE_WAITING = 1
     PLACE_MOVED = 2
     PLACE_DUE = 3
+    PLACE_HELD = 4                      # waits for its turn in a list
     PLACE_KIND = 7
     PLACE_FIRST = 8                     # first of its bunch: orders next to each other in a row with one trigger
 
 cdef void open_triggers(State* s, uint32_t instrument_id) noexcept nogil
 cdef bint room_for_trail(const State* s, uint32_t instrument_id, const Order* order, const Terms* terms) noexcept nogil
 cdef int lay_down(State* s, Order* order) except -1 nogil
+cdef int hold(State* s, Order* order) except -1 nogil
+cdef int have_turn(State* s, Order* order) except -1 nogil
 cdef int leave_dormancy(State* s, Order* order) except -1 nogil
 cdef int cancel_dormant(State* s, const Command* c, Order* order, uint32_t cancel_reason, uint32_t event_flags) except -1 nogil
 cdef int reduce_dormant(State* s, const Command* c, Order* order, int64_t qty_lots) except -1 nogil

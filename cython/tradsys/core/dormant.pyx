@@ -22,11 +22,11 @@ from tradsys.core.order cimport SLOT_NONE, slot_of
 from tradsys.core.references cimport refs_add, refs_remove, refs_tag
 from tradsys.core.risk cimport replace_order_risk
 from tradsys.core.state cimport SPECIAL_TRIGGERS, give_slot
-from tradsys.core.terms cimport kind_behind, trails_behind
+from tradsys.core.terms cimport HELD_TRAIT, is_held, kind_behind, trails_behind
 from tradsys.core.trigger_state cimport (
     LADDER_OWNER, SOURCE_ASK, SOURCE_BID, SOURCE_LAST, SOURCE_MARK, SOURCES, TRAIL_LADDER, TRAILS_MAX)
 from tradsys.wire.records cimport (
-    EVENT_FLAGS_DORMANT, EVENT_FLAGS_PRIORITY_KEPT, ORDER_TYPE_LIMIT, ORDER_TYPE_LIMIT_IF_TOUCHED,
+    EVENT_FLAGS_DORMANT, EVENT_FLAGS_HELD, EVENT_FLAGS_PRIORITY_KEPT, ORDER_TYPE_LIMIT, ORDER_TYPE_LIMIT_IF_TOUCHED,
     ORDER_TYPE_MARKET_IF_TOUCHED, REJECT_REASON_BAD_FLAGS, REJECT_REASON_BAD_ORDER_TYPE,
     SIDE_BUY, TEMPLATE_REPLACE_ORDER, TRAIL_UNIT_BASIS_POINTS, TRIGGER_SOURCE_LAST, TRIGGER_SOURCE_MARK)
 
@@ -191,6 +191,29 @@ cdef int lay_down(State* s, Order* order) except -1 nogil:
     return 0
 
 
+cdef int hold(State* s, Order* order) except -1 nogil:
+    """An order of a list has been accepted: it waits for its turn (10.23)."""
+    cdef uint32_t slot = slot_of(order.order_id)
+    open_triggers(s, order.instrument_id)
+    order.traits |= HELD_TRAIT
+    order.level = 0
+    s.terms[slot].place = PLACE_HELD
+    refs_add(&s.refs, order.ref_tag, slot)
+    s.live_orders += 1
+    s.sessions[order.session_id].live_orders += 1
+    s.dormant_orders += 1
+    s.triggers[order.instrument_id].order_count += 1
+    s.instruments[order.instrument_id].special |= SPECIAL_TRIGGERS
+    return 0
+
+
+cdef int have_turn(State* s, Order* order) except -1 nogil:
+    """A held order is due."""
+    assert s.terms[slot_of(order.order_id)].place == PLACE_HELD
+    become_due(s, &s.triggers[order.instrument_id], order, 0, 0)
+    return 0
+
+
 cdef int leave_dormancy(State* s, Order* order) except -1 nogil:
     """Take a dormant order out of everything that knows it but its slot."""
     cdef uint32_t slot = slot_of(order.order_id)
@@ -201,9 +224,11 @@ cdef int leave_dormancy(State* s, Order* order) except -1 nogil:
         ladder_remove(&s.levels, ladder_of(s, triggers, index), s.orders, order)
     elif kind == PLACE_MOVED:
         leave_row(s, trail_at(s, triggers, index - TRAIL_LADDER), order)
-    else:
-        assert kind == PLACE_DUE
+    elif kind == PLACE_DUE:
         leave_due(s, triggers, order)
+    else:
+        assert kind == PLACE_HELD
+    order.traits &= ~<uint32_t> HELD_TRAIT
     if index >= TRAIL_LADDER:
         leave_trail(s, triggers, index - TRAIL_LADDER)
     order.level = 0
@@ -459,10 +484,16 @@ cdef int64_t furthest_still(const Trail* trail, int64_t trigger_ticks) noexcept 
 cdef int cancel_dormant(State* s, const Command* c, Order* order, uint32_t cancel_reason, uint32_t event_flags) except -1 nogil:
     """Rule 10.10."""
     cdef uint32_t slot = slot_of(order.order_id)
-    write_canceled(s, c, order, s.terms[slot].limit_price_ticks, cancel_reason, event_flags | EVENT_FLAGS_DORMANT)
+    event_flags |= held_flag(order) | EVENT_FLAGS_DORMANT
+    order.traits &= ~<uint32_t> HELD_TRAIT
+    write_canceled(s, c, order, s.terms[slot].limit_price_ticks, cancel_reason, event_flags)
     leave_dormancy(s, order)
     give_slot(s, order, slot)
     return 0
+
+
+cdef inline uint32_t held_flag(const Order* order) noexcept nogil:
+    return EVENT_FLAGS_HELD if is_held(order) else 0
 
 
 cdef void change_leaves(State* s, Order* order, int64_t leaves_lots) noexcept nogil:
@@ -474,10 +505,13 @@ cdef void change_leaves(State* s, Order* order, int64_t leaves_lots) noexcept no
 
 cdef int reduce_dormant(State* s, const Command* c, Order* order, int64_t qty_lots) except -1 nogil:
     """Rule 10.10, for less than all that is left."""
+    cdef uint32_t held = order.traits & HELD_TRAIT
+    cdef uint32_t event_flags = held_flag(order) | EVENT_FLAGS_DORMANT | EVENT_FLAGS_PRIORITY_KEPT | unsolicited(c, order)
     order.qty_lots -= qty_lots
     change_leaves(s, order, order.leaves_lots - qty_lots)
-    write_reduced(s, c, order, s.terms[slot_of(order.order_id)].limit_price_ticks, qty_lots,
-                  EVENT_FLAGS_DORMANT | EVENT_FLAGS_PRIORITY_KEPT | unsolicited(c, order))
+    order.traits &= ~<uint32_t> HELD_TRAIT          # which is no part of what is told
+    write_reduced(s, c, order, s.terms[slot_of(order.order_id)].limit_price_ticks, qty_lots, event_flags)
+    order.traits |= held
     return 1
 
 

@@ -226,6 +226,7 @@ cdef inline void write_rejected(State* s, const Command* c, uint16_t template_id
     e.reject_reason = reject_reason
     e.side = side
     e.refused_template = template_id
+    e.list_leg = 0
     memset(e.pad, 0, sizeof(e.pad))
     e.orig_client_ref = orig_client_ref
     memset(e.pad2, 0, sizeof(e.pad2))

@@ -5,7 +5,7 @@ from tradsys.core.events cimport Command
 from tradsys.core.ladder cimport Ladder
 from tradsys.core.order cimport Order
 from tradsys.core.state cimport GATE_STP, SPECIAL_ORDERS, Instrument, State
-from tradsys.core.terms cimport SPECIAL_FLAGS
+from tradsys.core.terms cimport SPECIAL_FLAGS, Terms
 from tradsys.wire.records cimport (
     NewComplexOrder, NewOrder, ORDER_FLAGS_KEEP_ON_DISCONNECT, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_MARKET, ReplaceOrder,
     STP_MODE_CANCEL_BOTH, TIME_IN_FORCE_GTD)
@@ -32,6 +32,15 @@ cdef int look_closer(State* s, const NewOrder* c, uint32_t tag) except -1 nogil
 # A replace that has passed the checks of rule 3.5 up to QTY_BELOW_FILLED.
 cdef int decide_general_replace(State* s, const ReplaceOrder* c, Order* order) except -1 nogil
 
+
+# For order lists: rule 3.2 up to DUPLICATE_CLIENT_REF (notes the expiry time); the order of a command; how far a new order may
+# go; OrderAccepted with its terms.
+cdef uint8_t checked_reason(const State* s, const NewOrder* c, const NewComplexOrder* complex_, Terms* terms,
+                            uint32_t tag) noexcept nogil
+cdef void make_draft(const State* s, const NewOrder* c, Order* draft, bint is_complex, uint32_t tag) noexcept nogil
+cdef void find_way_in(State* s, const Order* order, const Terms* terms, uint32_t kind, int64_t price_ticks,
+                      Entry* entry) noexcept nogil
+cdef void tell_accepted(State* s, const Command* c, const Order* order, const Entry* entry) noexcept nogil
 
 # An order that has been accepted, replaced or triggered: why it is cancelled before it matches (0: it is not); its way in.
 cdef uint8_t unreached_reason(State* s, const Order* order, const Entry* entry) noexcept nogil

@@ -140,7 +140,7 @@ cdef int accept_dormant(State* s, const NewOrder* c, const NewComplexOrder* comp
     return 1
 
 
-cdef uint8_t checked_reason(State* s, const NewOrder* c, const NewComplexOrder* complex_, Terms* terms,
+cdef uint8_t checked_reason(const State* s, const NewOrder* c, const NewComplexOrder* complex_, Terms* terms,
                             uint32_t tag) noexcept nogil:
     """Rule 3.2 up to DUPLICATE_CLIENT_REF; notes the expiry time."""
     cdef uint8_t reason = new_order_reason(s, c, complex_)
@@ -216,6 +216,24 @@ cdef uint8_t book_reason(State* s, const NewOrder* c, Order* draft, const Terms*
     find_reach(s, c.instrument_id, other, entry)
     entry.may_rest = collects or (entry.has_limit and may_rest(c.time_in_force))
     return REJECT_REASON_NONE
+
+
+cdef void find_way_in(State* s, const Order* order, const Terms* terms, uint32_t kind, int64_t price_ticks,
+                      Entry* entry) noexcept nogil:
+    """How far an order may go that comes in as a LIMIT or MARKET order in continuous trading, and where it rests."""
+    cdef Instrument* instrument = &s.instruments[order.instrument_id]
+    cdef uint32_t side = side_of_order(order)
+    cdef Ladder* other = other_side_of(instrument, side)
+    entry.told_price_ticks = entry.limit_price_ticks = price_ticks
+    entry.has_limit = entry_limit(kind, side, terms, other, instrument, s.risk.bands[order.instrument_id].collar_ticks,
+                                  &entry.limit_price_ticks)
+    entry.limit_key = ANY_PRICE_KEY
+    if entry.has_limit:
+        entry.limit_key = entry.limit_price_ticks ^ other.key_mask
+    elif instrument.special & SPECIAL_RISK:
+        entry.limit_key = min(entry.limit_key, market_limit_key(s, order.instrument_id, side, entry.limit_key))
+    find_reach(s, order.instrument_id, other, entry)
+    entry.may_rest = entry.has_limit and may_rest(time_in_force_of(order))
 
 
 cdef void find_reach(const State* s, uint32_t instrument_id, const Ladder* other, Entry* entry) noexcept nogil:

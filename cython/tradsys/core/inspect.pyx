@@ -5,6 +5,7 @@ from libc.string cimport memcmp, memcpy, memset
 from tradsys.core.allocation cimport check_allocations, hash_allocations
 from tradsys.core.conduct_image cimport check_conduct, hash_conduct
 from tradsys.core.hash cimport hash_start, mix
+from tradsys.core.inspect_lists cimport check_lists, hash_lists
 from tradsys.core.inspect_triggers cimport check_triggers, hash_order, hash_triggers
 from tradsys.core.ladder cimport (
     Ladder, Node, Page, ladder_check, ladder_next_level, level_at, level_key, level_price)
@@ -41,7 +42,7 @@ cdef uint64_t hash_state(State* s) noexcept nogil:
             h = hash_instrument(s, h, i)
             for side in range(2):
                 h = hash_side(s, h, &s.instruments[i].sides[side])
-    return hash_conduct(s, hash_venue(s, hash_risk(s, hash_allocations(s, hash_triggers(s, hash_terms(s, h))))))
+    return hash_conduct(s, hash_venue(s, hash_risk(s, hash_allocations(s, hash_lists(s, hash_triggers(s, hash_terms(s, h)))))))
 
 
 cdef uint64_t hash_terms(const State* s, uint64_t h) noexcept nogil:
@@ -170,6 +171,7 @@ cdef int check_state(State* s) except -1:
     check_risk(s)
     check_venue(s)
     check_conduct(s)
+    check_lists(s)
     return 0
 
 

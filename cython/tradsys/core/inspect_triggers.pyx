@@ -2,12 +2,13 @@
 from libc.stdint cimport INT64_MIN, uint32_t
 
 from tradsys.core.dormant cimport (
-    PLACE_DUE, PLACE_FIRST, PLACE_KIND, PLACE_MOVED, PLACE_WAITING, key_of_dormant, refresh_window, trail_at, trigger_of)
+    PLACE_DUE, PLACE_FIRST, PLACE_HELD, PLACE_KIND, PLACE_MOVED, PLACE_WAITING, key_of_dormant, refresh_window, trail_at,
+    trigger_of)
 from tradsys.core.hash cimport mix
 from tradsys.core.ladder cimport Ladder, ladder_check, ladder_next_level, level_at, level_key
 from tradsys.core.order cimport SLOT_NONE, Order
 from tradsys.core.state cimport SPECIAL_TRIGGERS
-from tradsys.core.terms cimport is_dormant
+from tradsys.core.terms cimport is_dormant, is_held
 from tradsys.core.trigger_state cimport LADDER_OWNER, SOURCES, TRAIL_LADDER, TRAILS_MAX, Trail, Triggers
 from tradsys.wire.records cimport SIDE_BUY
 
@@ -80,7 +81,7 @@ cdef int64_t check_triggers(State* s, int64_t* pages) except -1:
     for i in range(s.instruments_max):
         walked = 0
         if s.triggers[i].instrument_id:
-            walked = <uint32_t> check_instrument(s, i, pages)
+            walked = <uint32_t> check_instrument(s, i, pages) + count_held(s, i)
         if walked != s.triggers[i].order_count or (s.instruments[i].special & SPECIAL_TRIGGERS != 0) != (walked != 0):
             raise AssertionError(f"instrument {i} counts {s.triggers[i].order_count} dormant orders, has {walked}")
         found += walked
@@ -92,6 +93,18 @@ cdef int64_t check_triggers(State* s, int64_t* pages) except -1:
     if dormant != found or dormant != <int64_t> s.dormant_orders:
         raise AssertionError(f"{dormant} orders are dormant, {found} have a place, {s.dormant_orders} are counted")
     return found
+
+
+cdef uint32_t count_held(const State* s, uint32_t instrument_id) noexcept nogil:
+    """Orders that wait for their turn in a list."""
+    cdef uint32_t slot, count = 0
+    if s.list_serial == 0:
+        return 0
+    for slot in range(s.slots_used):
+        if (s.orders[slot].order_id and s.orders[slot].instrument_id == instrument_id and is_held(&s.orders[slot])
+                and s.terms[slot].place == PLACE_HELD):
+            count += 1
+    return count
 
 
 cdef int64_t check_instrument(State* s, uint32_t instrument_id, int64_t* pages) except -1:

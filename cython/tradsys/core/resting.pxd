@@ -46,7 +46,7 @@ cdef inline int64_t live_price(State* s, const Order* order) noexcept nogil:
 
 cdef inline int64_t open_price(State* s, const Order* order) noexcept nogil:
     """Price, ticks, that what is open of a live order is counted at (10.15)."""
-    if is_dormant(order) and kind_behind(order.traits >> 8 & 0xFF) == ORDER_TYPE_MARKET:
+    if is_dormant(order) and kind_behind(order.traits >> 8 & 0x3F) == ORDER_TYPE_MARKET:
         return s.terms[slot_of(order.order_id)].trigger_price_ticks
     return live_price(s, order)
 

@@ -11,7 +11,9 @@ cdef struct Priced:                     # what the book has made of a new order'
     int64_t told_price_ticks            # as OrderAccepted tells it
     int64_t limit_key                   # how far it may match
     int64_t amount_ticks_lots           # of a market order by notional, else 0
+    int64_t open_price_ticks            # what is open of it is counted at
     bint has_limit
+    bint waits                          # for its trigger or its turn
 
 # What section 14 has against an order that passes everything else: a RejectReason or 0. An order that passes is counted.
 cdef int new_order_risk(State* s, const NewOrder* c, int64_t limit_key) except -1 nogil
@@ -19,6 +21,8 @@ cdef int priced_order_risk(State* s, const Order* draft, const Priced* priced, i
 # An order with a trigger, at its entry and when it is about to come in (10.15).
 cdef int dormant_order_risk(State* s, const Order* draft, int64_t price_ticks, int64_t ts_ns) except -1 nogil
 cdef int triggered_order_risk(State* s, const Order* order, const Priced* priced, int64_t ts_ns) except -1 nogil
+# Leg `leg` (from 0) of an order list, those before it counted as open; `dry`: it is not counted (10.22).
+cdef int leg_risk(State* s, const Order* drafts, const Priced* priced, uint32_t leg, bint dry, int64_t ts_ns) except -1 nogil
 cdef int replace_order_risk(State* s, const ReplaceOrder* c, const Order* order, int64_t price_ticks) except -1 nogil
 
 # Key of the worst price a market order may match at (13.3); `limit_key` where the instrument says nothing.

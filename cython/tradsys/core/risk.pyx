@@ -85,7 +85,8 @@ cdef struct Asked:                      # an order as section 14 looks at it
     uint32_t is_market
     uint32_t is_new
     uint32_t waits                      # it has a trigger that has not been reached (10.15)
-    uint32_t fires                      # it is about to be triggered
+    uint32_t is_unrated                 # it takes nothing from buckets, however full
+    uint32_t is_dry                     # it is asked about and not counted
     int64_t qty_lots                    # the order's, of a replace its new leaves
     int64_t told_qty_lots               # its total, as its events say it
     int64_t price_ticks                 # its limit, if it has one
@@ -94,6 +95,8 @@ cdef struct Asked:                      # an order as section 14 looks at it
     int64_t limit_key
     int64_t released_lots               # leaves of the order replaced
     int64_t released_price_ticks
+    int64_t with_lots[2]                # legs of its list counted as open already: buys, sells
+    wide with_value[2]
 
 
 # --------------------------------------------------------------------------------------------------- holders, records
@@ -232,13 +235,34 @@ cdef int triggered_order_risk(State* s, const Order* order, const Priced* priced
     if not is_asked(s, order.session_id, order.instrument_id):
         return 0
     ask_about(s, order, priced.price_ticks, priced.told_price_ticks, &asked)
-    asked.fires = 1
+    asked.is_unrated = asked.is_dry = 1
     asked.qty_lots = asked.told_qty_lots = order.leaves_lots
     asked.is_market = not priced.has_limit
     asked.limit_key = priced.limit_key
     asked.released_lots = order.leaves_lots
     asked.released_price_ticks = open_price(s, order)
     return order_risk(s, &asked, order.session_id, ts_ns)
+
+
+@cython.overflowcheck(False)
+cdef int leg_risk(State* s, const Order* drafts, const Priced* priced, uint32_t leg, bint dry, int64_t ts_ns) except -1 nogil:
+    """Section 14 of a leg of an order list."""
+    cdef Asked asked
+    cdef uint32_t i, side
+    if not is_asked(s, drafts[0].session_id, drafts[0].instrument_id):
+        return 0
+    ask_about(s, &drafts[leg], priced[leg].price_ticks, priced[leg].told_price_ticks, &asked)
+    asked.is_new = leg == 0
+    asked.is_unrated = leg > 0
+    asked.is_dry = dry
+    asked.waits = priced[leg].waits
+    asked.is_market = not priced[leg].has_limit
+    asked.limit_key = priced[leg].limit_key
+    for i in range(leg):
+        side = side_of_order(&drafts[i]) - 1
+        asked.with_lots[side] += drafts[i].leaves_lots
+        asked.with_value[side] += <wide> tradsys_magnitude(priced[i].open_price_ticks) * drafts[i].leaves_lots
+    return order_risk(s, &asked, drafts[leg].session_id, ts_ns)
 
 
 cdef void ask_about(const State* s, const Order* order, int64_t price_ticks, int64_t told_price_ticks,
@@ -302,11 +326,13 @@ cdef int order_risk(State* s, const Asked* asked, uint32_t sender_id, int64_t ts
         reason = lower(reason, ask(s, &check, of_instrument, asked))
         if of_class.has_limits:
             reason = lower(reason, ask(s, &check, of_class, asked))
-    if reason == 0 and missing and not make_records(s, keys, count, asked.instrument_id):
-        reason = REJECT_REASON_POSITIONS_FULL
+    if reason == 0 and missing:
+        if (missing > s.risk.positions_max - s.risk.position_count if asked.is_dry
+                else not make_records(s, keys, count, asked.instrument_id)):
+            reason = REJECT_REASON_POSITIONS_FULL
     if reason:
         return <int> reason
-    if asked.fires:
+    if asked.is_dry:
         return 0
     if watched and limited:
         for i in range(count):
@@ -429,6 +455,7 @@ cdef void fill_held(Check* check, const Asked* asked, Holder* holder, const Posi
     cdef int64_t buy = asked.released_lots if check.is_buy else 0
     cdef int64_t sell = asked.released_lots - buy
     cdef wide released = <wide> tradsys_magnitude(asked.released_price_ticks) * asked.released_lots
+    cdef wide buy_value = 0, sell_value = 0
     memset(&check.position_lots, 0, sizeof(int64_t) * 11)
     check.restriction = 0
     check.gross_value = tradsys_cut(holder.gross_value)
@@ -436,15 +463,21 @@ cdef void fill_held(Check* check, const Asked* asked, Holder* holder, const Posi
     if mine != NULL:
         check.restriction = mine.restriction
         check.position_lots = tradsys_cut(mine.position_lots)
-        check.open_buy_lots = tradsys_cut(mine.open_lots[0] - buy)
-        check.open_sell_lots = tradsys_cut(mine.open_lots[1] - sell)
         check.worst_value = tradsys_cut(mine.worst_value)
-    if account != NULL and (holder.limits.gross_max_value | holder.limits.credit_value | holder.limits.leverage_ppm):
+        buy -= mine.open_lots[0]
+        sell -= mine.open_lots[1]
+    check.open_buy_lots = tradsys_cut(<wide> asked.with_lots[0] - buy)
+    check.open_sell_lots = tradsys_cut(<wide> asked.with_lots[1] - sell)
+    if not holder.limits.gross_max_value | holder.limits.credit_value | holder.limits.leverage_ppm:
+        return
+    if account != NULL:
         check.account_position_lots = tradsys_cut(account.position_lots)
         check.account_cost_value = tradsys_cut(account.cost_value if account.cost_value >= 0 else -account.cost_value)
-        check.account_buy_value = tradsys_cut(account.open_value[0] - (released if check.is_buy else 0))
-        check.account_sell_value = tradsys_cut(account.open_value[1] - (0 if check.is_buy else released))
         check.account_worst_value = tradsys_cut(account.worst_value)
+        buy_value = account.open_value[0]
+        sell_value = account.open_value[1]
+    check.account_buy_value = tradsys_cut(asked.with_value[0] + buy_value - (released if check.is_buy else 0))
+    check.account_sell_value = tradsys_cut(asked.with_value[1] + sell_value - (0 if check.is_buy else released))
 
 
 cdef int64_t ask(State* s, Check* check, const Holder* holder, const Asked* asked) except -1 nogil:
@@ -453,7 +486,7 @@ cdef int64_t ask(State* s, Check* check, const Holder* holder, const Asked* aske
     memcpy(&check.limits, &holder.limits, sizeof(Limits))
     if asked.waits:
         check.limits.price_distance_ppm = 0
-    if asked.fires:
+    if asked.is_unrated:
         check.limits.rate_cost_ns = 0
     check.bucket_ns = holder.bucket_ns
     check.bucket_ts_ns = holder.bucket_ts_ns

@@ -5,6 +5,8 @@ from libc.string cimport memcpy
 
 from tradsys.core.conduct_image cimport (
     conduct_record_bytes, conduct_sections_size, load_conduct, save_conduct)
+from tradsys.core.inspect_lists cimport gather_lists, put_list
+from tradsys.core.list_state cimport OrderList
 from tradsys.core.phases cimport auction_init, auction_is_bare
 from tradsys.core.state cimport SPECIAL_ALLOCATION, Allocation, Auction, instrument_is_fifo
 from tradsys.core.terms cimport Terms, has_terms
@@ -17,6 +19,8 @@ cdef enum SectionTag:
     SECTION_TRIGGERS = 5
     SECTION_TRAILS = 6
     SECTION_UNFINISHED = 7
+    SECTION_LISTS = 8
+    SECTION_LIST_SERIAL = 9
 
 cdef struct SlotTerms:                  # 136 bytes
     uint64_t slot
@@ -50,11 +54,12 @@ cdef uint64_t sections_size(State* s) noexcept nogil:
     return (section_size(terms_count(s), sizeof(SlotTerms)) + section_size(auction_count(s), sizeof(Auction))
             + section_size(allocation_count(s), sizeof(Allocation))
             + section_size(triggers_count(s), sizeof(Triggers)) + section_size(trails_count(s), sizeof(PlacedTrail))
-            + section_size(s.unfinished, sizeof(int64_t)) + conduct_sections_size(s))
+            + section_size(s.unfinished, sizeof(int64_t)) + section_size(s.list_count, sizeof(OrderList))
+            + section_size(s.list_serial != 0, sizeof(uint64_t)) + conduct_sections_size(s))
 
 
 cdef uint8_t* save_sections(State* s, uint8_t* target) noexcept nogil:
-    return save_conduct(s, save_triggers(s, save_allocations(s, save_auctions(s, save_terms(s, target)))))
+    return save_conduct(s, save_lists(s, save_triggers(s, save_allocations(s, save_auctions(s, save_terms(s, target))))))
 
 
 cdef int load_sections(State* s, const uint8_t* source, uint64_t size_bytes) except -1:
@@ -101,8 +106,10 @@ cdef uint64_t known_record_bytes(uint32_t tag) noexcept nogil:
         return sizeof(Triggers)
     if tag == SECTION_TRAILS:
         return sizeof(PlacedTrail)
-    if tag == SECTION_UNFINISHED:
+    if tag == SECTION_UNFINISHED or tag == SECTION_LIST_SERIAL:
         return sizeof(int64_t)
+    if tag == SECTION_LISTS:
+        return sizeof(OrderList)
     return sizeof(Allocation) if tag == SECTION_ALLOCATION else conduct_record_bytes(tag)
 
 
@@ -120,6 +127,10 @@ cdef int load_record(State* s, uint32_t tag, const uint8_t* record) except -1:
     if tag == SECTION_UNFINISHED:
         s.unfinished = 1
         memcpy(&s.unfinished_ts_ns, record, sizeof(int64_t))
+    if tag == SECTION_LISTS:
+        load_list(s, record)
+    if tag == SECTION_LIST_SERIAL:
+        memcpy(&s.list_serial, record, sizeof(uint64_t))
     return load_conduct(s, tag, record)
 
 
@@ -286,3 +297,24 @@ cdef int load_trail(State* s, const PlacedTrail* record) except -1:
                          f"{s.instruments_max - 1}")
     s.trails[record.place] = record.trail
     return 0
+
+
+# --------------------------------------------------------------------------------------------------- order lists
+
+cdef uint8_t* save_lists(State* s, uint8_t* target) noexcept nogil:
+    """Lists that have something to wait for, and the number of lists accepted."""
+    if s.list_count:
+        target = begin_section(target, SECTION_LISTS, s.list_count, sizeof(OrderList))
+        gather_lists(s, <OrderList*> target)
+        target += s.list_count * sizeof(OrderList)
+    if s.list_serial:
+        target = begin_section(target, SECTION_LIST_SERIAL, 1, sizeof(uint64_t))
+        memcpy(target, &s.list_serial, sizeof(uint64_t))
+        target += sizeof(uint64_t)
+    return target
+
+
+cdef int load_list(State* s, const uint8_t* record) except -1:
+    cdef OrderList found
+    memcpy(&found, record, sizeof(OrderList))
+    return put_list(s, &found)

@@ -2,6 +2,7 @@
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from tradsys.core.ladder cimport Ladder, LevelPool
+from tradsys.core.list_state cimport OrderList
 from tradsys.core.order cimport SLOT_NONE, Order
 from tradsys.core.prefetch cimport prefetch
 from tradsys.core.references cimport References
@@ -130,11 +131,21 @@ cdef struct State:
     uint32_t slots_used                 # slots ever used: slots_used and above are untouched
     uint32_t free_slot                  # freed last; SLOT_NONE: none
     uint32_t live_orders                # orders on the books, dormant ones too
-    uint32_t dormant_orders             # orders that wait for a trigger
+    uint32_t dormant_orders             # orders that wait for a trigger or their turn in a list
+    uint32_t list_count                 # order lists with orders that depend on each other
     uint32_t watched_count              # highest instrument id with triggers ever used + 1
-    uint32_t unfinished                 # 1: matches to settle or due orders wait for room, before the next command
+    uint32_t unfinished                 # 1: matches, lists or due orders wait for room, before the next command
+    uint32_t stirs                      # 1: what has been done may concern any instrument; no part of the state
     int64_t unfinished_ts_ns            # time of the command they belong to
     int64_t first_expiry_ts_ns          # no GTD order expires before; INT64_MAX: there is none. No part of the state
+    OrderList* lists
+    uint32_t* list_of                   # by slot: its order's list, index + 1; 0: it is in none
+    uint64_t list_serial                # lists accepted
+    uint32_t lists_max
+    uint32_t lists_used                 # records ever used
+    uint32_t free_list                  # index + 1, as the next two; 0: none
+    uint32_t queue_head                 # lists with something due
+    uint32_t queue_tail
     Terms* terms                        # of the order in the slot of the same number, if it is COMPLEX or GTD
     References refs
     LevelPool levels

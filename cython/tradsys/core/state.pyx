@@ -3,6 +3,7 @@ from libc.stdint cimport INT64_MAX
 from libc.string cimport memset
 
 from tradsys.core.ladder cimport ladder_init, level_pool_give, level_pool_take
+from tradsys.core.list_state cimport LISTS_LIMIT
 from tradsys.core.memory cimport arena_give, arena_take
 from tradsys.core.references cimport refs_give, refs_take
 from tradsys.core.risk_state cimport risk_give, risk_take
@@ -45,6 +46,9 @@ cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64
     s.entitled_set = <uint64_t*> arena_take(participants_max * s.entitled_words * sizeof(uint64_t))
     s.entitled_value = <uint64_t*> arena_take(participants_max * s.entitled_words * sizeof(uint64_t))
     s.terms = <Terms*> arena_take(orders_max * sizeof(Terms))
+    s.lists_max = <uint32_t> min(max(orders_max // 8, 1), <int64_t> LISTS_LIMIT)
+    s.lists = <OrderList*> arena_take(<int64_t> s.lists_max * sizeof(OrderList))
+    s.list_of = <uint32_t*> arena_take(orders_max * sizeof(uint32_t))
     level_pool_take(&s.levels, orders_max)
     refs_take(&s.refs, orders_max, refs_key)
     risk_take(&s.risk, orders_max, instruments_max, participants_max, sessions_max, accounts_max, positions_max)
@@ -60,6 +64,8 @@ cdef void state_give(State* s) noexcept nogil:
     cdef int64_t rows = <int64_t> s.participants_max * s.entitled_words * sizeof(uint64_t)
     arena_give(s.orders, <int64_t> s.orders_max * sizeof(Order))
     arena_give(s.terms, <int64_t> s.orders_max * sizeof(Terms))
+    arena_give(s.lists, <int64_t> s.lists_max * sizeof(OrderList))
+    arena_give(s.list_of, <int64_t> s.orders_max * sizeof(uint32_t))
     arena_give(s.sessions, <int64_t> s.sessions_max * sizeof(Session))
     arena_give(s.participants, <int64_t> s.participants_max * sizeof(Participant))
     arena_give(s.accounts, <int64_t> s.accounts_max * sizeof(Account))

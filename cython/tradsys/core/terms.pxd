@@ -10,6 +10,7 @@ cdef enum:
     TERMS_BYTES = 88                    # as they lie in NewComplexOrder and OrderTermsSet
     SPECIAL_FLAGS = ORDER_FLAGS_HIDDEN | ORDER_FLAGS_COMPLEX
     ICEBERG_PARTS_MAX = 1000
+    HELD_TRAIT = 0x4000                 # in Order.traits, part of the type: the order waits for its turn in a list (10.23)
 
 cdef struct Terms:                      # 128 bytes; beside the order of the same slot
     # as entered: the layout of NewComplexOrder behind NewOrder
@@ -65,8 +66,13 @@ cdef inline bint trails_behind(uint32_t order_type) noexcept nogil:
 
 
 cdef inline bint is_dormant(const Order* order) noexcept nogil:
-    """Whether a live order waits for its trigger: its type becomes another when that is reached."""
-    return is_triggered(order.traits >> 8 & 0xFF)
+    """Whether a live order waits for its trigger or its turn: its type becomes another then."""
+    return (order.traits >> 8 & 0xFF) >= ORDER_TYPE_STOP
+
+
+cdef inline bint is_held(const Order* order) noexcept nogil:
+    """Whether a dormant order waits for its turn in a list."""
+    return order.traits & HELD_TRAIT != 0
 
 
 cdef inline bint is_iceberg(const Order* order, const Terms* terms) noexcept nogil:

@@ -3,6 +3,7 @@ from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 
 from tradsys.core.events cimport EVENT_BYTES, EventHead, event_header
 from tradsys.core.ladder cimport ladder_best_price
+from tradsys.core.lists cimport touches_lists
 from tradsys.core.order cimport SLOT_NONE
 from tradsys.core.state cimport SPECIAL_TRIGGERS, Instrument, State
 from tradsys.core.trigger_state cimport SOURCE_ASK, SOURCE_BID, SOURCE_LAST, SOURCE_MARK, Triggers
@@ -15,6 +16,7 @@ cdef int see_matches(State* s, const uint8_t* first_event) except -1 nogil
 # no room for what comes next: State.unfinished is set then.
 cdef int run(State* s, uint32_t instrument_id, int64_t ts_ns) except -1 nogil
 cdef int run_all(State* s, int64_t ts_ns) except -1 nogil
+cdef int leave_unfinished(State* s, int64_t ts_ns) noexcept nogil
 cdef int set_mark_price(State* s, const SetMarkPrice* c) except -1 nogil
 
 
@@ -28,6 +30,8 @@ cdef inline bint is_stirred(State* s, uint32_t instrument_id, const uint8_t* fir
     cdef Instrument* instrument
     cdef const Triggers* triggers
     cdef const uint8_t* event = first_event
+    if s.list_count and touches_lists(s, first_event):
+        return True
     if instrument_id >= s.instruments_max or not s.instruments[instrument_id].special & SPECIAL_TRIGGERS:
         return False
     instrument = &s.instruments[instrument_id]

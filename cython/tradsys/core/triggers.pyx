@@ -1,24 +1,26 @@
 """What a command sets off: prices looked at, due orders coming in (rules 10.4 to 10.7, 10.12)."""
+from libc.stdint cimport uint16_t
 from libc.string cimport memset
 
 from tradsys.core.answers cimport command_done, operator_reason, refuse
-from tradsys.core.dormant cimport cancel_dormant, leave_dormancy, open_triggers, see, trigger_of
-from tradsys.core.entry cimport entry_limit, room_for_matches
+from tradsys.core.dormant cimport (
+    cancel_dormant, lay_down, leave_dormancy, open_triggers, room_for_trail, see, trigger_of)
+from tradsys.core.entry cimport room_for_matches
 from tradsys.core.events cimport Command, event_begin, number_command, unsolicited, write_canceled
-from tradsys.core.general cimport (
-    ANY_PRICE_KEY, Entry, enter, find_reach, match_events_max, time_in_force_of, unreached_reason)
+from tradsys.core.general cimport ANY_PRICE_KEY, Entry, enter, find_way_in, match_events_max, unreached_reason
 from tradsys.core.ladder cimport Ladder
+from tradsys.core.lists cimport is_listed, note_lists, note_triggered, settle_lists
 from tradsys.core.order cimport Order, slot_of
-from tradsys.core.phase_table cimport may_rest
 from tradsys.core.resting cimport side_of_order
-from tradsys.core.risk cimport Priced, market_limit_key, triggered_order_risk
+from tradsys.core.risk cimport Priced, triggered_order_risk
 from tradsys.core.state cimport (
-    GATE_PARTICIPANT, GATE_SESSION, SPECIAL_RISK, events_left, give_slot, next_report_seq, other_side_of)
-from tradsys.core.terms cimport Terms, kind_behind
+    GATE_PARTICIPANT, GATE_SESSION, events_left, give_slot, next_report_seq, other_side_of)
+from tradsys.core.terms cimport HELD_TRAIT, Terms, is_held, is_triggered, kind_behind
 from tradsys.core.validation cimport all_zero, enabled_sender_reason, entitled_to_trade, instrument_defined
 from tradsys.core.venue cimport settle
 from tradsys.wire.records cimport (
-    CANCEL_REASON_TRIGGER_REFUSED, EVENT_FLAGS_UNSOLICITED, MarkPriceSet, OrderTriggered, REJECT_REASON_BAD_DEFINITION,
+    CANCEL_REASON_TRIGGER_REFUSED, EVENT_FLAGS_DORMANT, EVENT_FLAGS_HELD, EVENT_FLAGS_UNSOLICITED, MarkPriceSet,
+    OrderReleased, OrderTriggered, TEMPLATE_ORDER_RELEASED, REJECT_REASON_BAD_DEFINITION,
     REJECT_REASON_UNKNOWN_INSTRUMENT, TEMPLATE_MARK_PRICE_SET, TEMPLATE_ORDER_TRIGGERED, TEMPLATE_SET_MARK_PRICE)
 
 cdef enum:
@@ -63,10 +65,13 @@ cdef int look_now(State* s, uint32_t instrument_id) except -1 nogil:
 # --------------------------------------------------------------------------------------------------- triggering
 
 cdef int run_all(State* s, int64_t ts_ns) except -1 nogil:
-    cdef uint32_t i
-    for i in range(1, s.watched_count):
+    """The lowest instrument goes first, also after what may concern any."""
+    cdef uint32_t i = 1
+    while i < s.watched_count:
+        s.stirs = 0
         if s.instruments[i].special & SPECIAL_TRIGGERS and not run(s, i, ts_ns):
             return 0
+        i = 1 if s.stirs else i + 1
     return 1
 
 
@@ -74,21 +79,34 @@ cdef int run(State* s, uint32_t instrument_id, int64_t ts_ns) except -1 nogil:
     """Trigger the due orders of an instrument, and those that become due by it."""
     cdef Triggers* triggers = &s.triggers[instrument_id]
     cdef const uint8_t* first_event
+    cdef Order* order
     cdef Command venue
     memset(&venue, 0, sizeof(Command))
     venue.ts_ns = ts_ns
     look_now(s, instrument_id)
     while triggers.due_head != SLOT_NONE and s.instruments[instrument_id].state == INSTRUMENT_STATE_OPEN:
         first_event = s.cursor
-        if not trigger(s, &venue, &s.orders[triggers.due_head]):
-            s.unfinished = 1
-            s.unfinished_ts_ns = ts_ns
-            return 0
+        order = &s.orders[triggers.due_head]
+        if not (release(s, &venue, order) if is_held(order) else trigger(s, &venue, order)):
+            return leave_unfinished(s, ts_ns)
         see_matches(s, first_event)
+        if s.list_count:
+            note_lists(s, first_event)
         if not settle(s, first_event):
             return 0
+        if not settle_lists(s, ts_ns):
+            return leave_unfinished(s, ts_ns)
+        if s.stirs:
+            break
         look_now(s, instrument_id)
     return 1
+
+
+cdef int leave_unfinished(State* s, int64_t ts_ns) noexcept nogil:
+    """The event buffer has no room for more of what a command sets off."""
+    s.unfinished = 1
+    s.unfinished_ts_ns = ts_ns
+    return 0
 
 
 cdef int trigger(State* s, const Command* venue, Order* order) except -1 nogil:
@@ -100,42 +118,63 @@ cdef int trigger(State* s, const Command* venue, Order* order) except -1 nogil:
     cdef uint32_t kind = kind_behind(order.traits >> 8 & 0xFF)
     cdef int64_t trigger_ticks = trigger_of(s, order, terms.trail_key)
     cdef Entry entry
-    cdef uint8_t reason
-    find_entry(s, order, terms, kind, &entry)
+    find_way_in(s, order, terms, kind, terms.limit_price_ticks, &entry)
     if not may_enter(s, order) or is_refused(s, order, &entry, venue.ts_ns):
         if events_left(s) < 1:
             return 0
         cancel_dormant(s, venue, order, CANCEL_REASON_TRIGGER_REFUSED, EVENT_FLAGS_UNSOLICITED)
         return 1
-    if not room_for_matches(s, instrument, other, entry.limit_key, order, match_events_max(s)):
+    # with the other one of its pair a best price may go that its limit is measured from (13.3)
+    if not room_for_matches(s, instrument, other, ANY_PRICE_KEY if is_listed(s, order.order_id) else entry.limit_key, order,
+                            match_events_max(s)):
         return 0
     leave_dormancy(s, order)
     order.traits = (order.traits & <uint32_t> 0xFFFF00FF) | kind << 8
     write_triggered(s, venue, order, terms, trigger_ticks)
-    reason = unreached_reason(s, order, &entry)
+    note_triggered(s, venue, order)
+    find_way_in(s, order, terms, kind, terms.limit_price_ticks, &entry)
+    return come_in(s, venue, order, &entry)
+
+
+cdef int come_in(State* s, const Command* venue, Order* order, const Entry* entry) except -1 nogil:
+    """An order that was dormant, and has been told as triggered or released, matches and rests or ends."""
+    cdef uint8_t reason = unreached_reason(s, order, entry)
     if reason:
         write_canceled(s, venue, order, entry.told_price_ticks, reason, unsolicited(venue, order))
-        give_slot(s, order, slot)
+        give_slot(s, order, slot_of(order.order_id))
         return 1
-    enter(s, venue, order, &entry)
+    enter(s, venue, order, entry)
     return 1
 
 
-cdef void find_entry(State* s, const Order* order, const Terms* terms, uint32_t kind, Entry* entry) noexcept nogil:
-    """How far a due order may go as the LIMIT or MARKET order it becomes, and where it rests."""
+cdef int release(State* s, const Command* venue, Order* order) except -1 nogil:
+    """An order of a list has its turn (10.23); 1: done, 0: its events might not fit the buffer."""
     cdef Instrument* instrument = &s.instruments[order.instrument_id]
-    cdef uint32_t side = side_of_order(order)
-    cdef Ladder* other = other_side_of(instrument, side)
-    entry.told_price_ticks = entry.limit_price_ticks = terms.limit_price_ticks
-    entry.has_limit = entry_limit(kind, side, terms, other, instrument, s.risk.bands[order.instrument_id].collar_ticks,
-                                  &entry.limit_price_ticks)
-    entry.limit_key = ANY_PRICE_KEY
-    if entry.has_limit:
-        entry.limit_key = entry.limit_price_ticks ^ other.key_mask
-    elif instrument.special & SPECIAL_RISK:
-        entry.limit_key = min(entry.limit_key, market_limit_key(s, order.instrument_id, side, entry.limit_key))
-    find_reach(s, order.instrument_id, other, entry)
-    entry.may_rest = entry.has_limit and may_rest(time_in_force_of(order))
+    cdef Terms* terms = &s.terms[slot_of(order.order_id)]
+    cdef uint32_t kind = order.traits >> 8 & 0x3F
+    cdef bint waits = is_triggered(kind), refused
+    cdef Entry entry
+    if waits:
+        order.traits &= ~<uint32_t> HELD_TRAIT
+        refused = not room_for_trail(s, order.instrument_id, order, terms)
+        order.traits |= HELD_TRAIT
+    else:
+        find_way_in(s, order, terms, kind, terms.limit_price_ticks, &entry)
+        refused = is_refused(s, order, &entry, venue.ts_ns)
+    if refused or not may_enter(s, order):
+        if events_left(s) < 1:
+            return 0
+        cancel_dormant(s, venue, order, CANCEL_REASON_TRIGGER_REFUSED, EVENT_FLAGS_UNSOLICITED)
+        return 1
+    if events_left(s) < 1 or (not waits and not room_for_matches(
+            s, instrument, other_side_of(instrument, side_of_order(order)), entry.limit_key, order, match_events_max(s))):
+        return 0
+    leave_dormancy(s, order)
+    write_released(s, venue, order, terms, EVENT_FLAGS_DORMANT if waits else 0)
+    if waits:
+        lay_down(s, order)
+        return 1
+    return come_in(s, venue, order, &entry)
 
 
 cdef bint is_refused(State* s, const Order* order, const Entry* entry, int64_t ts_ns) except -1 nogil:
@@ -176,6 +215,16 @@ cdef void write_triggered(State* s, const Command* c, const Order* order, const 
     e.event_flags = EVENT_FLAGS_UNSOLICITED
     e.trigger_price_ticks = trigger_ticks
     memset(e.pad, 0, sizeof(e.pad))
+
+
+cdef void write_released(State* s, const Command* c, const Order* order, const Terms* terms,
+                         uint32_t event_flags) noexcept nogil:
+    cdef OrderReleased* e
+    write_triggered(s, c, order, terms, terms.trigger_price_ticks)      # which has the same fields and no list
+    e = <OrderReleased*> (s.cursor - EVENT_BYTES)
+    e.template_id = TEMPLATE_ORDER_RELEASED
+    e.event_flags = <uint16_t> (EVENT_FLAGS_UNSOLICITED | EVENT_FLAGS_HELD | event_flags)
+    e.group_id = terms.group_id
 
 
 # --------------------------------------------------------------------------------------------------- mark price

@@ -5,6 +5,7 @@ from tradsys.core.breakers cimport look_at_match, stop_events_max, stop_trading
 from tradsys.core.conduct cimport follow_conduct, settle_tripwires
 from tradsys.core.events cimport EVENT_BYTES, EventHead, event_header
 from tradsys.core.fees cimport Charge, charge_match
+from tradsys.core.lists cimport note_lists
 from tradsys.core.risk cimport follow_events
 from tradsys.core.state cimport events_left
 from tradsys.core.trades cimport keep_trade
@@ -73,8 +74,11 @@ cdef int settle_trip(State* s, int64_t ts_ns) except -1 nogil:
         return 0
     stop_trading(s, &s.venue.trip, ts_ns)
     s.venue.trip.level = 0
+    s.stirs = 1
     if s.risk.is_used:                  # orders that a call has cancelled
         follow_events(s, first_event)
+    if s.list_count:
+        note_lists(s, first_event)
     return 1
 
 

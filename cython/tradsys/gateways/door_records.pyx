@@ -10,7 +10,7 @@ from tradsys.wire.records cimport (
     OpenSession, RefuseCommand, SIZE_CLOSE_SESSION, SIZE_DEFINE_SESSION, SIZE_HEARTBEAT, SIZE_LOGON_ACCEPTED,
     SIZE_MASS_CANCEL, SIZE_OPEN_SESSION, SIZE_REFUSE_COMMAND, TEMPLATE_CANCEL_ORDER, TEMPLATE_CLOSE_SESSION,
     TEMPLATE_DEFINE_SESSION, TEMPLATE_HEARTBEAT, TEMPLATE_LOGON_ACCEPTED, TEMPLATE_MASS_CANCEL,
-    TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_OPEN_SESSION,
+    TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER_LIST, TEMPLATE_OPEN_SESSION,
     TEMPLATE_REFUSE_COMMAND, TEMPLATE_REPLACE_ORDER,
 )
 
@@ -62,7 +62,8 @@ cdef void fill_refusal(RefuseCommand* refusal, const Session* session, const uin
     refusal.refused_template = <uint16_t> template_id
     refusal.reject_reason = <uint8_t> reject_reason
     # order commands have instrument, reference and id at one place
-    if template_id <= TEMPLATE_MASS_CANCEL or template_id == TEMPLATE_NEW_COMPLEX_ORDER:
+    if template_id <= TEMPLATE_MASS_CANCEL or template_id == TEMPLATE_NEW_COMPLEX_ORDER or (
+            template_id == TEMPLATE_NEW_ORDER_LIST):
         refusal.instrument_id = load_u32(record + 56)
     if TEMPLATE_CANCEL_ORDER <= template_id <= TEMPLATE_REPLACE_ORDER:
         refusal.orig_client_ref = load_u64(record + 64)

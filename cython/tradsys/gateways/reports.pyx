@@ -14,11 +14,11 @@ from tradsys.wire.records cimport (
     REPORT_TYPE_REPLACED, REPORT_TYPE_TRANSFERRED, REPORT_TYPE_TRIGGERED, SIDE_BUY, SIDE_SELL, TEMPLATE_CHECKPOINT,
     TEMPLATE_CHECKPOINT_TAKEN, TEMPLATE_COMMAND_DONE, TEMPLATE_COMMAND_REJECTED, TEMPLATE_EXECUTION_REPORT,
     TEMPLATE_FEE_CHARGED, TEMPLATE_MASS_CANCELED, TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED,
-    TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED,
-    TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_ORDER_TRIGGERED, TEMPLATE_RISK_CHANGED, TEMPLATE_TRADE_BUSTED,
-    TEMPLATE_TRADE_CORRECTED, CheckpointTaken, CommandDone, CommandRejected, ExecutionReport, FeeCharged, MassCanceled,
-    MessageHeader, OrderAccepted, OrderCanceled, OrderExecuted, OrderReduced, OrderRejected, OrderReplaced,
-    OrderTriggered, RiskChanged, TradeCorrected)
+    TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_RELEASED,
+    TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_ORDER_TRIGGERED, TEMPLATE_RISK_CHANGED,
+    TEMPLATE_TRADE_BUSTED, TEMPLATE_TRADE_CORRECTED, CheckpointTaken, CommandDone, CommandRejected, ExecutionReport,
+    FeeCharged, MassCanceled, MessageHeader, OrderAccepted, OrderCanceled, OrderExecuted, OrderReduced, OrderRejected,
+    OrderReplaced, OrderTriggered, RiskChanged, TradeCorrected)
 
 cdef enum:
     EVENT_BYTES = 128
@@ -48,7 +48,8 @@ cdef int recipients(const uint8_t* event, Recipient* out) noexcept nogil:
 cdef inline bint _is_reported(int template_id) noexcept nogil:
     if template_id >= TEMPLATE_ORDER_ACCEPTED and template_id <= TEMPLATE_ORDER_REPLACED:
         return True
-    return (template_id == TEMPLATE_ORDER_TRIGGERED or template_id == TEMPLATE_MASS_CANCELED
+    return (template_id == TEMPLATE_ORDER_TRIGGERED or template_id == TEMPLATE_ORDER_RELEASED
+            or template_id == TEMPLATE_MASS_CANCELED
             or template_id == TEMPLATE_COMMAND_DONE or template_id == TEMPLATE_COMMAND_REJECTED
             or template_id == TEMPLATE_CHECKPOINT_TAKEN or template_id == TEMPLATE_RISK_CHANGED)
 
@@ -75,7 +76,7 @@ cdef int render(const uint8_t* event, int party, int resent, ExecutionReport* ou
         _order_replaced(<const OrderReplaced*> event, out)
     elif template_id == TEMPLATE_ORDER_REDUCED:
         _order_reduced(<const OrderReduced*> event, out)
-    elif template_id == TEMPLATE_ORDER_TRIGGERED:
+    elif template_id == TEMPLATE_ORDER_TRIGGERED or template_id == TEMPLATE_ORDER_RELEASED:     # laid out alike
         _order_triggered(<const OrderTriggered*> event, out)
     elif template_id == TEMPLATE_MASS_CANCELED:
         _mass_canceled(<const MassCanceled*> event, out)

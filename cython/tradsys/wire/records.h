@@ -132,6 +132,9 @@ enum {
     TEMPLATE_SET_MARK_PRICE = 60,
     SIZE_SET_MARK_PRICE = 56,
     BLOCK_SET_MARK_PRICE = 48,
+    TEMPLATE_NEW_ORDER_LIST = 61,
+    SIZE_NEW_ORDER_LIST = 168,
+    BLOCK_NEW_ORDER_LIST = 160,
     TEMPLATE_ORDER_ACCEPTED = 64,
     SIZE_ORDER_ACCEPTED = 128,
     BLOCK_ORDER_ACCEPTED = 120,
@@ -162,6 +165,9 @@ enum {
     TEMPLATE_MARK_PRICE_SET = 73,
     SIZE_MARK_PRICE_SET = 128,
     BLOCK_MARK_PRICE_SET = 120,
+    TEMPLATE_ORDER_RELEASED = 74,
+    SIZE_ORDER_RELEASED = 128,
+    BLOCK_ORDER_RELEASED = 120,
     TEMPLATE_ORDER_TERMS_SET = 75,
     SIZE_ORDER_TERMS_SET = 128,
     BLOCK_ORDER_TERMS_SET = 120,
@@ -343,6 +349,7 @@ enum {
     EVENT_FLAGS_UNSOLICITED = 4,
     EVENT_FLAGS_INCOMING_HIDDEN = 8,
     EVENT_FLAGS_DORMANT = 64,
+    EVENT_FLAGS_HELD = 128,
     EVENT_FLAGS_AUCTION = 256,
     EVENT_FLAGS_REVERSED = 1024,
     INSTRUMENT_STATE_CLOSED = 1,
@@ -371,6 +378,9 @@ enum {
     GROUP_ROLE_OCO_LEG = 1,
     GROUP_ROLE_PARENT = 2,
     GROUP_ROLE_CHILD = 3,
+    LIST_TYPE_OCO = 1,
+    LIST_TYPE_OTO = 2,
+    LIST_TYPE_OTOCO = 3,
     STP_SCOPE_PARTICIPANT = 0,
     STP_SCOPE_TRADE_GROUP = 1,
     ASSET_CLASS_STOCK = 1,
@@ -402,6 +412,9 @@ enum {
     CANCEL_REASON_DISCONNECT = 7,
     CANCEL_REASON_EXPIRED = 8,
     CANCEL_REASON_TRIGGER_REFUSED = 9,
+    CANCEL_REASON_LIST_LEG_EXECUTED = 10,
+    CANCEL_REASON_LIST_LEG_ENDED = 11,
+    CANCEL_REASON_LIST_PARENT_ENDED = 12,
     CANCEL_REASON_MIN_QTY_UNREACHED = 13,
     CANCEL_REASON_TOO_MANY_MATCHES = 14,
     CANCEL_REASON_AUCTION_REMAINDER = 17,
@@ -452,6 +465,8 @@ enum {
     REJECT_REASON_BAD_TRIGGER = 40,
     REJECT_REASON_TOO_MANY_TRAILS = 41,
     REJECT_REASON_NOT_WITH_LIMITS = 42,
+    REJECT_REASON_BAD_LIST = 43,
+    REJECT_REASON_TOO_MANY_LISTS = 44,
     REJECT_REASON_WRONG_PHASE = 45,
     REJECT_REASON_NOT_CLOSING_PRICE = 46,
     REJECT_REASON_KILLED = 50,
@@ -684,7 +699,7 @@ typedef struct {
     int64_t peg_offset_ticks; /* ticks, added to the price pegged to */
     int64_t protection_ticks; /* ticks, market order: how far from the best price it may go; 0: any */
     int64_t amount_ticks_lots; /* ticks x lots, market order by notional: price x quantity it may reach; 0: by quantity */
-    uint64_t group_id; /* the client's order list; 0: none */
+    uint64_t group_id; /* the order's list, numbered by the venue; 0: none. 0 in a command */
     int64_t post_only_ticks; /* ticks, distance of PASSIVE_TICKS */
     uint8_t trigger_source; /* TriggerSource, 0: none */
     uint8_t trail_unit; /* TrailUnit, 0: none */
@@ -1292,6 +1307,50 @@ typedef struct {
     uint16_t template_id;
     uint16_t schema_id;
     uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint32_t session_id;
+    uint32_t client_seq; /* sequence number */
+    uint64_t client_ref; /* the first leg's reference */
+    int64_t price_ticks; /* ticks, the first leg's limit; 0: it has none */
+    int64_t qty_lots; /* lots, quantity of each leg */
+    uint32_t instrument_id;
+    uint32_t account_id;
+    uint8_t side; /* of the first leg */
+    uint8_t order_type; /* of the first leg */
+    uint8_t time_in_force; /* of the first leg */
+    uint8_t stp_mode; /* of every leg */
+    uint16_t order_flags; /* of the first leg */
+    uint8_t list_type;
+    uint8_t trigger_source; /* TriggerSource of every leg with a trigger; 0: none has one */
+    int64_t expire_ts_ns; /* ns since the epoch, UTC, of every GTD leg; 0: none is */
+    int64_t trigger_price_ticks; /* ticks, the first leg's trigger; 0: it has none */
+    int64_t trail_offset; /* of every trailing leg; 0: none trails */
+    uint64_t client_ref_2; /* the second leg's reference */
+    int64_t price_ticks_2;
+    int64_t trigger_price_ticks_2;
+    uint64_t client_ref_3; /* the third leg's reference; all fields of a third leg are 0 but in an OTOCO */
+    int64_t price_ticks_3;
+    int64_t trigger_price_ticks_3;
+    uint8_t side_2;
+    uint8_t order_type_2;
+    uint8_t time_in_force_2;
+    uint8_t trail_unit; /* TrailUnit of every trailing leg; 0: none trails */
+    uint16_t order_flags_2;
+    uint16_t order_flags_3;
+    uint8_t side_3; /* Side */
+    uint8_t order_type_3; /* OrderType */
+    uint8_t time_in_force_3; /* TimeInForce */
+    uint8_t pad;
+    uint8_t pad2[4];
+    uint8_t pad3[8];
+} NewOrderList;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
     uint64_t seq; /* event sequence number, from 1 */
     int64_t ts_ns; /* ns since the epoch, UTC, time of the causing command */
     uint64_t cause_seq; /* sequence number, seq of the causing command */
@@ -1338,7 +1397,8 @@ typedef struct {
     uint8_t reject_reason;
     uint8_t side; /* as the client gave it */
     uint16_t refused_template;
-    uint8_t pad[4];
+    uint8_t list_leg; /* of NEW_ORDER_LIST: the leg refused, 1 to 3; else 0 */
+    uint8_t pad[3];
     uint64_t orig_client_ref;
     uint8_t pad2[16];
 } OrderRejected;
@@ -1558,6 +1618,36 @@ typedef struct {
     uint8_t pad4[16];
     uint8_t pad5[24];
 } MarkPriceSet;
+
+typedef struct {
+    uint16_t block_length;
+    uint16_t template_id;
+    uint16_t schema_id;
+    uint16_t version;
+    uint64_t seq;
+    int64_t ts_ns; /* ns since the epoch, UTC */
+    uint64_t cause_seq; /* sequence number, seq of the command that caused it */
+    uint64_t order_id;
+    uint64_t client_ref;
+    int64_t price_ticks; /* ticks, its limit; 0: it has none */
+    int64_t qty_lots; /* lots, total quantity */
+    int64_t leaves_lots; /* lots */
+    uint32_t instrument_id;
+    uint32_t session_id;
+    uint32_t account_id;
+    uint32_t report_seq; /* sequence number */
+    uint32_t participant_id;
+    uint32_t client_seq; /* sequence number, 0 */
+    uint8_t side;
+    uint8_t order_type;
+    uint8_t time_in_force;
+    uint8_t trigger_source;
+    uint16_t order_flags;
+    uint16_t event_flags; /* HELD and UNSOLICITED; DORMANT if it has a trigger */
+    int64_t trigger_price_ticks; /* ticks, its trigger; 0: it has none */
+    uint64_t group_id; /* its list */
+    uint8_t pad[8];
+} OrderReleased;
 
 typedef struct {
     uint16_t block_length;
@@ -2968,6 +3058,44 @@ _Static_assert(offsetof(SetMarkPrice, client_ref) == 32, "SetMarkPrice.client_re
 _Static_assert(offsetof(SetMarkPrice, mark_price_ticks) == 40, "SetMarkPrice.mark_price_ticks");
 _Static_assert(offsetof(SetMarkPrice, instrument_id) == 48, "SetMarkPrice.instrument_id");
 _Static_assert(offsetof(SetMarkPrice, pad) == 52, "SetMarkPrice.pad");
+_Static_assert(sizeof(NewOrderList) == 168, "NewOrderList");
+_Static_assert(offsetof(NewOrderList, seq) == 8, "NewOrderList.seq");
+_Static_assert(offsetof(NewOrderList, ts_ns) == 16, "NewOrderList.ts_ns");
+_Static_assert(offsetof(NewOrderList, session_id) == 24, "NewOrderList.session_id");
+_Static_assert(offsetof(NewOrderList, client_seq) == 28, "NewOrderList.client_seq");
+_Static_assert(offsetof(NewOrderList, client_ref) == 32, "NewOrderList.client_ref");
+_Static_assert(offsetof(NewOrderList, price_ticks) == 40, "NewOrderList.price_ticks");
+_Static_assert(offsetof(NewOrderList, qty_lots) == 48, "NewOrderList.qty_lots");
+_Static_assert(offsetof(NewOrderList, instrument_id) == 56, "NewOrderList.instrument_id");
+_Static_assert(offsetof(NewOrderList, account_id) == 60, "NewOrderList.account_id");
+_Static_assert(offsetof(NewOrderList, side) == 64, "NewOrderList.side");
+_Static_assert(offsetof(NewOrderList, order_type) == 65, "NewOrderList.order_type");
+_Static_assert(offsetof(NewOrderList, time_in_force) == 66, "NewOrderList.time_in_force");
+_Static_assert(offsetof(NewOrderList, stp_mode) == 67, "NewOrderList.stp_mode");
+_Static_assert(offsetof(NewOrderList, order_flags) == 68, "NewOrderList.order_flags");
+_Static_assert(offsetof(NewOrderList, list_type) == 70, "NewOrderList.list_type");
+_Static_assert(offsetof(NewOrderList, trigger_source) == 71, "NewOrderList.trigger_source");
+_Static_assert(offsetof(NewOrderList, expire_ts_ns) == 72, "NewOrderList.expire_ts_ns");
+_Static_assert(offsetof(NewOrderList, trigger_price_ticks) == 80, "NewOrderList.trigger_price_ticks");
+_Static_assert(offsetof(NewOrderList, trail_offset) == 88, "NewOrderList.trail_offset");
+_Static_assert(offsetof(NewOrderList, client_ref_2) == 96, "NewOrderList.client_ref_2");
+_Static_assert(offsetof(NewOrderList, price_ticks_2) == 104, "NewOrderList.price_ticks_2");
+_Static_assert(offsetof(NewOrderList, trigger_price_ticks_2) == 112, "NewOrderList.trigger_price_ticks_2");
+_Static_assert(offsetof(NewOrderList, client_ref_3) == 120, "NewOrderList.client_ref_3");
+_Static_assert(offsetof(NewOrderList, price_ticks_3) == 128, "NewOrderList.price_ticks_3");
+_Static_assert(offsetof(NewOrderList, trigger_price_ticks_3) == 136, "NewOrderList.trigger_price_ticks_3");
+_Static_assert(offsetof(NewOrderList, side_2) == 144, "NewOrderList.side_2");
+_Static_assert(offsetof(NewOrderList, order_type_2) == 145, "NewOrderList.order_type_2");
+_Static_assert(offsetof(NewOrderList, time_in_force_2) == 146, "NewOrderList.time_in_force_2");
+_Static_assert(offsetof(NewOrderList, trail_unit) == 147, "NewOrderList.trail_unit");
+_Static_assert(offsetof(NewOrderList, order_flags_2) == 148, "NewOrderList.order_flags_2");
+_Static_assert(offsetof(NewOrderList, order_flags_3) == 150, "NewOrderList.order_flags_3");
+_Static_assert(offsetof(NewOrderList, side_3) == 152, "NewOrderList.side_3");
+_Static_assert(offsetof(NewOrderList, order_type_3) == 153, "NewOrderList.order_type_3");
+_Static_assert(offsetof(NewOrderList, time_in_force_3) == 154, "NewOrderList.time_in_force_3");
+_Static_assert(offsetof(NewOrderList, pad) == 155, "NewOrderList.pad");
+_Static_assert(offsetof(NewOrderList, pad2) == 156, "NewOrderList.pad2");
+_Static_assert(offsetof(NewOrderList, pad3) == 160, "NewOrderList.pad3");
 _Static_assert(sizeof(OrderAccepted) == 128, "OrderAccepted");
 _Static_assert(offsetof(OrderAccepted, seq) == 8, "OrderAccepted.seq");
 _Static_assert(offsetof(OrderAccepted, ts_ns) == 16, "OrderAccepted.ts_ns");
@@ -3009,7 +3137,8 @@ _Static_assert(offsetof(OrderRejected, client_seq) == 92, "OrderRejected.client_
 _Static_assert(offsetof(OrderRejected, reject_reason) == 96, "OrderRejected.reject_reason");
 _Static_assert(offsetof(OrderRejected, side) == 97, "OrderRejected.side");
 _Static_assert(offsetof(OrderRejected, refused_template) == 98, "OrderRejected.refused_template");
-_Static_assert(offsetof(OrderRejected, pad) == 100, "OrderRejected.pad");
+_Static_assert(offsetof(OrderRejected, list_leg) == 100, "OrderRejected.list_leg");
+_Static_assert(offsetof(OrderRejected, pad) == 101, "OrderRejected.pad");
 _Static_assert(offsetof(OrderRejected, orig_client_ref) == 104, "OrderRejected.orig_client_ref");
 _Static_assert(offsetof(OrderRejected, pad2) == 112, "OrderRejected.pad2");
 _Static_assert(sizeof(OrderExecuted) == 128, "OrderExecuted");
@@ -3180,6 +3309,30 @@ _Static_assert(offsetof(MarkPriceSet, pad3) == 80, "MarkPriceSet.pad3");
 _Static_assert(offsetof(MarkPriceSet, report_seq) == 84, "MarkPriceSet.report_seq");
 _Static_assert(offsetof(MarkPriceSet, pad4) == 88, "MarkPriceSet.pad4");
 _Static_assert(offsetof(MarkPriceSet, pad5) == 104, "MarkPriceSet.pad5");
+_Static_assert(sizeof(OrderReleased) == 128, "OrderReleased");
+_Static_assert(offsetof(OrderReleased, seq) == 8, "OrderReleased.seq");
+_Static_assert(offsetof(OrderReleased, ts_ns) == 16, "OrderReleased.ts_ns");
+_Static_assert(offsetof(OrderReleased, cause_seq) == 24, "OrderReleased.cause_seq");
+_Static_assert(offsetof(OrderReleased, order_id) == 32, "OrderReleased.order_id");
+_Static_assert(offsetof(OrderReleased, client_ref) == 40, "OrderReleased.client_ref");
+_Static_assert(offsetof(OrderReleased, price_ticks) == 48, "OrderReleased.price_ticks");
+_Static_assert(offsetof(OrderReleased, qty_lots) == 56, "OrderReleased.qty_lots");
+_Static_assert(offsetof(OrderReleased, leaves_lots) == 64, "OrderReleased.leaves_lots");
+_Static_assert(offsetof(OrderReleased, instrument_id) == 72, "OrderReleased.instrument_id");
+_Static_assert(offsetof(OrderReleased, session_id) == 76, "OrderReleased.session_id");
+_Static_assert(offsetof(OrderReleased, account_id) == 80, "OrderReleased.account_id");
+_Static_assert(offsetof(OrderReleased, report_seq) == 84, "OrderReleased.report_seq");
+_Static_assert(offsetof(OrderReleased, participant_id) == 88, "OrderReleased.participant_id");
+_Static_assert(offsetof(OrderReleased, client_seq) == 92, "OrderReleased.client_seq");
+_Static_assert(offsetof(OrderReleased, side) == 96, "OrderReleased.side");
+_Static_assert(offsetof(OrderReleased, order_type) == 97, "OrderReleased.order_type");
+_Static_assert(offsetof(OrderReleased, time_in_force) == 98, "OrderReleased.time_in_force");
+_Static_assert(offsetof(OrderReleased, trigger_source) == 99, "OrderReleased.trigger_source");
+_Static_assert(offsetof(OrderReleased, order_flags) == 100, "OrderReleased.order_flags");
+_Static_assert(offsetof(OrderReleased, event_flags) == 102, "OrderReleased.event_flags");
+_Static_assert(offsetof(OrderReleased, trigger_price_ticks) == 104, "OrderReleased.trigger_price_ticks");
+_Static_assert(offsetof(OrderReleased, group_id) == 112, "OrderReleased.group_id");
+_Static_assert(offsetof(OrderReleased, pad) == 120, "OrderReleased.pad");
 _Static_assert(sizeof(OrderTermsSet) == 128, "OrderTermsSet");
 _Static_assert(offsetof(OrderTermsSet, seq) == 8, "OrderTermsSet.seq");
 _Static_assert(offsetof(OrderTermsSet, ts_ns) == 16, "OrderTermsSet.ts_ns");
@@ -3849,6 +4002,7 @@ static const uint16_t COMMAND_BLOCK_LENGTHS[COMMAND_TEMPLATES] = {
     [55] = 72,
     [57] = 40,
     [60] = 48,
+    [61] = 160,
 };
 
 #ifdef TRADSYS_LAYOUT_TABLE
@@ -4487,6 +4641,47 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"SetMarkPrice", "mark_price_ticks", 60, sizeof(SetMarkPrice), offsetof(SetMarkPrice, mark_price_ticks), sizeof(((SetMarkPrice *)0)->mark_price_ticks)},
     {"SetMarkPrice", "instrument_id", 60, sizeof(SetMarkPrice), offsetof(SetMarkPrice, instrument_id), sizeof(((SetMarkPrice *)0)->instrument_id)},
     {"SetMarkPrice", "pad", 60, sizeof(SetMarkPrice), offsetof(SetMarkPrice, pad), sizeof(((SetMarkPrice *)0)->pad)},
+    {"NewOrderList", "block_length", 61, sizeof(NewOrderList), offsetof(NewOrderList, block_length), sizeof(((NewOrderList *)0)->block_length)},
+    {"NewOrderList", "template_id", 61, sizeof(NewOrderList), offsetof(NewOrderList, template_id), sizeof(((NewOrderList *)0)->template_id)},
+    {"NewOrderList", "schema_id", 61, sizeof(NewOrderList), offsetof(NewOrderList, schema_id), sizeof(((NewOrderList *)0)->schema_id)},
+    {"NewOrderList", "version", 61, sizeof(NewOrderList), offsetof(NewOrderList, version), sizeof(((NewOrderList *)0)->version)},
+    {"NewOrderList", "seq", 61, sizeof(NewOrderList), offsetof(NewOrderList, seq), sizeof(((NewOrderList *)0)->seq)},
+    {"NewOrderList", "ts_ns", 61, sizeof(NewOrderList), offsetof(NewOrderList, ts_ns), sizeof(((NewOrderList *)0)->ts_ns)},
+    {"NewOrderList", "session_id", 61, sizeof(NewOrderList), offsetof(NewOrderList, session_id), sizeof(((NewOrderList *)0)->session_id)},
+    {"NewOrderList", "client_seq", 61, sizeof(NewOrderList), offsetof(NewOrderList, client_seq), sizeof(((NewOrderList *)0)->client_seq)},
+    {"NewOrderList", "client_ref", 61, sizeof(NewOrderList), offsetof(NewOrderList, client_ref), sizeof(((NewOrderList *)0)->client_ref)},
+    {"NewOrderList", "price_ticks", 61, sizeof(NewOrderList), offsetof(NewOrderList, price_ticks), sizeof(((NewOrderList *)0)->price_ticks)},
+    {"NewOrderList", "qty_lots", 61, sizeof(NewOrderList), offsetof(NewOrderList, qty_lots), sizeof(((NewOrderList *)0)->qty_lots)},
+    {"NewOrderList", "instrument_id", 61, sizeof(NewOrderList), offsetof(NewOrderList, instrument_id), sizeof(((NewOrderList *)0)->instrument_id)},
+    {"NewOrderList", "account_id", 61, sizeof(NewOrderList), offsetof(NewOrderList, account_id), sizeof(((NewOrderList *)0)->account_id)},
+    {"NewOrderList", "side", 61, sizeof(NewOrderList), offsetof(NewOrderList, side), sizeof(((NewOrderList *)0)->side)},
+    {"NewOrderList", "order_type", 61, sizeof(NewOrderList), offsetof(NewOrderList, order_type), sizeof(((NewOrderList *)0)->order_type)},
+    {"NewOrderList", "time_in_force", 61, sizeof(NewOrderList), offsetof(NewOrderList, time_in_force), sizeof(((NewOrderList *)0)->time_in_force)},
+    {"NewOrderList", "stp_mode", 61, sizeof(NewOrderList), offsetof(NewOrderList, stp_mode), sizeof(((NewOrderList *)0)->stp_mode)},
+    {"NewOrderList", "order_flags", 61, sizeof(NewOrderList), offsetof(NewOrderList, order_flags), sizeof(((NewOrderList *)0)->order_flags)},
+    {"NewOrderList", "list_type", 61, sizeof(NewOrderList), offsetof(NewOrderList, list_type), sizeof(((NewOrderList *)0)->list_type)},
+    {"NewOrderList", "trigger_source", 61, sizeof(NewOrderList), offsetof(NewOrderList, trigger_source), sizeof(((NewOrderList *)0)->trigger_source)},
+    {"NewOrderList", "expire_ts_ns", 61, sizeof(NewOrderList), offsetof(NewOrderList, expire_ts_ns), sizeof(((NewOrderList *)0)->expire_ts_ns)},
+    {"NewOrderList", "trigger_price_ticks", 61, sizeof(NewOrderList), offsetof(NewOrderList, trigger_price_ticks), sizeof(((NewOrderList *)0)->trigger_price_ticks)},
+    {"NewOrderList", "trail_offset", 61, sizeof(NewOrderList), offsetof(NewOrderList, trail_offset), sizeof(((NewOrderList *)0)->trail_offset)},
+    {"NewOrderList", "client_ref_2", 61, sizeof(NewOrderList), offsetof(NewOrderList, client_ref_2), sizeof(((NewOrderList *)0)->client_ref_2)},
+    {"NewOrderList", "price_ticks_2", 61, sizeof(NewOrderList), offsetof(NewOrderList, price_ticks_2), sizeof(((NewOrderList *)0)->price_ticks_2)},
+    {"NewOrderList", "trigger_price_ticks_2", 61, sizeof(NewOrderList), offsetof(NewOrderList, trigger_price_ticks_2), sizeof(((NewOrderList *)0)->trigger_price_ticks_2)},
+    {"NewOrderList", "client_ref_3", 61, sizeof(NewOrderList), offsetof(NewOrderList, client_ref_3), sizeof(((NewOrderList *)0)->client_ref_3)},
+    {"NewOrderList", "price_ticks_3", 61, sizeof(NewOrderList), offsetof(NewOrderList, price_ticks_3), sizeof(((NewOrderList *)0)->price_ticks_3)},
+    {"NewOrderList", "trigger_price_ticks_3", 61, sizeof(NewOrderList), offsetof(NewOrderList, trigger_price_ticks_3), sizeof(((NewOrderList *)0)->trigger_price_ticks_3)},
+    {"NewOrderList", "side_2", 61, sizeof(NewOrderList), offsetof(NewOrderList, side_2), sizeof(((NewOrderList *)0)->side_2)},
+    {"NewOrderList", "order_type_2", 61, sizeof(NewOrderList), offsetof(NewOrderList, order_type_2), sizeof(((NewOrderList *)0)->order_type_2)},
+    {"NewOrderList", "time_in_force_2", 61, sizeof(NewOrderList), offsetof(NewOrderList, time_in_force_2), sizeof(((NewOrderList *)0)->time_in_force_2)},
+    {"NewOrderList", "trail_unit", 61, sizeof(NewOrderList), offsetof(NewOrderList, trail_unit), sizeof(((NewOrderList *)0)->trail_unit)},
+    {"NewOrderList", "order_flags_2", 61, sizeof(NewOrderList), offsetof(NewOrderList, order_flags_2), sizeof(((NewOrderList *)0)->order_flags_2)},
+    {"NewOrderList", "order_flags_3", 61, sizeof(NewOrderList), offsetof(NewOrderList, order_flags_3), sizeof(((NewOrderList *)0)->order_flags_3)},
+    {"NewOrderList", "side_3", 61, sizeof(NewOrderList), offsetof(NewOrderList, side_3), sizeof(((NewOrderList *)0)->side_3)},
+    {"NewOrderList", "order_type_3", 61, sizeof(NewOrderList), offsetof(NewOrderList, order_type_3), sizeof(((NewOrderList *)0)->order_type_3)},
+    {"NewOrderList", "time_in_force_3", 61, sizeof(NewOrderList), offsetof(NewOrderList, time_in_force_3), sizeof(((NewOrderList *)0)->time_in_force_3)},
+    {"NewOrderList", "pad", 61, sizeof(NewOrderList), offsetof(NewOrderList, pad), sizeof(((NewOrderList *)0)->pad)},
+    {"NewOrderList", "pad2", 61, sizeof(NewOrderList), offsetof(NewOrderList, pad2), sizeof(((NewOrderList *)0)->pad2)},
+    {"NewOrderList", "pad3", 61, sizeof(NewOrderList), offsetof(NewOrderList, pad3), sizeof(((NewOrderList *)0)->pad3)},
     {"OrderAccepted", "block_length", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, block_length), sizeof(((OrderAccepted *)0)->block_length)},
     {"OrderAccepted", "template_id", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, template_id), sizeof(((OrderAccepted *)0)->template_id)},
     {"OrderAccepted", "schema_id", 64, sizeof(OrderAccepted), offsetof(OrderAccepted, schema_id), sizeof(((OrderAccepted *)0)->schema_id)},
@@ -4534,6 +4729,7 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"OrderRejected", "reject_reason", 65, sizeof(OrderRejected), offsetof(OrderRejected, reject_reason), sizeof(((OrderRejected *)0)->reject_reason)},
     {"OrderRejected", "side", 65, sizeof(OrderRejected), offsetof(OrderRejected, side), sizeof(((OrderRejected *)0)->side)},
     {"OrderRejected", "refused_template", 65, sizeof(OrderRejected), offsetof(OrderRejected, refused_template), sizeof(((OrderRejected *)0)->refused_template)},
+    {"OrderRejected", "list_leg", 65, sizeof(OrderRejected), offsetof(OrderRejected, list_leg), sizeof(((OrderRejected *)0)->list_leg)},
     {"OrderRejected", "pad", 65, sizeof(OrderRejected), offsetof(OrderRejected, pad), sizeof(((OrderRejected *)0)->pad)},
     {"OrderRejected", "orig_client_ref", 65, sizeof(OrderRejected), offsetof(OrderRejected, orig_client_ref), sizeof(((OrderRejected *)0)->orig_client_ref)},
     {"OrderRejected", "pad2", 65, sizeof(OrderRejected), offsetof(OrderRejected, pad2), sizeof(((OrderRejected *)0)->pad2)},
@@ -4729,6 +4925,33 @@ static const LayoutRow LAYOUT_TABLE[] = {
     {"MarkPriceSet", "report_seq", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, report_seq), sizeof(((MarkPriceSet *)0)->report_seq)},
     {"MarkPriceSet", "pad4", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, pad4), sizeof(((MarkPriceSet *)0)->pad4)},
     {"MarkPriceSet", "pad5", 73, sizeof(MarkPriceSet), offsetof(MarkPriceSet, pad5), sizeof(((MarkPriceSet *)0)->pad5)},
+    {"OrderReleased", "block_length", 74, sizeof(OrderReleased), offsetof(OrderReleased, block_length), sizeof(((OrderReleased *)0)->block_length)},
+    {"OrderReleased", "template_id", 74, sizeof(OrderReleased), offsetof(OrderReleased, template_id), sizeof(((OrderReleased *)0)->template_id)},
+    {"OrderReleased", "schema_id", 74, sizeof(OrderReleased), offsetof(OrderReleased, schema_id), sizeof(((OrderReleased *)0)->schema_id)},
+    {"OrderReleased", "version", 74, sizeof(OrderReleased), offsetof(OrderReleased, version), sizeof(((OrderReleased *)0)->version)},
+    {"OrderReleased", "seq", 74, sizeof(OrderReleased), offsetof(OrderReleased, seq), sizeof(((OrderReleased *)0)->seq)},
+    {"OrderReleased", "ts_ns", 74, sizeof(OrderReleased), offsetof(OrderReleased, ts_ns), sizeof(((OrderReleased *)0)->ts_ns)},
+    {"OrderReleased", "cause_seq", 74, sizeof(OrderReleased), offsetof(OrderReleased, cause_seq), sizeof(((OrderReleased *)0)->cause_seq)},
+    {"OrderReleased", "order_id", 74, sizeof(OrderReleased), offsetof(OrderReleased, order_id), sizeof(((OrderReleased *)0)->order_id)},
+    {"OrderReleased", "client_ref", 74, sizeof(OrderReleased), offsetof(OrderReleased, client_ref), sizeof(((OrderReleased *)0)->client_ref)},
+    {"OrderReleased", "price_ticks", 74, sizeof(OrderReleased), offsetof(OrderReleased, price_ticks), sizeof(((OrderReleased *)0)->price_ticks)},
+    {"OrderReleased", "qty_lots", 74, sizeof(OrderReleased), offsetof(OrderReleased, qty_lots), sizeof(((OrderReleased *)0)->qty_lots)},
+    {"OrderReleased", "leaves_lots", 74, sizeof(OrderReleased), offsetof(OrderReleased, leaves_lots), sizeof(((OrderReleased *)0)->leaves_lots)},
+    {"OrderReleased", "instrument_id", 74, sizeof(OrderReleased), offsetof(OrderReleased, instrument_id), sizeof(((OrderReleased *)0)->instrument_id)},
+    {"OrderReleased", "session_id", 74, sizeof(OrderReleased), offsetof(OrderReleased, session_id), sizeof(((OrderReleased *)0)->session_id)},
+    {"OrderReleased", "account_id", 74, sizeof(OrderReleased), offsetof(OrderReleased, account_id), sizeof(((OrderReleased *)0)->account_id)},
+    {"OrderReleased", "report_seq", 74, sizeof(OrderReleased), offsetof(OrderReleased, report_seq), sizeof(((OrderReleased *)0)->report_seq)},
+    {"OrderReleased", "participant_id", 74, sizeof(OrderReleased), offsetof(OrderReleased, participant_id), sizeof(((OrderReleased *)0)->participant_id)},
+    {"OrderReleased", "client_seq", 74, sizeof(OrderReleased), offsetof(OrderReleased, client_seq), sizeof(((OrderReleased *)0)->client_seq)},
+    {"OrderReleased", "side", 74, sizeof(OrderReleased), offsetof(OrderReleased, side), sizeof(((OrderReleased *)0)->side)},
+    {"OrderReleased", "order_type", 74, sizeof(OrderReleased), offsetof(OrderReleased, order_type), sizeof(((OrderReleased *)0)->order_type)},
+    {"OrderReleased", "time_in_force", 74, sizeof(OrderReleased), offsetof(OrderReleased, time_in_force), sizeof(((OrderReleased *)0)->time_in_force)},
+    {"OrderReleased", "trigger_source", 74, sizeof(OrderReleased), offsetof(OrderReleased, trigger_source), sizeof(((OrderReleased *)0)->trigger_source)},
+    {"OrderReleased", "order_flags", 74, sizeof(OrderReleased), offsetof(OrderReleased, order_flags), sizeof(((OrderReleased *)0)->order_flags)},
+    {"OrderReleased", "event_flags", 74, sizeof(OrderReleased), offsetof(OrderReleased, event_flags), sizeof(((OrderReleased *)0)->event_flags)},
+    {"OrderReleased", "trigger_price_ticks", 74, sizeof(OrderReleased), offsetof(OrderReleased, trigger_price_ticks), sizeof(((OrderReleased *)0)->trigger_price_ticks)},
+    {"OrderReleased", "group_id", 74, sizeof(OrderReleased), offsetof(OrderReleased, group_id), sizeof(((OrderReleased *)0)->group_id)},
+    {"OrderReleased", "pad", 74, sizeof(OrderReleased), offsetof(OrderReleased, pad), sizeof(((OrderReleased *)0)->pad)},
     {"OrderTermsSet", "block_length", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, block_length), sizeof(((OrderTermsSet *)0)->block_length)},
     {"OrderTermsSet", "template_id", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, template_id), sizeof(((OrderTermsSet *)0)->template_id)},
     {"OrderTermsSet", "schema_id", 75, sizeof(OrderTermsSet), offsetof(OrderTermsSet, schema_id), sizeof(((OrderTermsSet *)0)->schema_id)},

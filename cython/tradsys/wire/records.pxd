@@ -130,6 +130,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_SET_MARK_PRICE = 60
         SIZE_SET_MARK_PRICE = 56
         BLOCK_SET_MARK_PRICE = 48
+        TEMPLATE_NEW_ORDER_LIST = 61
+        SIZE_NEW_ORDER_LIST = 168
+        BLOCK_NEW_ORDER_LIST = 160
         TEMPLATE_ORDER_ACCEPTED = 64
         SIZE_ORDER_ACCEPTED = 128
         BLOCK_ORDER_ACCEPTED = 120
@@ -160,6 +163,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         TEMPLATE_MARK_PRICE_SET = 73
         SIZE_MARK_PRICE_SET = 128
         BLOCK_MARK_PRICE_SET = 120
+        TEMPLATE_ORDER_RELEASED = 74
+        SIZE_ORDER_RELEASED = 128
+        BLOCK_ORDER_RELEASED = 120
         TEMPLATE_ORDER_TERMS_SET = 75
         SIZE_ORDER_TERMS_SET = 128
         BLOCK_ORDER_TERMS_SET = 120
@@ -341,6 +347,7 @@ cdef extern from "tradsys/wire/records.h" nogil:
         EVENT_FLAGS_UNSOLICITED = 4
         EVENT_FLAGS_INCOMING_HIDDEN = 8
         EVENT_FLAGS_DORMANT = 64
+        EVENT_FLAGS_HELD = 128
         EVENT_FLAGS_AUCTION = 256
         EVENT_FLAGS_REVERSED = 1024
         INSTRUMENT_STATE_CLOSED = 1
@@ -369,6 +376,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         GROUP_ROLE_OCO_LEG = 1
         GROUP_ROLE_PARENT = 2
         GROUP_ROLE_CHILD = 3
+        LIST_TYPE_OCO = 1
+        LIST_TYPE_OTO = 2
+        LIST_TYPE_OTOCO = 3
         STP_SCOPE_PARTICIPANT = 0
         STP_SCOPE_TRADE_GROUP = 1
         ASSET_CLASS_STOCK = 1
@@ -400,6 +410,9 @@ cdef extern from "tradsys/wire/records.h" nogil:
         CANCEL_REASON_DISCONNECT = 7
         CANCEL_REASON_EXPIRED = 8
         CANCEL_REASON_TRIGGER_REFUSED = 9
+        CANCEL_REASON_LIST_LEG_EXECUTED = 10
+        CANCEL_REASON_LIST_LEG_ENDED = 11
+        CANCEL_REASON_LIST_PARENT_ENDED = 12
         CANCEL_REASON_MIN_QTY_UNREACHED = 13
         CANCEL_REASON_TOO_MANY_MATCHES = 14
         CANCEL_REASON_AUCTION_REMAINDER = 17
@@ -450,6 +463,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         REJECT_REASON_BAD_TRIGGER = 40
         REJECT_REASON_TOO_MANY_TRAILS = 41
         REJECT_REASON_NOT_WITH_LIMITS = 42
+        REJECT_REASON_BAD_LIST = 43
+        REJECT_REASON_TOO_MANY_LISTS = 44
         REJECT_REASON_WRONG_PHASE = 45
         REJECT_REASON_NOT_CLOSING_PRICE = 46
         REJECT_REASON_KILLED = 50
@@ -1244,6 +1259,49 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint32_t instrument_id
         uint8_t pad[4]
 
+    ctypedef struct NewOrderList:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint32_t session_id
+        uint32_t client_seq
+        uint64_t client_ref
+        int64_t price_ticks
+        int64_t qty_lots
+        uint32_t instrument_id
+        uint32_t account_id
+        uint8_t side
+        uint8_t order_type
+        uint8_t time_in_force
+        uint8_t stp_mode
+        uint16_t order_flags
+        uint8_t list_type
+        uint8_t trigger_source
+        int64_t expire_ts_ns
+        int64_t trigger_price_ticks
+        int64_t trail_offset
+        uint64_t client_ref_2
+        int64_t price_ticks_2
+        int64_t trigger_price_ticks_2
+        uint64_t client_ref_3
+        int64_t price_ticks_3
+        int64_t trigger_price_ticks_3
+        uint8_t side_2
+        uint8_t order_type_2
+        uint8_t time_in_force_2
+        uint8_t trail_unit
+        uint16_t order_flags_2
+        uint16_t order_flags_3
+        uint8_t side_3
+        uint8_t order_type_3
+        uint8_t time_in_force_3
+        uint8_t pad
+        uint8_t pad2[4]
+        uint8_t pad3[8]
+
     ctypedef struct OrderAccepted:
         uint16_t block_length
         uint16_t template_id
@@ -1294,7 +1352,8 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint8_t reject_reason
         uint8_t side
         uint16_t refused_template
-        uint8_t pad[4]
+        uint8_t list_leg
+        uint8_t pad[3]
         uint64_t orig_client_ref
         uint8_t pad2[16]
 
@@ -1505,6 +1564,35 @@ cdef extern from "tradsys/wire/records.h" nogil:
         uint32_t report_seq
         uint8_t pad4[16]
         uint8_t pad5[24]
+
+    ctypedef struct OrderReleased:
+        uint16_t block_length
+        uint16_t template_id
+        uint16_t schema_id
+        uint16_t version
+        uint64_t seq
+        int64_t ts_ns
+        uint64_t cause_seq
+        uint64_t order_id
+        uint64_t client_ref
+        int64_t price_ticks
+        int64_t qty_lots
+        int64_t leaves_lots
+        uint32_t instrument_id
+        uint32_t session_id
+        uint32_t account_id
+        uint32_t report_seq
+        uint32_t participant_id
+        uint32_t client_seq
+        uint8_t side
+        uint8_t order_type
+        uint8_t time_in_force
+        uint8_t trigger_source
+        uint16_t order_flags
+        uint16_t event_flags
+        int64_t trigger_price_ticks
+        uint64_t group_id
+        uint8_t pad[8]
 
     ctypedef struct OrderTermsSet:
         uint16_t block_length

@@ -11,7 +11,7 @@ Example
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -217,6 +217,12 @@ class OrderClient:
         ref = self._next_ref() if client_ref is None else client_ref
         self.send_one(commands.new_complex_order(client_ref=ref, **fields))
         return ref
+
+    def new_order_list(self, *, legs: Sequence[Mapping[str, int]], **fields: Any) -> list[int]:
+        """Enter a list of orders; fields as of `tradsys.wire.commands.new_order_list`. Returns their client_refs."""
+        named = [{"client_ref": leg.get("client_ref", self._next_ref()), **leg} for leg in legs]
+        self.send_one(commands.new_order_list(legs=named, **fields))
+        return [leg["client_ref"] for leg in named]
 
     def cancel_order(self, *, client_ref: int | None = None, **fields: Any) -> int:
         """Cancel an order, named by `orig_client_ref` or `order_id`. Returns the request's client_ref."""

@@ -16,6 +16,7 @@ from tradsys.sim import (
     adversary_breakers,
     adversary_conduct,
     adversary_fees,
+    adversary_lists,
     adversary_risk,
     adversary_trades,
     commands,
@@ -63,8 +64,9 @@ _PHASES = tuple(InstrumentState)
 _CALLS = (InstrumentState.OPENING_AUCTION, InstrumentState.VOLATILITY_AUCTION, InstrumentState.CLOSING_AUCTION)
 # How often each template is sent.
 _WEIGHTS = (
-    (Template.NEW_ORDER, 78),
-    (Template.NEW_COMPLEX_ORDER, 62),
+    (Template.NEW_ORDER, 66),
+    (Template.NEW_COMPLEX_ORDER, 54),
+    (Template.NEW_ORDER_LIST, 20),
     (Template.CANCEL_ORDER, 24),
     (Template.REDUCE_ORDER, 16),
     (Template.REPLACE_ORDER, 40),
@@ -129,8 +131,9 @@ class Adversary:
         self.known_orders: list[LiveOrder] = []  # orders seen, live ones and ended ones
         self.known_matches: list[tuple[int, int]] = []  # seq and instrument of matches that were kept
         self.makers = {
-            Template.NEW_ORDER: self._new_order,
+            Template.NEW_ORDER: self.new_order,
             Template.NEW_COMPLEX_ORDER: self._new_complex_order,
+            Template.NEW_ORDER_LIST: lambda: adversary_lists.new_order_list(self),
             Template.CANCEL_ORDER: self._cancel_order,
             Template.REDUCE_ORDER: self._reduce_order,
             Template.REPLACE_ORDER: self._replace_order,
@@ -257,7 +260,8 @@ class Adversary:
 
     # ---------------------------------------------------------------- orders
 
-    def _price(self, instrument_id: int) -> int:
+    def price(self, instrument_id: int) -> int:
+        """One of few prices of an instrument [ticks]."""
         draw = self.draw
         if instrument_id == 2:
             return 5 * draw.between(-4, 4)
@@ -277,10 +281,12 @@ class Adversary:
     def _instrument(self) -> int:
         return self.draw.pick((1, 1, 1, 1, 1, 2, 2, 3, 4))
 
-    def _ref(self) -> int:
+    def ref(self) -> int:
+        """A client reference, often one in use."""
         return self.draw.word() if self.draw.chance(40) else self.draw.pick(REFS)
 
-    def _new_order(self) -> dict[str, int | bytes]:
+    def new_order(self) -> dict[str, int | bytes]:
+        """Fields of a NEW_ORDER."""
         draw, instrument_id = self.draw, self._instrument()
         order_type = draw.pick((1, 1, 1, 1, 1, 1, 1, 1, 2, 3))
         time_in_force = draw.pick((1, 1, 1, 1, 2, 2, 3, 4, 5))
@@ -298,8 +304,8 @@ class Adversary:
             order_type, flags, stp_mode = 1 + draw.chance(8), flags & 2, stp_mode % 5
             time_in_force = 1 if time_in_force == 5 else time_in_force
         return {
-            "client_ref": self._ref(),
-            "price_ticks": self._price(instrument_id) if order_type == 1 or draw.chance(10) else 0,
+            "client_ref": self.ref(),
+            "price_ticks": self.price(instrument_id) if order_type == 1 or draw.chance(10) else 0,
             "qty_lots": self._quantity(instrument_id),
             "instrument_id": instrument_id,
             "account_id": draw.below(9) if draw.chance(12) else 0,
@@ -315,10 +321,10 @@ class Adversary:
         """A new order with terms that fit its kind, as a rule."""
         if self.draw.chance(2):
             return self._trigger_order()
-        fields, draw = self._new_order(), self.draw
+        fields, draw = self.new_order(), self.draw
         if fields["instrument_id"] == self.shared_out[0] and not draw.chance(4):
             fields["instrument_id"] = draw.pick((2, 4) if self.shared_out[0] == 1 else (1, 1, 4))
-            fields["price_ticks"] = self._price(int(fields["instrument_id"])) if fields["order_type"] == 1 else 0
+            fields["price_ticks"] = self.price(int(fields["instrument_id"])) if fields["order_type"] == 1 else 0
             fields["qty_lots"] = self._quantity(int(fields["instrument_id"]))
         instrument_id, step = fields["instrument_id"], 3 if fields["instrument_id"] == 2 else 1
         kind = draw.below(8)
@@ -344,15 +350,15 @@ class Adversary:
 
     def _trigger_order(self) -> dict[str, int | bytes]:
         """An order with a trigger near where prices are; often one that trails at a common offset."""
-        fields, draw = self._new_order(), self.draw
+        fields, draw = self.new_order(), self.draw
         instrument_id = int(fields["instrument_id"])
         fields["order_type"] = kind = draw.pick((4, 5, 5, 6, 7, 7, 7, 8, 9, 9))
         has_limit = kind in (5, 7, 9)
-        fields["price_ticks"] = self._price(instrument_id) if has_limit else 0
+        fields["price_ticks"] = self.price(instrument_id) if has_limit else 0
         fields["order_flags"] = int(fields["order_flags"]) & (6 if has_limit else 2)
         if has_limit and int(fields["time_in_force"]) in (3, 4):
             fields["order_flags"] = int(fields["order_flags"]) & 2
-        fields["trigger_price_ticks"] = self._price(instrument_id)
+        fields["trigger_price_ticks"] = self.price(instrument_id)
         fields["trigger_source"] = draw.pick((1, 1, 1, 2, 2, 3, 3))
         if kind in (6, 7):
             fields["trail_unit"] = unit = 1 + draw.below(2)
@@ -365,16 +371,16 @@ class Adversary:
     def _set_mark_price(self) -> dict[str, int | bytes]:
         instrument_id = self.draw.pick((1, 1, 1, 2, 3, 4, 5))
         return {
-            "client_ref": self._ref(),
+            "client_ref": self.ref(),
             "instrument_id": instrument_id,
-            "mark_price_ticks": self._price(instrument_id),
+            "mark_price_ticks": self.price(instrument_id),
         }
 
     def _target(self) -> dict[str, int | bytes]:
         """Target of a cancel, reduce or replace; three in four mean an order that was live."""
         draw = self.draw
         fields: dict[str, int | bytes] = {
-            "client_ref": self._ref(),
+            "client_ref": self.ref(),
             "orig_client_ref": draw.pick(REFS),
             "order_id": 0,
             "instrument_id": self._instrument(),
@@ -402,7 +408,7 @@ class Adversary:
     def _replace_order(self) -> dict[str, int | bytes]:
         fields, draw = self._target(), self.draw
         instrument_id = int(fields["instrument_id"])
-        fields["price_ticks"] = self._price(instrument_id)
+        fields["price_ticks"] = self.price(instrument_id)
         fields["qty_lots"] = self._quantity(instrument_id)
         fields["order_flags"] = draw.pick((0, 0, 0, 1, 1, 2))
         if draw.chance(2):
@@ -412,7 +418,7 @@ class Adversary:
     def _mass_cancel(self) -> dict[str, int | bytes]:
         draw = self.draw
         return {
-            "client_ref": self._ref(),
+            "client_ref": self.ref(),
             "instrument_id": draw.pick((0, 0, 1, 2, 3, 4, 5)),
             "target_session_id": draw.pick((0, 0, 11, 12, 21, 51, 99)),
             "target_participant_id": draw.pick((0, 0, 0, 1, 2, 5, 7)),
@@ -461,13 +467,13 @@ class Adversary:
 
     def _define_instrument(self) -> dict[str, int | bytes]:
         instrument_id = self.draw.pick((1, 1, 2, 3, 4, 5, 7))
-        return {"client_ref": self._ref(), "instrument_id": instrument_id, **self._definition(instrument_id)}
+        return {"client_ref": self.ref(), "instrument_id": instrument_id, **self._definition(instrument_id)}
 
     def _set_instrument_state(self) -> dict[str, int | bytes]:
         draw = self.draw
         state = InstrumentState.OPEN if not draw.chance(4) else draw.pick(_PHASES)
         return {
-            "client_ref": self._ref(),
+            "client_ref": self.ref(),
             "instrument_id": self.draw.pick((1, 1, 1, 2, 3, 4, 5)),
             "state": state,
         }
@@ -486,7 +492,7 @@ class Adversary:
         participant_id = draw.pick(PARTICIPANTS)
         usual = 3 if participant_id == 5 else 1
         return {
-            "client_ref": self._ref(),
+            "client_ref": self.ref(),
             "participant_id": participant_id,
             "permissions": draw.below(4) if draw.chance(10) else usual,
             "stp_mode": 1 + draw.below(7 if draw.chance(8) else 4),
@@ -498,7 +504,7 @@ class Adversary:
         draw = self.draw
         session_id = draw.pick(SESSIONS)
         return {
-            "client_ref": self._ref(),
+            "client_ref": self.ref(),
             "defined_session_id": session_id,
             "participant_id": draw.below(8) if draw.chance(8) else session_id // 10,
             "enabled": 0 if draw.chance(20) else 1,
@@ -509,7 +515,7 @@ class Adversary:
         draw = self.draw
         account_id = 1 + draw.below(9)
         return {
-            "client_ref": self._ref(),
+            "client_ref": self.ref(),
             "account_id": account_id,
             "participant_id": draw.below(8) if draw.chance(8) else account_id % 5 + 1,
             "enabled": 0 if draw.chance(4) else 1,
@@ -518,24 +524,24 @@ class Adversary:
     def _set_entitlement(self) -> dict[str, int | bytes]:
         draw = self.draw
         return {
-            "client_ref": self._ref(),
+            "client_ref": self.ref(),
             "participant_id": draw.pick(PARTICIPANTS),
             "instrument_id": draw.pick((1, 2, 3, 4, 6)),
             "allowed": 0 if draw.chance(4) else 1,
         }
 
     def _expire_day_orders(self) -> dict[str, int | bytes]:
-        return {"client_ref": self._ref(), "instrument_id": self.draw.pick((0, 1, 1, 2, 5))}
+        return {"client_ref": self.ref(), "instrument_id": self.draw.pick((0, 1, 1, 2, 5))}
 
     def _set_auction_rules(self) -> dict[str, int | bytes]:
         draw, instrument_id = self.draw, self.draw.pick((1, 1, 2, 3, 4, 5))
         return {
-            "client_ref": self._ref(),
+            "client_ref": self.ref(),
             "instrument_id": instrument_id,
             "dynamic_range_bp": draw.pick((0, 0, 3000, 10_000, 10_001)),
             "static_range_bp": draw.pick((0, 0, 5000, 10_000)),
             "extension_range_bp": draw.pick((0, 2000)),
-            "reference_price_ticks": draw.pick((-(1 << 63), self._price(instrument_id))),
+            "reference_price_ticks": draw.pick((-(1 << 63), self.price(instrument_id))),
             "volatility_call_ns": draw.pick((0, 20_000)),
             "random_ns": draw.pick((0, 5_000, 10**18)) if draw.chance(3) else 0,
             "extension_ns": draw.pick((0, 10_000)),
@@ -545,7 +551,7 @@ class Adversary:
     def _start_call(self) -> dict[str, int | bytes]:
         draw = self.draw
         return {
-            "client_ref": self._ref(),
+            "client_ref": self.ref(),
             "instrument_id": self._instrument(),
             "state": draw.pick(_CALLS),
             "state_after": draw.pick(_PHASES) if draw.chance(4) else InstrumentState.OPEN,
@@ -553,24 +559,24 @@ class Adversary:
         }
 
     def _auction_timer(self) -> dict[str, int | bytes]:
-        return {"client_ref": self._ref(), "instrument_id": self._instrument()}
+        return {"client_ref": self.ref(), "instrument_id": self._instrument()}
 
     def _publish_nav(self) -> dict[str, int | bytes]:
         instrument_id = self._instrument()
         return {
-            "client_ref": self._ref(),
+            "client_ref": self.ref(),
             "instrument_id": instrument_id,
             "issuer_session_id": self.draw.pick((*SESSIONS, 0, 99)),
-            "price_ticks": self._price(instrument_id),
+            "price_ticks": self.price(instrument_id),
         }
 
     def _checkpoint(self) -> dict[str, int | bytes]:
-        return {"client_ref": self._ref()}
+        return {"client_ref": self.ref()}
 
     def _set_allocation(self) -> dict[str, int | bytes]:
         draw = self.draw
         return {
-            "client_ref": self._ref(),
+            "client_ref": self.ref(),
             "instrument_id": draw.pick(self.shared_out),
             "fifo_bp": draw.pick((0, 0, 4000, 9999, 10_000, 10_000, 10_000, 10_001)),
             "top": draw.pick((0, 0, 0, 1)),
@@ -583,7 +589,7 @@ class Adversary:
     def _set_allocation_share(self) -> dict[str, int | bytes]:
         draw = self.draw
         return {
-            "client_ref": self._ref(),
+            "client_ref": self.ref(),
             "participant_id": draw.pick((*PARTICIPANTS, 7)),
             "instrument_id": draw.pick(self.shared_out),
             "share_bp": draw.pick((0, 1, 2500, 2500, 6000, 10_000, 10_001)),

@@ -132,6 +132,7 @@ class EventChecker:
             Template.ORDER_REFILLED: self._refilled,
             Template.ORDER_TERMS_SET: self._terms_set,
             Template.ORDER_TRIGGERED: self._triggered,
+            Template.ORDER_RELEASED: self._released,
             Template.ORDER_CANCELED: self._canceled,
             Template.ORDER_REDUCED: self._reduced,
             Template.ORDER_REPLACED: self._replaced,
@@ -308,6 +309,13 @@ class EventChecker:
         self._demand(event.leaves_lots == order.leaves, "leaves of what is triggered")
         self._demand(event.price_ticks == order.price, "price of what is triggered")
         order.dormant, order.order_type = False, event.order_type
+
+    def _released(self, event: Any) -> None:
+        order = self._order(event.order_id)
+        self._demand(order.dormant, "an order that is not dormant is released")
+        self._demand(event.leaves_lots == order.leaves, "leaves of what is released")
+        self._demand(event.price_ticks == order.price, "price of what is released")
+        order.dormant = bool(event.event_flags & DORMANT)
 
     def _refilled(self, event: Any) -> None:
         order = self._order(event.order_id)

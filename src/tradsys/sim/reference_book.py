@@ -35,6 +35,7 @@ class Order:
         "client_ref",
         "expire_ts_ns",
         "flags",
+        "held",
         "instrument_id",
         "leaves",
         "order_id",
@@ -69,7 +70,8 @@ class Order:
     terms: Any  # as entered; all 0 of an order without
     shown: int  # lots of an iceberg that stand at its place; 0 of other orders
     parts: int  # parts an iceberg has shown
-    place: int  # of a dormant order: 1 waiting, 2 its trigger has moved, 3 due; else 0
+    place: int  # of a dormant order: 1 waiting, 2 its trigger has moved, 3 due, 4 held; else 0
+    held: bool  # for its turn in an order list (10.23)
     trigger: int  # ticks, of a dormant order
 
     @property

@@ -38,3 +38,4 @@ def check_engine(engine: ReferenceEngine) -> None:
     )
     engine.risk.check()
     engine.conduct.check()
+    engine.lists.check()

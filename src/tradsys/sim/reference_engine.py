@@ -24,6 +24,7 @@ from tradsys.sim.reference_conduct import ConductCommands, ReferenceConduct
 from tradsys.sim.reference_definitions import Account, Instrument, Participant, Session
 from tradsys.sim.reference_fees import FeeCommands, ReferenceFees
 from tradsys.sim.reference_hash import state_hash
+from tradsys.sim.reference_lists import Lists
 from tradsys.sim.reference_matching import (
     COMPLEX,
     HIDDEN,
@@ -36,7 +37,7 @@ from tradsys.sim.reference_matching import (
 from tradsys.sim.reference_records import COMMANDS, as_bytes, split
 from tradsys.sim.reference_risk import ReferenceRisk
 from tradsys.sim.reference_trades import ReferenceTrades, TradeCommands
-from tradsys.sim.reference_triggers import DORMANT, Triggers
+from tradsys.sim.reference_triggers import DORMANT, HELD, Triggers
 from tradsys.wire.enums import CancelReason, RejectReason, StpMode, Template
 from tradsys.wire.records import EVENT_COMMON
 
@@ -87,6 +88,8 @@ class ReferenceEngine(Matching, BreakerCommands, ConductCommands, FeeCommands, T
         self.trades = ReferenceTrades(self)
         self.breakers = ReferenceBreakers(self)
         self.conduct = ReferenceConduct(self)
+        self.lists = Lists(self)
+        self.stirs = False  # what has been done may concern any instrument
         self._settled = 0  # events of this call that `_follow_events` has seen
         self._by_template = {
             NEW_ORDER: self._new_order,
@@ -107,6 +110,7 @@ class ReferenceEngine(Matching, BreakerCommands, ConductCommands, FeeCommands, T
             int(Template.EXPIRE_DAY_ORDERS): self._expire_day_orders,
             int(Template.EXPIRE_ORDERS): self._expire_orders,
             int(Template.CHECKPOINT): self._checkpoint,
+            int(Template.NEW_ORDER_LIST): self.lists.new_order_list,
             int(Template.SET_MARK_PRICE): self.triggers.set_mark_price,
             int(Template.SET_ALLOCATION): self.allocations.set_allocation,
             int(Template.SET_ALLOCATION_SHARE): self.allocations.set_share,
@@ -153,13 +157,17 @@ class ReferenceEngine(Matching, BreakerCommands, ConductCommands, FeeCommands, T
     def _follow_events(self) -> None:
         """Book what a command, or a triggered order, has made, charge and keep its matches, stop what they ask for."""
         made = self._events[self._settled :]
+        first = self._settled
         torn = self.conduct.follow(made)
         self.risk.follow(made)
         self.trades.follow(made, self.fees.follow(made))
         told = len(self._events)
         self.breakers.follow(made)
         self.conduct.trip(torn)
-        self.risk.follow(self._events[told:])
+        stopped = self._events[told:]
+        self.stirs |= bool(stopped)
+        self.risk.follow(stopped)
+        self.lists.note(self._events[first:])
         self._settled = len(self._events)
 
     def state_hash(self) -> int:
@@ -219,7 +227,7 @@ class ReferenceEngine(Matching, BreakerCommands, ConductCommands, FeeCommands, T
         order.leaves -= command.qty_lots
         order.total -= command.qty_lots
         order.shown = min(order.shown, order.leaves)  # 9.4
-        flags = (DORMANT if order.place else RESTS) | PRIORITY_KEPT
+        flags = (DORMANT if order.place else RESTS) | PRIORITY_KEPT | (HELD if order.held else 0)
         self._reduced(
             order, command.qty_lots, NOT_REFUSED, flags | (UNSOLICITED if unsolicited else 0)
         )

@@ -24,13 +24,17 @@ write_triggered = Layout(
     Template.ORDER_TRIGGERED,
     _ORDER_HEAD + "side order_type time_in_force trigger_source order_flags event_flags trigger_price_ticks",
 ).writer()
+write_released = Layout(
+    Template.ORDER_RELEASED,
+    _ORDER_HEAD + "side order_type time_in_force trigger_source order_flags event_flags trigger_price_ticks group_id",
+).writer()
 write_mark_price_set = Layout(
     Template.MARK_PRICE_SET,
     "seq ts_ns cause_seq mark_price_ticks instrument_id session_id report_seq",
 ).writer()
 write_rejected = Layout(
     Template.ORDER_REJECTED,
-    _ORDER_HEAD + "reject_reason side refused_template orig_client_ref",
+    _ORDER_HEAD + "reject_reason side refused_template list_leg orig_client_ref",
 ).writer()
 _MATCH = (
     "seq ts_ns cause_seq resting_order_id resting_client_ref price_ticks qty_lots resting_leaves_lots instrument_id "

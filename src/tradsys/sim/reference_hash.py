@@ -51,6 +51,7 @@ def _words(engine: ReferenceEngine) -> Iterator[int]:
                 yield from order_words(order)
     yield from _words_of_special_orders(engine)  # 8.4
     yield from engine.triggers.words()  # 8.5
+    yield from engine.lists.words()
     yield from engine.allocations.words()  # 8.7
     yield from engine.risk.words()  # 8.8
     yield from engine.fees.words()  # 8.9
@@ -90,7 +91,7 @@ def order_words(order: Order) -> Iterator[int]:
     """The nine words of an order (8.3)."""
     yield from (order.order_id, order.client_ref, order.price, order.total, order.leaves)
     yield from (order.session.session_id, order.account_id)
-    yield order.order_type << 24 | order.time_in_force << 16 | order.stp_mode << 8 | order.side
+    yield (order.order_type | (64 if order.held else 0)) << 24 | order.time_in_force << 16 | order.stp_mode << 8 | order.side
     yield order.flags
 
 

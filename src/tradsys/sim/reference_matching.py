@@ -30,6 +30,7 @@ from tradsys.sim.reference_book import BUY, SELL, BookSide, Counts, Order, Refer
 from tradsys.sim.reference_definitions import Instrument, Participant, Session
 from tradsys.sim.reference_triggers import (
     DORMANT,
+    HELD,
     Triggers,
     is_triggered,
     kind_behind,
@@ -345,6 +346,7 @@ class Matching(Auctions):
         order.expire_ts_ns = command.expire_ts_ns
         order.terms = orders.terms_of(command)
         order.shown = order.parts = order.place = order.trigger = 0
+        order.held = False
         return order
 
     def _admit(self, order: Order) -> None:
@@ -551,7 +553,8 @@ class Matching(Auctions):
         """Cancel an order on the book, or a dormant one."""
         if order.place:  # 10.10
             self.triggers.remove(order)
-            self._canceled(order, reason, DORMANT | (UNSOLICITED if unsolicited else 0))
+            where = DORMANT | HELD if order.held else DORMANT
+            self._canceled(order, reason, where | (UNSOLICITED if unsolicited else 0))
             self._end(order)
             return
         self.books[order.instrument_id].own(order).remove(order)
@@ -656,7 +659,9 @@ class Matching(Auctions):
         self._sender = None
         self._session_id = self._client_seq = self._client_ref = 0
 
-    def _reject_order(self, command: Any, reason: int, template: int | None = None) -> None:
+    def _reject_order(
+        self, command: Any, reason: int, template: int | None = None, *, list_leg: int = 0
+    ) -> None:
         """Refuse an order command; the event repeats what the client gave (3.9)."""
         sender = self._sender
         report_seq = self._report(sender)
@@ -677,6 +682,7 @@ class Matching(Auctions):
                 reason,
                 getattr(command, "side", 0),
                 self._template if template is None else template,
+                list_leg,
                 getattr(command, "orig_client_ref", 0),
             )
         )

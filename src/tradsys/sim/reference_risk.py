@@ -16,7 +16,7 @@ from tradsys.sim.reference_auctions import CALLS
 from tradsys.sim.reference_book import BUY, Order
 from tradsys.sim.reference_orders import is_own, is_transfer
 from tradsys.sim.reference_records import read_events
-from tradsys.sim.reference_triggers import WITH_LIMIT, is_triggered, open_price
+from tradsys.sim.reference_triggers import MARKET, is_triggered, kind_behind, open_price
 from tradsys.wire.enums import EventFlags, RejectReason, Restriction, RiskFlags, RiskScope, StpMode, Template
 
 if TYPE_CHECKING:
@@ -119,12 +119,12 @@ class Asked(NamedTuple):
     qty: int  # lots, of a replace the new leaves
     price: int | None  # ticks; None of a market order
     limit: int | None  # worst price it may match at, ticks; None for any
-    is_new: bool
-    fires: bool = False  # it is about to be triggered
-
-    def waits(self) -> bool:
-        """Whether the order has a trigger that has not been reached (10.15)."""
-        return is_triggered(self.order.order_type) and not self.fires
+    is_new: bool  # it looks for its like (14.10)
+    waits: bool = False  # for its trigger or its turn: prices are not looked at (10.15)
+    takes: bool = True  # it takes from the bucket and is remembered
+    rated: bool = True  # the bucket is looked at
+    released: bool = False  # its own part is left out
+    before: tuple[Order, ...] = ()  # legs of its list that are counted as open already
 
     def looks(self) -> tuple[int, int, int, int]:
         """What two orders have in common that look the same (14.10)."""
@@ -206,9 +206,9 @@ class ReferenceRisk:
             missing = sum((*key, instrument.instrument_id) not in self.positions for key in keys)
             if len(self.positions) + missing > self.positions_max:
                 return RejectReason.POSITIONS_FULL
-            for key in keys:
+            for key in keys if asked_for.takes else ():
                 self.position(key, instrument.instrument_id)
-        if not found and not asked_for.fires:
+        if not found and asked_for.takes:
             for key in asked:
                 self._take(self.holder(key), asked_for, check)
         return found
@@ -231,10 +231,13 @@ class ReferenceRisk:
             value_price = max(asked.price, best_limit)
         value = order.terms.amount_ticks_lots or abs(value_price or 0) * asked.qty  # 9.25
         bands = self.bands.get(order.instrument_id, Bands())
-        low, high = (NO_LOW, NO_HIGH) if asked.waits() else self.band(order.instrument_id)
+        low, high = (NO_LOW, NO_HIGH) if asked.waits else self.band(order.instrument_id)
         self._side, self._released = side, (0, 0)
-        if not asked.is_new:
+        if asked.released:
             self._released = (order.leaves, abs(open_price(order)) * order.leaves)
+        self._before = [
+            (leg.side, leg.leaves, abs(open_price(leg)) * leg.leaves) for leg in asked.before
+        ]
         return SimpleNamespace(
             qty_lots=asked.qty,
             price_ticks=price or 0,
@@ -291,9 +294,9 @@ class ReferenceRisk:
         if asked.is_new:
             last = self.holders[key].last_order if key in self.holders else None
             check.is_repeated = int(last is not None and last[:4] == asked.looks())
-        if asked.waits():
+        if asked.waits:
             check.price_distance_ppm = 0
-        if asked.fires:
+        if not asked.rated:
             check.rate_cost_ns = 0
         if key[0] <= GROUP:
             self._held_part(check, key, keys[0])
@@ -307,6 +310,11 @@ class ReferenceRisk:
         lots, value = self._released
         buy, sell = (lots, 0) if self._side == BUY else (0, lots)
         buy_value, sell_value = (value, 0) if self._side == BUY else (0, value)
+        for side, leg_lots, leg_value in self._before:
+            if side == BUY:
+                buy, buy_value = buy - leg_lots, buy_value - leg_value
+            else:
+                sell, sell_value = sell - leg_lots, sell_value - leg_value
         holder = self.holders.get(key, Holder())
         check.restriction = mine.restriction
         check.position_lots = cut(mine.position)
@@ -366,15 +374,39 @@ class ReferenceRisk:
         limit
             Worst price it may match at [ticks]; None for any.
         """
-        return self._refusal(Asked(order, order.leaves, price, limit, is_new=True))
+        waits = is_triggered(order.order_type)
+        return self._refusal(Asked(order, order.leaves, price, limit, is_new=True, waits=waits))
 
     def refuse_replace(self, command: Any, order: Order, price: int) -> int:
         """Checks of a replace that stand behind POST_ONLY_WOULD_MATCH; `price` is the one it gives the order."""
-        return self._refusal(Asked(order, command.qty_lots - order.filled, price, price, is_new=False))
+        qty, waits = command.qty_lots - order.filled, is_triggered(order.order_type)
+        return self._refusal(Asked(order, qty, price, price, is_new=False, waits=waits, released=True))
 
     def refuse_triggered(self, order: Order, price: int | None, limit: int | None) -> int:
         """What stands against an order that is about to be triggered, as the order it becomes (10.15)."""
-        return self._refusal(Asked(order, order.leaves, price, limit, is_new=False, fires=True))
+        asked = Asked(order, order.leaves, price, limit, is_new=False, takes=False, rated=False, released=True)
+        return self._refusal(asked)
+
+    def refuse_list(self, legs: list[Order], *, has_parent: bool) -> tuple[int, int]:
+        """The first leg of a list something stands against, from 0, and what; the list takes as its first leg (10.22)."""
+        first = None
+        for n, order in enumerate(legs):
+            waits = is_triggered(order.order_type) or (has_parent and n > 0)
+            price, limit = (open_price(order),) * 2 if waits else self.engine._entry_limit(order)
+            asked = Asked(
+                *(order, order.leaves, price, limit),
+                is_new=n == 0,
+                waits=waits,
+                takes=False,
+                rated=n == 0,
+                before=tuple(legs[:n]),
+            )
+            first = first or asked
+            reason = self._refusal(asked)
+            if reason:
+                return reason, n
+        assert first is not None
+        return self._refusal(first._replace(takes=True)), 0
 
     # ---------------------------------------------------------------- price bands (section 13)
 
@@ -436,7 +468,7 @@ class ReferenceRisk:
                 elif template == Template.ORDER_RESTED:  # a market order as a limit order (9.9, 9.10)
                     self._change(*where, -e.leaves_lots)
                 self.prices[e.order_id] = abs(e.price_ticks)
-                if e.event_flags & EventFlags.DORMANT and e.order_type not in WITH_LIMIT:  # 10.15
+                if e.event_flags & EventFlags.DORMANT and kind_behind(e.order_type) == MARKET:  # 10.15
                     self.prices[e.order_id] = abs(told[n + 1][1].trigger_price_ticks)
                 self._change(*where, e.leaves_lots)
             elif template in (Template.ORDER_CANCELED, Template.ORDER_REDUCED) and self._is_watched(

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 LIMIT, MARKET, OPEN = int(OrderType.LIMIT), int(OrderType.MARKET), int(InstrumentState.OPEN)
 NOT_REFUSED = int(RejectReason.NONE)
 UNSOLICITED, DORMANT = int(EventFlags.UNSOLICITED), int(EventFlags.DORMANT)
+HELD = int(EventFlags.HELD)
 PRIORITY_KEPT = int(EventFlags.PRIORITY_KEPT)
-WAITING, MOVED, DUE = 1, 2, 3  # where a dormant order is (8.5)
+WAITING, MOVED, DUE, WAITS_IN_LIST = 1, 2, 3, 4  # where a dormant order is (8.5)
 LAST, BID, ASK, MARK = range(4)  # prices that are looked at
 TRAILS_MAX = 64  # different offsets of an instrument (10.8)
 TRAILING = (int(OrderType.TRAILING_STOP), int(OrderType.TRAILING_STOP_LIMIT))
@@ -107,12 +108,13 @@ def trailing_trigger(price: int, trail: Trail) -> int:
 class Dormants:
     """The dormant orders of one instrument.
 
-    Invariant: each is in exactly one of `due`, `waiting` and a row of `moved`; a row is never empty and stands in the
+    Invariant: each is in exactly one of `due`, `held`, `waiting` and a row of `moved`; a row is never empty and stands in the
     order in which a price would reach it.
     """
 
     def __init__(self) -> None:
         self.due: list[Order] = []
+        self.held: list[Order] = []  # for their turn in an order list (10.23)
         self.waiting: list[Order] = []  # in order of arrival
         self.moved: dict[Trail, list[Order]] = {}
         self.mark: int | None = None  # ticks
@@ -121,6 +123,8 @@ class Dormants:
         """Take an order out."""
         if order.place == DUE:
             self.due.remove(order)
+        elif order.place == WAITS_IN_LIST:
+            self.held.remove(order)
         elif order.place == WAITING:
             self.waiting.remove(order)
         else:
@@ -137,6 +141,7 @@ class Dormants:
         for source in range(4):
             for upward in (True, False):
                 yield from self.candidates(source, upward, by_row=True)
+        yield from self.held
 
     def candidates(self, source: int, upward: bool, *, by_row: bool = False) -> list[Order]:
         """Orders of a source and direction, as a price that reached all would set them off (10.5).
@@ -156,7 +161,7 @@ class Dormants:
 
     def trails(self) -> set[Trail]:
         """The different offsets in use (10.8)."""
-        used = {trail_of(order) for order in [*self.due, *self.waiting]} - {None}
+        used = {trail_of(order) for order in [*self.due, *self.waiting] if not order.held} - {None}
         return {trail for trail in used if trail is not None} | set(self.moved)
 
     def see(self, source: int, price: int) -> None:
@@ -191,7 +196,7 @@ class Dormants:
 
     def check(self) -> None:
         """Assert the class's invariant."""
-        for place, orders in ((DUE, self.due), (WAITING, self.waiting)):
+        for place, orders in ((DUE, self.due), (WAITING, self.waiting), (WAITS_IN_LIST, self.held)):
             assert all(order.place == place for order in orders), "a dormant order in the wrong place"
         for trail, row in self.moved.items():
             assert row, f"the row of {trail} is empty"
@@ -223,6 +228,18 @@ class Triggers:
         self.of.setdefault(order.instrument_id, Dormants()).waiting.append(order)
         self.engine.orders[order.order_id] = order
 
+    def hold(self, order: Order) -> None:
+        """An order of a list has been accepted: it waits for its turn (10.23)."""
+        order.place = WAITS_IN_LIST
+        self.of.setdefault(order.instrument_id, Dormants()).held.append(order)
+        self.engine.orders[order.order_id] = order
+
+    def make_due(self, order: Order) -> None:
+        """A held order has its turn."""
+        self.remove(order)
+        order.place = DUE
+        self.of[order.instrument_id].due.append(order)
+
     def remove(self, order: Order) -> None:
         """A dormant order is about to be cancelled or triggered."""
         self.of[order.instrument_id].remove(order)
@@ -244,7 +261,7 @@ class Triggers:
         """What 10.11 and 10.15 refuse."""
         if command.order_flags:
             return RejectReason.BAD_FLAGS
-        if order.order_type not in WITH_LIMIT:
+        if order.held or order.order_type not in WITH_LIMIT:
             return RejectReason.BAD_ORDER_TYPE
         return self.engine.risk.refuse_replace(command, order, command.price_ticks)
 
@@ -277,13 +294,29 @@ class Triggers:
     def follow(self) -> None:
         """What a command sets off (10.5, 10.6)."""
         self._see_matches()
-        for instrument_id, dormants in sorted(self.of.items()):
+        self.engine.lists.settle()
+        self.engine.stirs = True
+        while self.engine.stirs:  # the lowest instrument goes first, also after what may concern any
+            self.engine.stirs = False
+            any(self._run(instrument_id, dormants) for instrument_id, dormants in sorted(self.of.items()))
+
+    def _run(self, instrument_id: int, dormants: Dormants) -> bool:
+        """Let the due orders of an instrument in; whether that may concern any."""
+        self._look(instrument_id, dormants)
+        while dormants.due and self.engine.instruments[instrument_id].state == OPEN:
+            order = dormants.due[0]
+            self.engine._send_as_venue()
+            if order.held:
+                self._release(order)
+            else:
+                self._trigger(order)
+            self.engine._follow_events()
+            self._see_matches()
+            self.engine.lists.settle()
+            if self.engine.stirs:
+                return True
             self._look(instrument_id, dormants)
-            while dormants.due and self.engine.instruments[instrument_id].state == OPEN:
-                self._trigger(dormants.due[0])
-                self.engine._follow_events()
-                self._see_matches()
-                self._look(instrument_id, dormants)
+        return False
 
     def _see_matches(self) -> None:
         matches, self.matches = self.matches, []
@@ -305,8 +338,7 @@ class Triggers:
     def _trigger(self, order: Order) -> None:
         """A due order comes in (10.7)."""
         engine = self.engine
-        engine._send_as_venue()
-        if not self._may_enter(order):
+        if not self._is_allowed(order) or self._is_refused(order):
             engine._cancel_resting(order, CancelReason.TRIGGER_REFUSED, unsolicited=True)
             return
         self.remove(order)
@@ -325,21 +357,55 @@ class Triggers:
                 order.trigger,
             )
         )
+        engine.lists.note_triggered(order)
         engine._come_in(order, told=False)
 
-    def _may_enter(self, order: Order) -> bool:
-        """Whether the owner of an order could enter one now (2.2, 2.3), and it is asked about again (10.15)."""
-        session, waiting_type = order.session, order.order_type
-        if not (
+    def _release(self, order: Order) -> None:
+        """An order of a list has its turn (10.23)."""
+        engine = self.engine
+        waits = is_triggered(order.order_type)
+        refused = not self.has_room_for(order) if waits else self._is_refused(order)
+        if refused or not self._is_allowed(order):
+            engine._cancel_resting(order, CancelReason.TRIGGER_REFUSED, unsolicited=True)
+            return
+        self.remove(order)
+        order.held = False
+        report_seq = engine._report(order.session)
+        engine._emit(
+            events.write_released(
+                *engine._order_head(order, order.total, order.leaves, report_seq, 0),
+                order.side,
+                order.order_type,
+                order.time_in_force,
+                order.terms.trigger_source,
+                order.flags,
+                UNSOLICITED | HELD | (DORMANT if waits else 0),
+                order.terms.trigger_price_ticks,
+                order.terms.group_id,
+            )
+        )
+        if waits:
+            self.lay_down(order)
+            return
+        engine.orders.pop(order.order_id)
+        engine._come_in(order, told=False)
+
+    def _is_allowed(self, order: Order) -> bool:
+        """Whether the owner of an order could enter one now (2.2, 2.3)."""
+        session = order.session
+        return bool(
             session.enabled
             and session.participant.enabled
             and self.engine._is_entitled(session.participant, order.instrument_id)
-        ):
-            return False
+        )
+
+    def _is_refused(self, order: Order) -> bool:
+        """Whether section 14 stands against an order that comes in (10.15)."""
+        waiting_type = order.order_type
         order.order_type = kind_behind(waiting_type)
         price, limit = self.engine._entry_limit(order)
         order.order_type = waiting_type
-        return not self.engine.risk.refuse_triggered(order, price, limit)
+        return bool(self.engine.risk.refuse_triggered(order, price, limit))
 
     # ---------------------------------------------------------------- state
 
@@ -351,6 +417,8 @@ class Triggers:
                 continue
             yield from (instrument_id, -(1 << 63) if dormants.mark is None else dormants.mark)
             for order in orders:
+                if order.place == WAITS_IN_LIST:  # those are in their lists' words
+                    continue
                 yield from order_words(order)
                 yield from (order.trigger, order.place)
 

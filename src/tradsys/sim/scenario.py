@@ -79,6 +79,7 @@ _KINDS = {
     "corrected": Template.TRADE_CORRECTED,
     "tripped": Template.BREAKER_TRIPPED,
     "output": Template.OUTPUT_TRIPPED,
+    "released": Template.ORDER_RELEASED,
 }
 # Positional arguments of each event line; `@`, `at`, `left` and `shows` are words for the reader.
 _ARGUMENTS = {
@@ -106,6 +107,7 @@ _ARGUMENTS = {
     "terms": (),
     "triggered": ("client_ref", "left", "leaves_lots", "at", "trigger_price_ticks"),
     "mark": ("mark_price_ticks",),
+    "released": ("client_ref", "left", "leaves_lots", "@", "price_ticks"),
     "refilled": ("client_ref", "left", "leaves_lots", "shows", "shown_lots", "@", "price_ticks"),
     "transferred": (
         *("resting_client_ref", "incoming_client_ref", "qty_lots", "@", "price_ticks"),
@@ -147,7 +149,13 @@ _FIELD_ENUMS: dict[str, Any] = {
     "breaker_level": enums.BreakerLevel,
     "breaker_action": enums.BreakerAction,
     "breaker_side": enums.BreakerSide,
+    "list_type": enums.ListType,
+    "group_role": enums.GroupRole,
 }
+
+_OF_A_LEG = (  # fields of an order list that each leg has
+    *("client_ref", "price_ticks", "trigger_price_ticks", "side", "order_type", "time_in_force", "order_flags"),
+)
 
 
 @dataclass
@@ -333,6 +341,17 @@ class Runner:
         self._verb_new(rest, fields)
         fields["order_type"] = kinds[0] if rest[3] == "market" else kinds[1]
         return Template.NEW_COMPLEX_ORDER
+
+    def _verb_list(self, words: list[str], fields: dict[str, Any]) -> int:
+        """`list TYPE LEG / LEG`, each leg `new`, `stop`, `trail` or `touch` with its arguments."""
+        fields["list_type"] = enums.ListType[words[0]]
+        legs = " ".join(words[1:]).split(" / ")
+        for suffix, leg in zip(("", "_2", "_3"), legs, strict=False):
+            made: dict[str, Any] = {}
+            verb, *rest = leg.split()
+            getattr(self, f"_verb_{verb}")(rest, made)
+            fields |= {name + suffix if name in _OF_A_LEG else name: value for name, value in made.items()}
+        return Template.NEW_ORDER_LIST
 
     def _verb_mark(self, words: list[str], fields: dict[str, Any]) -> int:
         """`mark PRICE`."""

@@ -5,7 +5,7 @@ The records go to ``Engine.submit``, into a frame for the order door, or togethe
 name where you are the door, e.g. ``new_order(..., session_id=3)``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from tradsys.wire.enums import (
     BreakerSide,
     CloseReason,
     InstrumentState,
+    ListType,
     OrderFlags,
     OrderType,
     Permission,
@@ -119,6 +120,25 @@ def new_complex_order(
         order_type=order_type,
         time_in_force=time_in_force,
         **fields,
+    )
+
+
+def new_order_list(
+    *, list_type: ListType, instrument_id: int, qty_lots: int, legs: Sequence[Mapping[str, int]], **fields: int
+) -> np.ndarray:
+    """Enter two or three orders that depend on each other (rule book, 10.20 to 10.28).
+
+    Each leg has ``side``, ``client_ref`` and, where its kind has them, ``order_type``, ``price_ticks``,
+    ``trigger_price_ticks``, ``time_in_force`` and ``order_flags``. What all legs share comes by name: ``account_id``,
+    ``stp_mode``, ``expire_ts_ns``, ``trigger_source``, ``trail_offset``, ``trail_unit``.
+    """
+    if not 2 <= len(legs) <= 3:
+        raise ValueError(f"a list has 2 or 3 legs, was {len(legs)}")
+    for suffix, leg in zip(("", "_2", "_3"), legs, strict=False):
+        filled = {"order_type": OrderType.LIMIT, "time_in_force": TimeInForce.DAY} | dict(leg)
+        fields |= {name + suffix: value for name, value in filled.items()}
+    return record(
+        Template.NEW_ORDER_LIST, list_type=list_type, instrument_id=instrument_id, qty_lots=qty_lots, **fields
     )
 
 

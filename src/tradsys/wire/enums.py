@@ -47,6 +47,7 @@ class Template(IntEnum):
     SET_CONDUCT_LIMITS = 55
     EXPIRE_ORDERS = 57
     SET_MARK_PRICE = 60
+    NEW_ORDER_LIST = 61
     ORDER_ACCEPTED = 64
     ORDER_REJECTED = 65
     ORDER_EXECUTED = 66
@@ -57,6 +58,7 @@ class Template(IntEnum):
     MASS_CANCELED = 71
     ORDER_TRIGGERED = 72
     MARK_PRICE_SET = 73
+    ORDER_RELEASED = 74
     ORDER_TERMS_SET = 75
     ORDER_REFILLED = 76
     ORDER_TRANSFERRED = 77
@@ -205,6 +207,8 @@ class EventFlags(IntFlag):
     INCOMING_HIDDEN = 8
     #: the order waits for its trigger, off the book
     DORMANT = 64
+    #: DORMANT, and not for a trigger: the order waits for its turn in its list; in OrderReleased: it waits no more
+    HELD = 128
     #: a match of an uncross: both orders rested, the price is the auction's
     AUCTION = 256
     #: a fee that is given back or changed, because its match was
@@ -286,6 +290,17 @@ class GroupRole(IntEnum):
     CHILD = 3
 
 
+class ListType(IntEnum):
+    """How the orders of a list depend on each other."""
+
+    #: two orders, one cancels the other
+    OCO = 1
+    #: a parent that releases a child when it is filled
+    OTO = 2
+    #: a parent that releases two children, one of which cancels the other
+    OTOCO = 3
+
+
 class StpScope(IntEnum):
     """Whose orders are a participant's own for self-trade prevention."""
 
@@ -349,8 +364,14 @@ class CancelReason(IntEnum):
     MASS_CANCEL = 6
     DISCONNECT = 7
     EXPIRED = 8
-    #: its trigger was reached when its owner could not enter orders
+    #: its trigger was reached when its owner could not enter orders, or pre-trade risk stood against it
     TRIGGER_REFUSED = 9
+    #: another order of its list was filled or triggered
+    LIST_LEG_EXECUTED = 10
+    #: another order of its list was cancelled
+    LIST_LEG_ENDED = 11
+    #: its parent was cancelled before it was filled
+    LIST_PARENT_ENDED = 12
     #: less than min_qty_lots, or not all of an all-or-none order, could match
     MIN_QTY_UNREACHED = 13
     #: one order causes more events than a command may
@@ -438,8 +459,12 @@ class RejectReason(IntEnum):
     BAD_TRIGGER = 40
     #: the instrument has all the different trailing offsets it can have
     TOO_MANY_TRAILS = 41
-    #: orders with a trigger need a venue without pre-trade risk
+    #: given no more: orders with a trigger are asked about by pre-trade risk
     NOT_WITH_LIMITS = 42
+    #: orders that cannot be a list together
+    BAD_LIST = 43
+    #: the venue has all the order lists it can have
+    TOO_MANY_LISTS = 44
     #: an order type, time in force or flag the instrument's state does not take
     WRONG_PHASE = 45
     #: in TRADE_AT_CLOSE another price than the closing price

@@ -1,0 +1,1 @@
+"""Order lists of the engine. No Python face: cimport ``tradsys.core.lists``."""
