@@ -87,12 +87,12 @@ def test_a_time_in_force_is_taken_in_its_phases_and_given_back(door, states, tak
         assert values(client.take("8"), 11, 150, 39, 103, 59) == (f"no{letter}", "8", "8", "2", letter)
 
 
-def test_good_till_date_is_refused_and_other_letters_are_rejected(door):
+def test_good_till_date_needs_a_date_and_other_letters_are_rejected(door):
     client = door.trader()
-    client.order("gtd", 1, 10, "100", (59, 6), (432, "20300101"))
-    assert values(client.take("8"), 11, 150, 103, 37) == ("gtd", "8", "11", "NONE")
+    client.order("gtd", 1, 10, "100", (59, 6), (432, "20990101"))
+    assert values(client.take("8"), 11, 150, 59, 432) == ("gtd", "0", "6", "20990101")
     client.order("gtd2", 1, 10, "100", (59, 6))
-    assert values(client.take("8"), 11, 150, 103) == ("gtd2", "8", "11")
+    assert values(client.take("8"), 11, 150, 103, 37) == ("gtd2", "8", "11", "NONE")
     client.order("wrong", 1, 10, "100", (59, "A"))
     assert values(client.take("3"), 371, 373) == ("59", "5")
 

@@ -102,9 +102,45 @@ def test_a_second_sequence_number_is_a_tag_too_many():
         assert (found["seq"], found["fault"], found["fault_tag"]) == (7, 13, 34)
 
 
-@pytest.mark.parametrize("tag", [99, 110, 111, 126, 432, 152, 386])
+@pytest.mark.parametrize("tag", [386, 388, 389, 835, 837, 838, 1084, 1086, 1088, 1100, 1109, 1138])
 def test_what_the_venue_does_not_have(tag):
     assert read([*HEAD, *BODY, (tag, b"1")])["unsupported_tag"] == tag
+
+
+TERMS = {
+    99: b"101.5", 110: b"5", 111: b"2", 126: b"20300101-12:00:00", 152: b"1000", 211: b"3", 432: b"20300101", 836: b"2",
+    1085: b"1", 1107: b"M", 5110: b"S", 5111: b"4", 5112: b"7", 7928: b"N",
+}  # fmt: skip
+
+
+@given(st.sets(st.sampled_from(sorted(TERMS))), st.randoms(use_true_random=False))
+def test_fields_of_special_orders_are_read_wherever_they_stand(tags, random):
+    fields = [*BODY, *((tag, TERMS[tag]) for tag in tags)]
+    random.shuffle(fields)
+    found = read([*HEAD, *fields])
+    assert found["fault"] == -1
+    assert found["terms"] == {tag: TERMS[tag] for tag in tags}
+    assert (found["qty"], found["price"], found["unsupported_tag"]) == (b"10", b"99.5", 0)
+    if tags:
+        tag = min(tags)
+        twice = read([*HEAD, *fields, (tag, TERMS[tag])])
+        assert (twice["fault"], twice["fault_tag"]) == (13, tag)
+        other = read([(35, b"V"), *HEAD[1:], *fields, (tag, TERMS[tag])])
+        assert (other["fault"], other["terms"]) == (-1, {})
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "reason"),
+    [
+        (126, b"2030", 6), (126, b"20300230-12:00:00", 6), (126, b"20300101-12:00:00.1", 6), (432, b"20301301", 6),
+        (432, b"2030-01-01", 6), (432, b"19691231", 6), (836, b"4", 5), (836, b"00", 5), (1107, b"7", 5),
+        (1107, b"m", 5), (5110, b"X", 5), (7928, b"X", 5), (7928, b"NN", 5), (99, b"", 4), (7928, b"", 4),
+    ],
+)  # fmt: skip
+def test_values_of_special_orders_that_cannot_be(tag, value, reason):
+    for msg_type in (b"D", b"G"):
+        found = read([(35, msg_type), *HEAD[1:], (41, b"before"), *BODY, (tag, value)])
+        assert (found["fault"], found["fault_tag"]) == (reason, tag)
 
 
 @settings(max_examples=200, deadline=None)

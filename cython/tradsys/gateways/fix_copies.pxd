@@ -34,7 +34,9 @@ cdef class FixCopies:
     cdef int look(self, FixEntry peer, const uint8_t* event, bint is_sent) except -1
     cdef int forget(self, uint64_t root_ref, uint64_t name_ref, uint64_t previous_ref) except -1
     cdef bytes text_of(self, uint32_t session_id, uint64_t client_ref)
-    cdef FixOrder* enter(self, const ExecutionReport* report, uint32_t session_id) except? NULL
+    cdef FixOrder* enter(self, const uint8_t* event, const ExecutionReport* report, uint32_t session_id) except? NULL
+    cdef int enter_terms(self, FixOrder* entry, const uint8_t* event, const ExecutionReport* report, FixOrders others,
+                         const FixOrder* request) except -1
     cdef uint64_t name(self, uint64_t root_ref, uint32_t session_id, uint64_t client_ref, uint8_t kind) except? 0
     cdef uint64_t rename(self, uint8_t* event, const ExecutionReport* report, uint32_t session_id, int party,
                          uint64_t* name_ref) except? 0

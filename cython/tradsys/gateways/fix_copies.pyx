@@ -8,16 +8,17 @@ cimport cython
 
 from tradsys.fix.numbers cimport SessionNumbers
 from tradsys.gateways.fix_entry cimport FixEntry
-from tradsys.gateways.fix_orders cimport STATUS_PENDING_NEW, FixOrder, FixOrders
-from tradsys.gateways.fix_reports cimport TYPE_EXECUTION_REPORT, write_report
+from tradsys.gateways.fix_orders cimport STATUS_PENDING_NEW, FixOrder, FixOrders, FixTerms, is_stored_order
+from tradsys.gateways.fix_reports cimport TYPE_EXECUTION_REPORT, is_about_order, is_new_order, write_report
 from tradsys.gateways.fix_store cimport RECORD_BASE, RECORD_NUMBERS, RECORD_ORDER, RECORD_OUT, FixStore, StoreHead
+from tradsys.gateways.fix_terms cimport terms_told
 from tradsys.gateways.fix_text cimport FixText
 from tradsys.gateways.reports cimport Recipient, recipients, render
 from tradsys.wire.records cimport (
-    CANCEL_REASON_BY_OWNER, EVENT_FLAGS_UNSOLICITED, ExecutionReport, OrderAccepted, OrderCanceled, OrderExecuted,
-    OrderReduced, OrderReplaced, REPORT_TYPE_ACCEPTED, REPORT_TYPE_CANCELED, REPORT_TYPE_EXECUTED,
-    REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED, TEMPLATE_NEW_ORDER,
-    TIME_IN_FORCE_GOOD_FOR_AUCTION,
+    CANCEL_REASON_BY_OWNER, EVENT_FLAGS_UNSOLICITED, ExecutionReport, MessageHeader, ORDER_FLAGS_COMPLEX, OrderAccepted,
+    OrderCanceled, OrderExecuted, OrderReduced, OrderReplaced, OrderTermsSet, OrderTriggered, REPORT_TYPE_ACCEPTED,
+    REPORT_TYPE_CANCELED, REPORT_TYPE_EXECUTED, REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED,
+    REPORT_TYPE_TRANSFERRED, REPORT_TYPE_TRIGGERED, TEMPLATE_ORDER_TERMS_SET, TIME_IN_FORCE_GOOD_FOR_AUCTION,
 )
 
 from tradsys.gateways.fix_sessions import next_store_path, store_path
@@ -75,9 +76,9 @@ cdef class FixCopies:
         if position <= self.position:
             return 0
         self.position = position
-        if not render(event, party, 0, &report) or not REPORT_TYPE_ACCEPTED <= report.report_type <= REPORT_TYPE_REPLACED:
+        if not render(event, party, 0, &report) or not is_about_order(report.report_type):
             return 0
-        if report.report_type == REPORT_TYPE_REJECTED and report.refused_template != TEMPLATE_NEW_ORDER:
+        if report.report_type == REPORT_TYPE_REJECTED and not is_new_order(report.refused_template):
             return 0
         if self.accounts and report.account_id not in self.accounts:
             return 0
@@ -116,7 +117,7 @@ cdef class FixCopies:
         cdef uint64_t root_ref, current_ref
         cdef bint is_ours = not report.event_flags & EVENT_FLAGS_UNSOLICITED
         if report.report_type == REPORT_TYPE_ACCEPTED or report.report_type == REPORT_TYPE_REJECTED:
-            root = self.enter(report, session_id)
+            root = self.enter(event, report, session_id)
             root_ref = root.client_ref if root != NULL else 0
             # references lie at the same place in both
             (<OrderAccepted*> event).client_ref = root_ref
@@ -124,7 +125,7 @@ cdef class FixCopies:
         root = self.orders.by_order_id(<int64_t> report.order_id)
         root_ref = root.client_ref if root != NULL else 0
         current_ref = root.current_ref if root != NULL else 0
-        if report.report_type == REPORT_TYPE_EXECUTED:
+        if report.report_type == REPORT_TYPE_EXECUTED or report.report_type == REPORT_TYPE_TRANSFERRED:
             if party == 0 and (<OrderExecuted*> event).resting_report_seq != 0:
                 (<OrderExecuted*> event).resting_client_ref = current_ref
             else:
@@ -139,6 +140,8 @@ cdef class FixCopies:
         if report.report_type == REPORT_TYPE_REPLACED:
             (<OrderReplaced*> event).orig_client_ref = current_ref
             (<OrderReplaced*> event).client_ref = name_ref[0] if name_ref[0] else current_ref
+        elif report.report_type == REPORT_TYPE_TRIGGERED:
+            (<OrderTriggered*> event).client_ref = current_ref
         elif report.report_type == REPORT_TYPE_CANCELED:
             (<OrderCanceled*> event).client_ref = current_ref
             (<OrderCanceled*> event).request_client_ref = name_ref[0]
@@ -147,7 +150,7 @@ cdef class FixCopies:
             (<OrderReduced*> event).request_client_ref = 0
         return root_ref
 
-    cdef FixOrder* enter(self, const ExecutionReport* report, uint32_t session_id) except? NULL:
+    cdef FixOrder* enter(self, const uint8_t* event, const ExecutionReport* report, uint32_t session_id) except? NULL:
         """Take in an order that was accepted or refused."""
         cdef bytes text = self.text_of(session_id, report.client_ref)
         cdef FixText view
@@ -168,11 +171,36 @@ cdef class FixCopies:
         elif request != NULL:
             entry.order_type, entry.time_in_force = request.order_type, request.time_in_force
             entry.order_flags = request.order_flags
+        self.enter_terms(entry, event, report, source.orders if source is not None else None, request)
         if entry.time_in_force == TIME_IN_FORCE_GOOD_FOR_AUCTION:
             entry.time_in_force = 0  # has no value in stock FIX 4.4, and a copy's client has not asked for another
         if self.unnamed is not None:
             self.unnamed[entry.client_ref] = session_id, report.client_ref
         return entry
+
+    cdef int enter_terms(self, FixOrder* entry, const uint8_t* event, const ExecutionReport* report, FixOrders others,
+                         const FixOrder* request) except -1:
+        """Take in the terms of an order: those of its request where that is remembered, else as the log has them."""
+        cdef FixTerms terms
+        cdef const FixTerms* known = others.terms_of(request) if request != NULL else NULL
+        cdef const OrderAccepted* accepted = <const OrderAccepted*> event
+        cdef const uint8_t[::1] stored
+        cdef const OrderTermsSet* told = NULL
+        if known != NULL:
+            terms = known[0]
+        elif report.report_type != REPORT_TYPE_ACCEPTED:
+            return 0
+        else:
+            if accepted.order_flags & ORDER_FLAGS_COMPLEX:
+                events = self.sequencer.read_events(accepted.seq + 1, 1)
+                if len(events):
+                    stored = events.view("u1").reshape(-1)
+                    if (<const MessageHeader*> &stored[0]).template_id == TEMPLATE_ORDER_TERMS_SET:
+                        told = <const OrderTermsSet*> &stored[0]
+            if not terms_told(&terms, accepted, told):
+                return 0
+        terms.stock_only = 1
+        return self.orders.keep_terms(entry, &terms)
 
     cdef uint64_t name(self, uint64_t root_ref, uint32_t session_id, uint64_t client_ref, uint8_t kind) except? 0:
         """Take in what a request about an order was called; its reference here."""
@@ -219,8 +247,9 @@ cdef class FixCopies:
         """Store an order's state; is_new: it holds with the message behind it."""
         cdef StoreHead head
         memset(&head, 0, sizeof(head))
+        cdef bytes data = self.orders.stored(entry)
         head.kind, head.report_seq, head.ts_ns = RECORD_ORDER, is_new, peer.now_ns
-        return peer.store.append(&head, <const uint8_t*> entry, sizeof(FixOrder))
+        return peer.store.append(&head, <const uint8_t*> <const char*> data, len(data))
 
     def catch_up(self, FixEntry peer, int64_t reports_max, uint64_t last_seq):
         """Tell a piece of what lacks up to an event; whether nothing lacks any more."""
@@ -278,7 +307,7 @@ cdef class FixCopies:
         elif kind == RECORD_NUMBERS:
             numbers.next_in = next_in
             self.position = max(self.position, client_ref)
-        elif kind == RECORD_ORDER and len(data) == sizeof(FixOrder):
+        elif kind == RECORD_ORDER and is_stored_order(data):
             if report_seq:
                 state["orders"].append(data)  # of the message behind it
             else:
@@ -298,7 +327,7 @@ cdef class FixCopies:
             entry.leaves_lots = carried.leaves_lots
             self.forget(carried.client_ref, before_ref, before_ref)
         if carried.kind != c"D" or carried.leaves_lots:
-            self.orders.carry(&carried)
+            self.orders.restore(data)
 
     def _follow_log(self, FixEntry peer):
         """Follow the whole log without telling: a session that is new knows what is live."""
@@ -320,17 +349,20 @@ cdef class FixCopies:
     def _name_live(self):
         """Find what the clients called the orders that live."""
         cdef FixOrder carried
+        cdef FixTerms terms
         cdef FixOrder* entry
         cdef bytes text
         unnamed, self.unnamed = self.unnamed, None
         for ref, (session_id, client_ref) in unnamed.items():
             entry = self.orders.by_ref(ref)
             carried = entry[0]
+            if carried.has_terms:
+                terms = self.orders.terms_of(entry)[0]
             text = self.door.name_of(session_id, client_ref)
             memcpy(carried.text, <const char*> text, len(text))
             carried.text_size = <uint8_t> len(text)
             self.orders.drop(entry)
-            self.orders.carry(&carried)
+            self.orders.carry(&carried, &terms if carried.has_terms else NULL)
 
     def begin_store(self, FixEntry peer, int64_t period_ns):
         """Go on in a new file, which begins with the orders still live and the place in the log; it is there whole or not."""

@@ -2,18 +2,19 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset, strlen
 
-from tradsys.gateways.fix_orders cimport CL_ORD_ID_BYTES_MAX, STATUS_PENDING_NEW, FixOrder
+from tradsys.gateways.fix_orders cimport CL_ORD_ID_BYTES_MAX, STATUS_PENDING_NEW, FixOrder, FixTerms
 from tradsys.gateways.fix_reports cimport write_refusal
 from tradsys.gateways.fix_request cimport TYPE_CANCEL, TYPE_MASS_CANCEL, TYPE_NEW_ORDER, TYPE_REPLACE, TYPE_STATUS, FixRequest
+from tradsys.gateways.fix_terms cimport changed_terms, is_kind_of, read_terms, write_new_order
 from tradsys.gateways.fix_text cimport FixText, parse_whole
-from tradsys.gateways.fix_write cimport read_terms
 from tradsys.gateways.frames cimport write_header
 from tradsys.wire.records cimport (
-    BLOCK_CANCEL_ORDER, BLOCK_MASS_CANCEL, BLOCK_NEW_ORDER, BLOCK_REPLACE_ORDER, CancelOrder, MassCancel, NewOrder,
-    ORDER_TYPE_LIMIT, REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BAD_SIDE, REJECT_REASON_BAD_TIME_IN_FORCE,
-    REJECT_REASON_BOOK_FULL, REJECT_REASON_DUPLICATE_CLIENT_REF, REJECT_REASON_MALFORMED_FRAME, REJECT_REASON_NOT_ENTITLED,
-    REJECT_REASON_UNKNOWN_ACCOUNT, REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_TEMPLATE, ReplaceOrder, SIDE_BUY,
-    SIDE_SELL, SIZE_NEW_ORDER, TEMPLATE_CANCEL_ORDER, TEMPLATE_MASS_CANCEL, TEMPLATE_NEW_ORDER, TEMPLATE_REPLACE_ORDER,
+    BLOCK_CANCEL_ORDER, BLOCK_MASS_CANCEL, BLOCK_REPLACE_ORDER, CancelOrder, MassCancel, ORDER_FLAGS_POST_ONLY,
+    ORDER_TYPE_LIMIT, REJECT_REASON_BAD_ORDER_TYPE, REJECT_REASON_BAD_SIDE, REJECT_REASON_BAD_TERMS,
+    REJECT_REASON_BAD_TIME_IN_FORCE, REJECT_REASON_BOOK_FULL, REJECT_REASON_DUPLICATE_CLIENT_REF,
+    REJECT_REASON_MALFORMED_FRAME, REJECT_REASON_NOT_ENTITLED, REJECT_REASON_UNKNOWN_ACCOUNT,
+    REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_TEMPLATE, ReplaceOrder, SIDE_BUY, SIDE_SELL, SIZE_CANCEL_ORDER,
+    SIZE_MASS_CANCEL, SIZE_REPLACE_ORDER, TEMPLATE_CANCEL_ORDER, TEMPLATE_MASS_CANCEL, TEMPLATE_REPLACE_ORDER,
 )
 
 
@@ -31,9 +32,9 @@ cdef class FixEntry(FixOutgoing):
         self.orders = FixOrders(config.orders_max)
         self.permitted = frozenset(symbol.encode("ascii") for symbol in config.instruments)
 
-    cdef int terms_of(self, FixOrder* terms, const FixRequest* request, const char** sentence) except -1:
+    cdef int terms_of(self, FixOrder* terms, FixTerms* special, const FixRequest* request, const char** sentence) except -1:
         """What a D or G asks for, in the engine's units. 0, or RejectReason and the sentence why not."""
-        cdef int reason = read_terms(terms, request, self.symbols.at(terms.instrument_id), sentence)
+        cdef int reason = read_terms(terms, special, request, self.symbols.at(terms.instrument_id), sentence)
         cdef int64_t account
         if reason:
             return reason
@@ -53,6 +54,7 @@ cdef class FixEntry(FixOutgoing):
     cdef FixOrder* enter(self, FixRequest* request, uint64_t seq, uint64_t client_ref) except? NULL:
         """Put a request into the table; NULL: the table is full of live orders."""
         cdef FixOrder terms
+        cdef FixTerms special
         cdef const char* sentence
         cdef FixOrder* root
         cdef FixOrder* entry
@@ -61,7 +63,7 @@ cdef class FixEntry(FixOutgoing):
         root = self.meant(request) if request.msg_type == TYPE_CANCEL or request.msg_type == TYPE_REPLACE else NULL
         terms.root_ref = root.client_ref if root != NULL else 0
         if request.msg_type == TYPE_NEW_ORDER and terms.instrument_id:
-            self.terms_of(&terms, request, &sentence)
+            self.terms_of(&terms, &special, request, &sentence)
         entry = self.orders.add(request.cl_ord_id, client_ref)
         if entry == NULL:
             return NULL
@@ -75,6 +77,9 @@ cdef class FixEntry(FixOutgoing):
             entry.price_ticks = terms.price_ticks
             entry.side = SIDE_BUY if request.side.data[0] == c"1" else SIDE_SELL
             entry.status = STATUS_PENDING_NEW
+            if terms.has_terms:
+                self.orders.keep_terms(entry, &special)
+                entry.leaves_lots = max(entry.leaves_lots, 1)  # of an amount unknown until it is accepted; it is held until then
         elif request.msg_type == TYPE_MASS_CANCEL:
             entry.request_type = request.mass_cancel.data[0]
         elif terms.root_ref:
@@ -95,8 +100,8 @@ cdef class FixEntry(FixOutgoing):
 
     cdef int new_order(self, FixRequest* request, uint8_t* target) except -1:
         """Write the command of a D; 0: refused."""
-        cdef NewOrder* command = <NewOrder*> target
         cdef FixOrder terms
+        cdef FixTerms special
         cdef const char* sentence = NULL
         cdef FixOrder* entry
         cdef int reason
@@ -113,20 +118,13 @@ cdef class FixEntry(FixOutgoing):
             return self.refuse(request, REJECT_REASON_DUPLICATE_CLIENT_REF, b"ClOrdID has been used")
         if request.side.data[0] != c"1" and request.side.data[0] != c"2":
             return self.refuse(request, REJECT_REASON_BAD_SIDE, b"Side must be 1 or 2")
-        reason = self.terms_of(&terms, request, &sentence)
+        reason = self.terms_of(&terms, &special, request, &sentence)
         if reason:
             return self.refuse(request, reason, sentence)
         entry = self.enter(request, request.seq, 0)
         if entry == NULL:
             return self.refuse(request, REJECT_REASON_BOOK_FULL, b"too many live orders in this session")
-        memset(target, 0, SIZE_NEW_ORDER)
-        write_header(target, BLOCK_NEW_ORDER, TEMPLATE_NEW_ORDER)
-        command.client_ref = entry.client_ref
-        command.price_ticks, command.qty_lots = entry.price_ticks, entry.qty_lots
-        command.instrument_id, command.account_id = entry.instrument_id, entry.account_id
-        command.side, command.order_type, command.time_in_force = entry.side, entry.order_type, entry.time_in_force
-        command.order_flags = entry.order_flags
-        return 1
+        return write_new_order(target, entry, self.orders.terms_of(entry))
 
     cdef int change_order(self, FixRequest* request, uint8_t* target) except -1:
         """Write the command of an F or G; 0: refused."""
@@ -134,6 +132,7 @@ cdef class FixEntry(FixOutgoing):
         cdef CancelOrder* cancel = <CancelOrder*> target
         cdef bint is_replace = request.msg_type == TYPE_REPLACE
         cdef FixOrder terms
+        cdef FixTerms special
         cdef const char* sentence = NULL
         cdef FixOrder* root = self.meant(request)
         cdef FixOrder* entry
@@ -150,13 +149,10 @@ cdef class FixEntry(FixOutgoing):
             return self.refuse(request, REJECT_REASON_UNKNOWN_INSTRUMENT, b"no such Symbol")
         if root != NULL and request.side.data[0] != (c"1" if root.side == SIDE_BUY else c"2"):
             return self.refuse(request, REJECT_REASON_BAD_SIDE, b"Side is not the order's")
-        reason = self.terms_of(&terms, request, &sentence) if is_replace else 0
-        if reason:
-            return self.refuse(request, reason, sentence)
-        if is_replace and terms.order_type != ORDER_TYPE_LIMIT:
-            return self.refuse(request, REJECT_REASON_BAD_ORDER_TYPE, b"OrdType must be 2 in a replace")
-        if is_replace and root != NULL and request.time_in_force.data != NULL and terms.time_in_force != root.time_in_force:
-            return self.refuse(request, REJECT_REASON_BAD_TIME_IN_FORCE, b"TimeInForce is not the order's")
+        if is_replace:
+            reason = self.terms_of(&terms, &special, request, &sentence) or self.keeps(root, &terms, &special, request, &sentence)
+            if reason:
+                return self.refuse(request, reason, sentence)
         if request.orig_cl_ord_id.data != NULL:
             entry = self.orders.by_text(request.orig_cl_ord_id)
             orig_ref = entry.client_ref if entry != NULL else 0
@@ -165,17 +161,35 @@ cdef class FixEntry(FixOutgoing):
         entry = self.enter(request, request.seq, 0)
         if entry == NULL:
             return self.refuse(request, REJECT_REASON_BOOK_FULL, b"too many live orders in this session")
-        memset(target, 0, SIZE_NEW_ORDER)
+        memset(target, 0, SIZE_REPLACE_ORDER)
         if is_replace:
             write_header(target, BLOCK_REPLACE_ORDER, TEMPLATE_REPLACE_ORDER)
-            replace.price_ticks, replace.qty_lots, replace.order_flags = terms.price_ticks, terms.qty_lots, terms.order_flags
+            replace.price_ticks, replace.qty_lots = terms.price_ticks, terms.qty_lots
+            replace.order_flags = terms.order_flags & ORDER_FLAGS_POST_ONLY
         else:
             write_header(target, BLOCK_CANCEL_ORDER, TEMPLATE_CANCEL_ORDER)
         # reference, instrument and ids lie at the same place in both
         cancel.client_ref = entry.client_ref
         cancel.instrument_id = terms.instrument_id
         cancel.orig_client_ref, cancel.order_id = orig_ref, <uint64_t> order_id
-        return 1
+        return SIZE_REPLACE_ORDER if is_replace else SIZE_CANCEL_ORDER
+
+    cdef int keeps(self, const FixOrder* root, const FixOrder* terms, const FixTerms* special, const FixRequest* request,
+                   const char** sentence) noexcept:
+        """Whether a G leaves of its order, if it is known, what cannot be changed: 0, or RejectReason and the sentence."""
+        if request.price.data == NULL:
+            sentence[0] = b"only an order with a Price can be replaced"
+            return REJECT_REASON_BAD_ORDER_TYPE
+        if root == NULL:
+            return 0
+        if terms.order_type != ORDER_TYPE_LIMIT and not is_kind_of(root, terms.order_type):
+            sentence[0] = b"OrdType must be 2 or the order's in a replace"
+            return REJECT_REASON_BAD_ORDER_TYPE
+        if request.time_in_force.data != NULL and terms.time_in_force != root.time_in_force:
+            sentence[0] = b"TimeInForce is not the order's"
+            return REJECT_REASON_BAD_TIME_IN_FORCE
+        sentence[0] = changed_terms(root, self.orders.terms_of(root), terms, special, request)
+        return REJECT_REASON_BAD_TERMS if sentence[0] != NULL else 0
 
     cdef int mass_cancel(self, FixRequest* request, uint8_t* target) except -1:
         """Write the command of a q; 0: refused."""
@@ -198,14 +212,14 @@ cdef class FixEntry(FixOutgoing):
         entry = self.enter(request, request.seq, 0)
         if entry == NULL:
             return self.refuse(request, REJECT_REASON_BOOK_FULL, b"too many live orders in this session")
-        memset(target, 0, SIZE_NEW_ORDER)
+        memset(target, 0, SIZE_MASS_CANCEL)
         write_header(target, BLOCK_MASS_CANCEL, TEMPLATE_MASS_CANCEL)
         command.client_ref = entry.client_ref
         command.instrument_id = instrument_id
         command.target_session_id = self.session_id
         if request.side.data != NULL:
             command.side = SIDE_BUY if request.side.data[0] == c"1" else SIDE_SELL
-        return 1
+        return SIZE_MASS_CANCEL
 
     cdef int refuse(self, const FixRequest* request, int reason, const char* sentence) except -1:
         """Answer a request the door refuses; returns 0."""

@@ -9,8 +9,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from tradsys.gateways.fix_text cimport FixText
 from tradsys.wire.records cimport (
-    CANCEL_REASON_AUCTION_REMAINDER, CANCEL_REASON_CALL_BEGAN, CANCEL_REASON_EXPIRED, OrderCanceled, OrderExecuted,
-    OrderReplaced,
+    CANCEL_REASON_AUCTION_REMAINDER, CANCEL_REASON_CALL_BEGAN, CANCEL_REASON_EXPIRED, OrderAccepted, OrderCanceled,
+    OrderExecuted, OrderReplaced,
 )
 
 cdef enum:
@@ -52,7 +52,27 @@ cdef struct FixOrder:           # 200 bytes
     uint8_t orig_size
     uint8_t text[36]            # ClOrdID
     uint8_t orig_text[36]       # of an F or G whose order was not known: the OrigClOrdID as given
-    uint8_t spare[2]
+    uint8_t has_terms           # root: 1: it has a FixTerms
+    uint8_t spare
+
+cdef struct FixTerms:           # 80 bytes: what a special order was entered with, beside its root
+    int64_t expire_ts_ns        # GTD: ns since the epoch; else 0
+    int64_t trigger_price_ticks  # from OrderTriggered on the trigger that was reached
+    int64_t trail_offset        # in trail_unit
+    int64_t display_lots
+    int64_t display_spread_lots
+    int64_t min_qty_lots
+    int64_t protection_ticks
+    int64_t amount_ticks_lots
+    int64_t post_only_ticks
+    uint8_t trigger_source      # TriggerSource; 0: none
+    uint8_t trail_unit          # TrailUnit; 0: none
+    uint8_t post_only_mode      # PostOnlyMode
+    uint8_t stp_mode            # StpMode asked for; 0: the participant's
+    uint8_t offset_type         # 836 as given, 0 of the alphabet when it was not
+    uint8_t by_date             # 1: the end was given as a date (432)
+    uint8_t has_source          # 1: 1107 was given
+    uint8_t stock_only          # 1: reports have tags of the stock dictionary only
 
 
 # Whether an order ended because its time in force did: at the end of the day, of the auction it was for, of trading
@@ -62,8 +82,14 @@ cdef inline bint is_expired(int cancel_reason) noexcept nogil:
             or cancel_reason == CANCEL_REASON_CALL_BEGAN)
 
 
+# Whether they are what `stored` gives.
+cdef inline bint is_stored_order(bytes data) noexcept:
+    return len(data) == sizeof(FixOrder) or len(data) == sizeof(FixOrder) + sizeof(FixTerms)
+
+
 cdef class FixOrders:
     cdef FixOrder* entries      # capacity of them
+    cdef FixTerms* terms        # of the entries that have some, at their places; NULL until one has
     cdef int32_t* slots         # open addressing by ClOrdID: entry + 1, 0: empty; 2 x capacity
     cdef int32_t* ids           # the same by the engine's OrderID
     cdef uint32_t capacity      # a power of two
@@ -82,8 +108,15 @@ cdef class FixOrders:
     cdef FixOrder* add(self, FixText text, uint64_t client_ref) except? NULL
     # Follow an event told to the session; gives the order's root, or NULL when the event is of no order known.
     cdef FixOrder* apply(self, const uint8_t* event, int party) except? NULL
-    # Take over an entry of another table.
-    cdef int carry(self, const FixOrder* order) except -1
+    # The terms of an order, or NULL of one without; they live as long as its entry.
+    cdef FixTerms* terms_of(self, const FixOrder* root) noexcept nogil
+    # Give an order its terms.
+    cdef int keep_terms(self, FixOrder* root, const FixTerms* terms) except -1
+    # An entry and its terms as bytes for a store, and back: its reference.
+    cdef bytes stored(self, const FixOrder* entry)
+    cdef uint64_t restore(self, bytes data) except? 0
+    # Take over an entry of another table, with its terms, or NULL.
+    cdef int carry(self, const FixOrder* order, const FixTerms* terms) except -1
     # Give an entry the engine's OrderID; 0: none.
     cdef int name(self, FixOrder* entry, uint64_t order_id) noexcept nogil
     cdef int drop(self, FixOrder* entry) noexcept nogil
@@ -94,6 +127,7 @@ cdef class FixOrders:
     cdef void link(self, int32_t* slots, uint32_t index) noexcept nogil
     cdef void unlink(self, int32_t* slots, uint32_t index) noexcept nogil
     cdef FixOrder* follow(self, uint64_t client_ref, uint64_t orig_ref)
+    cdef FixOrder* accepted(self, const OrderAccepted* event)
     cdef FixOrder* executed(self, const OrderExecuted* event, int party)
     cdef FixOrder* canceled(self, const OrderCanceled* event)
     cdef FixOrder* replaced(self, const OrderReplaced* event)

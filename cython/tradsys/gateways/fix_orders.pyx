@@ -7,9 +7,10 @@ cimport cython
 
 from tradsys.gateways.fix_text cimport FixText
 from tradsys.wire.records cimport (
-    MessageHeader, OrderAccepted, OrderCanceled, OrderExecuted, OrderReduced, OrderRejected, OrderReplaced,
-    TEMPLATE_NEW_ORDER, TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED,
-    TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED,
+    MessageHeader, ORDER_TYPE_MARKET_TO_LIMIT, OrderAccepted, OrderCanceled, OrderExecuted, OrderReduced, OrderRejected,
+    OrderReplaced, OrderTriggered, TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER, TEMPLATE_ORDER_ACCEPTED,
+    TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED,
+    TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_ORDER_TRIGGERED,
 )
 
 cdef enum:
@@ -46,6 +47,7 @@ cdef class FixOrders:
 
     def __dealloc__(self):
         free(self.entries)
+        free(self.terms)
         free(self.slots)
         free(self.ids)
 
@@ -81,6 +83,10 @@ cdef class FixOrders:
 
     cdef FixOrder* root_of(self, const FixOrder* entry) noexcept nogil:
         return self.by_ref(entry.root_ref)
+
+    @cython.overflowcheck(False)  # the check takes a difference of pointers for one of numbers
+    cdef FixTerms* terms_of(self, const FixOrder* root) noexcept nogil:
+        return &self.terms[root - self.entries] if root.has_terms else NULL
 
     # ------------------------------------------------------------------------------------------ changing
 
@@ -125,7 +131,16 @@ cdef class FixOrders:
             self.link(self.ids, index)
         return 0
 
-    cdef int carry(self, const FixOrder* order) except -1:
+    cdef int keep_terms(self, FixOrder* root, const FixTerms* terms) except -1:
+        if self.terms == NULL:
+            self.terms = <FixTerms*> calloc(self.capacity, sizeof(FixTerms))
+            if self.terms == NULL:
+                raise MemoryError("no memory for the terms of FIX orders")
+        root.has_terms = 1
+        self.terms_of(root)[0] = terms[0]
+        return 0
+
+    cdef int carry(self, const FixOrder* order, const FixTerms* terms) except -1:
         cdef FixText text
         cdef FixOrder* entry
         text.data, text.size = order.text, order.text_size
@@ -137,8 +152,26 @@ cdef class FixOrders:
         entry = self.add(text, order.client_ref)
         entry[0] = order[0]
         entry.order_id = 0
+        entry.has_terms = 0
         self.name(entry, order.order_id)
+        if terms != NULL:
+            self.keep_terms(entry, terms)
         return 0
+
+    cdef bytes stored(self, const FixOrder* entry):
+        cdef const FixTerms* terms = self.terms_of(entry)
+        data = (<const char*> entry)[:sizeof(FixOrder)]
+        return data if terms == NULL else data + (<const char*> terms)[:sizeof(FixTerms)]
+
+    cdef uint64_t restore(self, bytes data) except? 0:
+        cdef FixOrder entry
+        cdef FixTerms terms
+        cdef bint has_terms = len(data) > <int64_t> sizeof(FixOrder)
+        memcpy(&entry, <const char*> data, sizeof(FixOrder))
+        if has_terms:
+            memcpy(&terms, <const char*> data + sizeof(FixOrder), sizeof(FixTerms))
+        self.carry(&entry, &terms if has_terms else NULL)
+        return entry.client_ref
 
     cdef bint is_held(self, const FixOrder* entry) noexcept nogil:
         """Whether events still need it: root of a live order, or the name in force of one."""
@@ -164,22 +197,29 @@ cdef class FixOrders:
         cdef FixOrder* entries = <FixOrder*> calloc(2 * before, sizeof(FixOrder))
         cdef int32_t* slots = <int32_t*> calloc(4 * before, sizeof(int32_t))
         cdef int32_t* ids = <int32_t*> calloc(4 * before, sizeof(int32_t))
-        if not (entries and slots and ids):
+        cdef FixTerms* old_terms = self.terms
+        cdef FixTerms* terms = <FixTerms*> calloc(2 * before, sizeof(FixTerms)) if old_terms else NULL
+        if not (entries and slots and ids and (terms or not old_terms)):
             free(entries)
             free(slots)
             free(ids)
+            free(terms)
             raise MemoryError("no memory for a FIX order table")
         free(self.slots)
         free(self.ids)
+        self.terms = terms
         self.entries, self.slots, self.ids, self.capacity = entries, slots, ids, 2 * before
         for i in range(before):
             if old[i].client_ref != 0:
                 index = <uint32_t> (old[i].client_ref & (self.capacity - 1))
                 entries[index] = old[i]
+                if old[i].has_terms:
+                    terms[index] = old_terms[i]
                 self.link(slots, index)
                 if old[i].order_id:
                     self.link(ids, index)
         free(old)
+        free(old_terms)
         return 0
 
     cdef uint32_t home(self, const int32_t* slots, uint32_t index) noexcept nogil:
@@ -219,14 +259,10 @@ cdef class FixOrders:
     cdef FixOrder* apply(self, const uint8_t* event, int party) except? NULL:
         cdef int template_id = (<const MessageHeader*> event).template_id
         cdef FixOrder* root = NULL
-        if template_id == TEMPLATE_ORDER_EXECUTED:
+        if template_id == TEMPLATE_ORDER_EXECUTED or template_id == TEMPLATE_ORDER_TRANSFERRED:
             root = self.executed(<const OrderExecuted*> event, party)
         elif template_id == TEMPLATE_ORDER_ACCEPTED:
-            root = self.follow((<const OrderAccepted*> event).client_ref, 0)
-            if root != NULL:
-                self.name(root, (<const OrderAccepted*> event).order_id)
-                root.leaves_lots = (<const OrderAccepted*> event).leaves_lots
-                root.status = STATUS_NEW
+            root = self.accepted(<const OrderAccepted*> event)
         elif template_id == TEMPLATE_ORDER_CANCELED:
             root = self.canceled(<const OrderCanceled*> event)
         elif template_id == TEMPLATE_ORDER_REDUCED:
@@ -236,8 +272,12 @@ cdef class FixOrders:
                 root.qty_lots = root.cum_lots + root.leaves_lots
         elif template_id == TEMPLATE_ORDER_REPLACED:
             root = self.replaced(<const OrderReplaced*> event)
+        elif template_id == TEMPLATE_ORDER_TRIGGERED:
+            root = self.follow((<const OrderTriggered*> event).client_ref, 0)
+            if root != NULL and root.has_terms:
+                self.terms_of(root).trigger_price_ticks = (<const OrderTriggered*> event).trigger_price_ticks
         elif template_id == TEMPLATE_ORDER_REJECTED:
-            if (<const OrderRejected*> event).refused_template == TEMPLATE_NEW_ORDER:
+            if (<const OrderRejected*> event).refused_template in (TEMPLATE_NEW_ORDER, TEMPLATE_NEW_COMPLEX_ORDER):
                 root = self.follow((<const OrderRejected*> event).client_ref, 0)
                 if root != NULL and root.order_id == 0:
                     root.leaves_lots = 0
@@ -245,6 +285,16 @@ cdef class FixOrders:
         if root != NULL:
             root.event_seq = (<const OrderAccepted*> event).seq
             root.ts_ns = (<const OrderAccepted*> event).ts_ns
+        return root
+
+    cdef FixOrder* accepted(self, const OrderAccepted* event):
+        cdef FixOrder* root = self.follow(event.client_ref, 0)
+        if root != NULL:
+            self.name(root, event.order_id)
+            root.leaves_lots = event.leaves_lots
+            root.status = STATUS_NEW
+            if root.has_terms:  # what the venue made of them: lots of an amount or of a position, a price that slid
+                root.qty_lots, root.price_ticks = event.qty_lots, event.price_ticks
         return root
 
     cdef FixOrder* executed(self, const OrderExecuted* event, int party):
@@ -257,6 +307,8 @@ cdef class FixOrders:
         root.notional += event.qty_lots * event.price_ticks
         root.leaves_lots = event.resting_leaves_lots if is_resting else event.incoming_leaves_lots
         root.status = STATUS_FILLED if root.leaves_lots == 0 else STATUS_PARTIALLY_FILLED
+        if root.has_terms and root.order_type == ORDER_TYPE_MARKET_TO_LIMIT and not is_resting:
+            root.price_ticks = event.price_ticks  # the best price at entry, where the rest of it rests
         return root
 
     cdef FixOrder* canceled(self, const OrderCanceled* event):
@@ -343,7 +395,8 @@ cdef class FixOrders:
 
     def carry_order(self, FixOrders other not None, uint64_t client_ref):
         """Take over an entry of another table; for tests."""
-        self.carry(other.by_ref(client_ref))
+        cdef const FixOrder* order = other.by_ref(client_ref)
+        self.carry(order, other.terms_of(order))
 
     def end_order(self, uint64_t client_ref):
         """End an order; for tests."""
@@ -382,6 +435,7 @@ cdef class FixOrders:
             if self.entries[i].order_id:
                 named += 1
                 assert self.by_order_id(<int64_t> self.entries[i].order_id) == &self.entries[i]
+            assert not self.entries[i].has_terms or (self.terms != NULL and self.entries[i].kind == c"D")
             assert self.entries[i].leaves_lots >= 0 and self.entries[i].cum_lots >= 0
         assert count == self.count
         assert sum(self.slots[i] != 0 for i in range(2 * self.capacity)) == count

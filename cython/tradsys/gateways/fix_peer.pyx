@@ -14,7 +14,7 @@ from tradsys.core.state cimport Instrument
 from tradsys.fix.validation cimport NO_MESSAGE, VALID
 from tradsys.gateways.fix_copies cimport FixCopies
 from tradsys.gateways.fix_entry cimport FixEntry
-from tradsys.gateways.fix_orders cimport FixOrder, FixOrders
+from tradsys.gateways.fix_orders cimport FixOrder, FixOrders, is_stored_order
 from tradsys.gateways.fix_reports cimport write_report, write_status
 from tradsys.gateways.fix_request cimport (
     FAULT_GARBLED, FAULT_NONE, TYPE_CANCEL, TYPE_MASS_CANCEL, TYPE_MASS_STATUS, TYPE_NEW_ORDER, TYPE_REPLACE,
@@ -27,7 +27,7 @@ from tradsys.gateways.fix_text cimport FixText, is_text
 from tradsys.gateways.reports cimport Recipient, recipients, render
 from tradsys.gateways.sessions cimport count_useless, reset_throttle, take_token
 from tradsys.wire.records cimport (
-    ExecutionReport, NewOrder, REJECT_REASON_THROTTLED, REJECT_REASON_UNKNOWN_ORDER, SIZE_NEW_ORDER,
+    ExecutionReport, NewOrder, REJECT_REASON_THROTTLED, REJECT_REASON_UNKNOWN_ORDER, SIZE_NEW_COMPLEX_ORDER,
 )
 
 from tradsys.fix.actions import (
@@ -114,7 +114,6 @@ cdef class FixPeer(FixEntry):
     def _take_record(self, state, int kind, int flags, uint64_t report_seq, uint64_t seq, uint64_t client_ref,
                      int64_t ts_ns, uint64_t next_in, bytes data):
         cdef FixRequest request
-        cdef FixOrder carried
         if kind == RECORD_IN:
             if client_ref:
                 read_request(data, len(data), &request)
@@ -127,10 +126,8 @@ cdef class FixPeer(FixEntry):
                 self._follow_to(state, report_seq)
         elif kind == RECORD_NUMBERS:
             self.numbers.next_in = next_in
-        elif kind == RECORD_ORDER and len(data) == sizeof(FixOrder):
-            memcpy(&carried, <const char*> data, sizeof(FixOrder))
-            self.orders.carry(&carried)
-            state["carried_ref"] = max(state["carried_ref"], carried.client_ref)
+        elif kind == RECORD_ORDER and is_stored_order(data):
+            state["carried_ref"] = max(state["carried_ref"], self.orders.restore(data))
         elif kind == RECORD_BASE:
             self.told_report_seq, state["period"] = report_seq, ts_ns
             state["base"] = client_ref, seq, report_seq
@@ -220,8 +217,9 @@ cdef class FixPeer(FixEntry):
                 entry = before.by_ref(name)
                 if entry != NULL:
                     carried += 1
-                    self.orders.carry(entry)
-                    self.store.append(&head, <const uint8_t*> entry, sizeof(FixOrder))
+                    self.orders.carry(entry, before.terms_of(entry))
+                    data = before.stored(entry)
+                    self.store.append(&head, <const uint8_t*> <const char*> data, len(data))
         self.orders.foreign = before.foreign
         self.slow_cost += RESET_COST
         self.reset_after_ns = self.mono_ns + RESET_NS * carried if carried > RESET_FREE else 0
@@ -329,9 +327,9 @@ cdef class FixPeer(FixEntry):
 
     cdef int take_order(self, FixRequest* request, const uint8_t* message, int64_t size) except -1:
         """An order message whose turn it is becomes a command, a question or a refusal. NO_ROOM: nothing has changed."""
-        cdef uint8_t* target = self.sequencer.reserve(SIZE_NEW_ORDER)
+        cdef uint8_t* target = self.sequencer.reserve(SIZE_NEW_COMPLEX_ORDER)
         cdef uint64_t client_ref = self.orders.next_ref
-        cdef int is_pushed = 0
+        cdef int size_pushed = 0
         cdef bint is_cancel
         if target == NULL:
             return NO_ROOM
@@ -353,19 +351,19 @@ cdef class FixPeer(FixEntry):
                 self.refuse(request, REJECT_REASON_THROTTLED, b"too many status requests wait")
             return TAKEN
         if request.msg_type == TYPE_NEW_ORDER:
-            is_pushed = self.new_order(request, target)
+            size_pushed = self.new_order(request, target)
         elif request.msg_type == TYPE_MASS_CANCEL:
-            is_pushed = self.mass_cancel(request, target)
+            size_pushed = self.mass_cancel(request, target)
         else:
-            is_pushed = self.change_order(request, target)
-        if is_pushed:
+            size_pushed = self.change_order(request, target)
+        if size_pushed:
             client_ref = (<NewOrder*> target).client_ref
             (<NewOrder*> target).session_id = self.session_id
             (<NewOrder*> target).client_seq = <uint32_t> request.seq
-            self.sequencer.push(SIZE_NEW_ORDER)
+            self.sequencer.push(size_pushed)
             self.pushed_seq = max(self.pushed_seq, <uint32_t> request.seq)
             self.orders_in += 1
-        self.note_request(request, message, size, client_ref if is_pushed else 0)
+        self.note_request(request, message, size, client_ref if size_pushed else 0)
         return TAKEN
 
     cdef int note_request(self, const FixRequest* request, const uint8_t* message, int64_t size, uint64_t client_ref) except -1:

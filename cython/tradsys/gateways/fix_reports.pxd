@@ -5,7 +5,10 @@ from tradsys.core.state cimport Instrument
 from tradsys.gateways.fix_orders cimport FixOrder, FixOrders
 from tradsys.gateways.fix_request cimport FixRequest
 from tradsys.gateways.fix_text cimport FixText
-from tradsys.wire.records cimport ExecutionReport
+from tradsys.wire.records cimport (
+    ExecutionReport, REPORT_TYPE_ACCEPTED, REPORT_TYPE_REPLACED, REPORT_TYPE_TRANSFERRED, REPORT_TYPE_TRIGGERED,
+    TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER,
+)
 
 cdef enum:
     BODY_BYTES_MAX = 2048       # of any of them
@@ -13,6 +16,18 @@ cdef enum:
     TYPE_CANCEL_REJECT = 57     # 9
     TYPE_MASS_CANCEL_REPORT = 114  # r
     TYPE_BUSINESS_REJECT = 106  # j
+
+
+# Whether a report tells of one order.
+cdef inline bint is_about_order(int report_type) noexcept nogil:
+    return (REPORT_TYPE_ACCEPTED <= report_type <= REPORT_TYPE_REPLACED or report_type == REPORT_TYPE_TRIGGERED
+            or report_type == REPORT_TYPE_TRANSFERRED)
+
+
+# Whether a command enters an order.
+cdef inline bint is_new_order(int template_id) noexcept nogil:
+    return template_id == TEMPLATE_NEW_ORDER or template_id == TEMPLATE_NEW_COMPLEX_ORDER
+
 
 # The body that tells a report of the engine; its length, 0: it has none. `root` is the order's, already up to date, or NULL.
 cdef int32_t write_report(uint8_t* out, const ExecutionReport* report, int party, FixOrders orders, FixOrder* root,

@@ -9,18 +9,20 @@ from tradsys.gateways.fix_orders cimport (
 from tradsys.gateways.fix_request cimport (
     TYPE_CANCEL, TYPE_MASS_CANCEL, TYPE_NEW_ORDER, TYPE_REPLACE, FixRequest,
 )
+from tradsys.gateways.fix_terms cimport put_terms
 from tradsys.gateways.fix_text cimport (
     SOH, FixText, put_average, put_bytes, put_char_field, put_tag, put_text_field, put_time, put_units, put_whole,
     put_whole_field,
 )
 from tradsys.wire.records cimport (
     CANCEL_REASON_AUCTION_REMAINDER, CANCEL_REASON_CALL_BEGAN, CANCEL_REASON_DISCONNECT, CANCEL_REASON_EXPIRED,
-    CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER, CANCEL_REASON_MASS_CANCEL, CANCEL_REASON_NO_LIQUIDITY,
-    CANCEL_REASON_PRICE_RANGE, CANCEL_REASON_SELF_TRADE, EVENT_FLAGS_AUCTION, EVENT_FLAGS_UNSOLICITED, ExecutionReport,
-    LIQUIDITY_NONE, ORDER_FLAGS_POST_ONLY, ORDER_TYPE_MARKET, REPORT_TYPE_ACCEPTED,
-    REPORT_TYPE_CANCELED, REPORT_TYPE_EXECUTED, REPORT_TYPE_MASS_CANCELED, REPORT_TYPE_REDUCED,
-    REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED, SIDE_BUY, TEMPLATE_CANCEL_ORDER, TEMPLATE_MASS_CANCEL,
-    TEMPLATE_NEW_ORDER, TEMPLATE_REPLACE_ORDER,
+    CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER, CANCEL_REASON_KILL_SWITCH, CANCEL_REASON_MASS_CANCEL,
+    CANCEL_REASON_MIN_QTY_UNREACHED, CANCEL_REASON_NO_LIQUIDITY, CANCEL_REASON_PRICE_PROTECTION,
+    CANCEL_REASON_PRICE_RANGE, CANCEL_REASON_SELF_TRADE, CANCEL_REASON_TOO_MANY_MATCHES, CANCEL_REASON_TRIGGER_REFUSED,
+    EVENT_FLAGS_AUCTION, EVENT_FLAGS_UNSOLICITED, ExecutionReport, LIQUIDITY_NONE, REPORT_TYPE_ACCEPTED,
+    REPORT_TYPE_CANCELED, REPORT_TYPE_EXECUTED, REPORT_TYPE_MASS_CANCELED, REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED,
+    REPORT_TYPE_REPLACED, REPORT_TYPE_TRANSFERRED, REPORT_TYPE_TRIGGERED, SIDE_BUY, TEMPLATE_CANCEL_ORDER,
+    TEMPLATE_MASS_CANCEL, TEMPLATE_REPLACE_ORDER, TIME_IN_FORCE_GTD,
 )
 
 from tradsys.errors import REJECTS
@@ -28,9 +30,7 @@ from tradsys.errors import REJECTS
 cdef enum:
     REASONS_MAX = 256               # a RejectReason is a byte
     OTHER = 99
-    TIMES_IN_FORCE = 10
-
-cdef const char* times_in_force = b"?0134?27B5"   # 59 of each TimeInForce
+    CANCEL_REASONS = 24
 
 # the rows of REJECTS, by RejectReason
 cdef int ord_rej_reasons[REASONS_MAX]
@@ -107,22 +107,6 @@ cdef inline uint8_t* _put_sentence(uint8_t* out, const char* text) noexcept nogi
     return put_text_field(out, 58, <const uint8_t*> text, <int32_t> strlen(text)) if text != NULL else out
 
 
-cdef uint8_t* _put_terms(uint8_t* out, int64_t qty_lots, int64_t price_ticks, int order_type, int time_in_force,
-                         int order_flags, const Instrument* instrument) noexcept nogil:
-    """Quantity, type, price, time in force, instructions of an order."""
-    out = _put_qty(out, 38, qty_lots, instrument)
-    if order_type == ORDER_TYPE_MARKET:
-        out = put_char_field(out, 40, c"1")
-    elif order_type:
-        out = put_char_field(out, 40, c"2")
-        out = _put_price(out, 44, price_ticks, instrument)
-    if 1 <= time_in_force < TIMES_IN_FORCE and times_in_force[time_in_force] != c"?":
-        out = put_char_field(out, 59, <uint8_t> times_in_force[time_in_force])
-    if order_flags & ORDER_FLAGS_POST_ONLY:
-        out = put_char_field(out, 18, c"6")
-    return out
-
-
 cdef uint8_t* _put_sums(uint8_t* out, int64_t leaves_lots, int64_t cum_lots, int64_t notional,
                         const Instrument* instrument) noexcept nogil:
     """LeavesQty, CumQty, AvgPx."""
@@ -133,28 +117,37 @@ cdef uint8_t* _put_sums(uint8_t* out, int64_t leaves_lots, int64_t cum_lots, int
     return out + 1
 
 
-cdef inline const char* _cancel_sentence(int cancel_reason) noexcept nogil:
-    if cancel_reason == CANCEL_REASON_IOC_REMAINDER:
-        return b"the rest could not be matched at once"
-    if cancel_reason == CANCEL_REASON_FOK_UNFILLABLE:
-        return b"the whole quantity could not be matched at once"
-    if cancel_reason == CANCEL_REASON_NO_LIQUIDITY:
-        return b"no liquidity left for the market order"
-    if cancel_reason == CANCEL_REASON_SELF_TRADE:
-        return b"self-trade prevention"
-    if cancel_reason == CANCEL_REASON_MASS_CANCEL:
-        return b"mass cancel"
-    if cancel_reason == CANCEL_REASON_DISCONNECT:
-        return b"cancel on disconnect"
-    if cancel_reason == CANCEL_REASON_EXPIRED:
-        return b"end of day"
-    if cancel_reason == CANCEL_REASON_AUCTION_REMAINDER:
-        return b"the auction is over"
-    if cancel_reason == CANCEL_REASON_CALL_BEGAN:
-        return b"the call of an auction began"
-    if cancel_reason == CANCEL_REASON_PRICE_RANGE:
-        return b"the next match would have left the price range"
-    return NULL
+cdef const char* cancel_sentences[CANCEL_REASONS]   # NULL: the client asked for it
+
+
+def _load_cancels():
+    cdef int i
+    for i in range(CANCEL_REASONS):
+        cancel_sentences[i] = NULL
+    cancel_sentences[<int> CANCEL_REASON_IOC_REMAINDER] = b"the rest could not be matched at once"
+    cancel_sentences[<int> CANCEL_REASON_FOK_UNFILLABLE] = b"the whole quantity could not be matched at once"
+    cancel_sentences[<int> CANCEL_REASON_NO_LIQUIDITY] = b"no liquidity left for the market order"
+    cancel_sentences[<int> CANCEL_REASON_SELF_TRADE] = b"self-trade prevention"
+    cancel_sentences[<int> CANCEL_REASON_MASS_CANCEL] = b"mass cancel"
+    cancel_sentences[<int> CANCEL_REASON_DISCONNECT] = b"cancel on disconnect"
+    cancel_sentences[<int> CANCEL_REASON_EXPIRED] = b"end of day"
+    cancel_sentences[<int> CANCEL_REASON_TRIGGER_REFUSED] = b"its price was reached when it could not be entered"
+    cancel_sentences[<int> CANCEL_REASON_MIN_QTY_UNREACHED] = b"less than its minimum quantity could be matched at once"
+    cancel_sentences[<int> CANCEL_REASON_TOO_MANY_MATCHES] = b"one order cannot have more matches at once"
+    cancel_sentences[<int> CANCEL_REASON_AUCTION_REMAINDER] = b"the auction is over"
+    cancel_sentences[<int> CANCEL_REASON_CALL_BEGAN] = b"the call of an auction began"
+    cancel_sentences[<int> CANCEL_REASON_PRICE_RANGE] = b"the next match would have left the price range"
+    cancel_sentences[<int> CANCEL_REASON_KILL_SWITCH] = b"kill switch"
+    cancel_sentences[<int> CANCEL_REASON_PRICE_PROTECTION] = b"the next match would have left the price band of market orders"
+
+
+_load_cancels()
+
+
+cdef inline const char* _cancel_sentence(const ExecutionReport* report) noexcept nogil:
+    if report.cancel_reason == CANCEL_REASON_EXPIRED and report.time_in_force == TIME_IN_FORCE_GTD:
+        return b"the time it was good till is over"
+    return cancel_sentences[report.cancel_reason] if report.cancel_reason < CANCEL_REASONS else NULL
 
 
 # ------------------------------------------------------------------------------------------ reports of the engine
@@ -166,12 +159,12 @@ cdef int32_t write_report(uint8_t* out, const ExecutionReport* report, int party
             report.report_type == REPORT_TYPE_REJECTED and report.refused_template == TEMPLATE_MASS_CANCEL):
         msg_type[0] = TYPE_MASS_CANCEL_REPORT
         return <int32_t> (_put_mass_cancel(out, report, orders, instrument, digits) - out)
-    if report.report_type == REPORT_TYPE_REJECTED and report.refused_template != TEMPLATE_NEW_ORDER:
+    if report.report_type == REPORT_TYPE_REJECTED and not is_new_order(report.refused_template):
         if report.refused_template > TEMPLATE_REPLACE_ORDER:
             return 0
         msg_type[0] = TYPE_CANCEL_REJECT
         return <int32_t> (_put_cancel_reject(out, report, orders, root, digits) - out)
-    if instrument == NULL or not REPORT_TYPE_ACCEPTED <= report.report_type <= REPORT_TYPE_REPLACED:
+    if instrument == NULL or not is_about_order(report.report_type):
         return 0
     return <int32_t> (_put_execution(out, report, party, orders, root, instrument, digits) - out)
 
@@ -180,14 +173,16 @@ cdef uint8_t _exec_type(const ExecutionReport* report) noexcept nogil:
     cdef bint is_ours = not report.event_flags & EVENT_FLAGS_UNSOLICITED
     if report.report_type == REPORT_TYPE_ACCEPTED:
         return c"0"
-    if report.report_type == REPORT_TYPE_EXECUTED:
+    if report.report_type == REPORT_TYPE_EXECUTED or report.report_type == REPORT_TYPE_TRANSFERRED:
         return c"F"
     if report.report_type == REPORT_TYPE_CANCELED:
         return c"C" if is_expired(report.cancel_reason) else c"4"
     if report.report_type == REPORT_TYPE_REPLACED:
         return c"5" if is_ours else c"D"
     if report.report_type == REPORT_TYPE_REDUCED:
-        return c"5" if is_ours else c"D"
+        return c"5" if is_ours and report.cancel_reason == 0 else c"D"
+    if report.report_type == REPORT_TYPE_TRIGGERED:
+        return c"L"
     return c"8"
 
 
@@ -222,14 +217,14 @@ cdef uint8_t* _put_execution(uint8_t* out, const ExecutionReport* report, int pa
     if exec_type == c"8" and reason < REASONS_MAX:
         out = put_whole_field(out, 103, ord_rej_reasons[reason])
     if exec_type == c"D":
-        out = put_char_field(out, 378, c"4")
+        # the venue took lots off to prevent a self-trade; else another session of the participant changed it
+        out = put_char_field(out, 378, c"5" if report.cancel_reason == CANCEL_REASON_SELF_TRADE else c"4")
     if report.account_id:
         out = put_whole_field(out, 1, report.account_id)
     out = put_char_field(_put_symbol(out, instrument), 54, c"1" if report.side == SIDE_BUY else c"2")
     if root != NULL:
-        out = _put_terms(out, root.qty_lots, root.price_ticks, root.order_type, root.time_in_force,
-                         root.order_flags, instrument)
-    if report.report_type == REPORT_TYPE_EXECUTED:
+        out = put_terms(out, root, orders.terms_of(root), instrument)
+    if report.report_type == REPORT_TYPE_EXECUTED or report.report_type == REPORT_TYPE_TRANSFERRED:
         out = _put_price(_put_qty(out, 32, report.qty_lots, instrument), 31, report.price_ticks, instrument)
         if report.event_flags & EVENT_FLAGS_AUCTION:
             out = put_text_field(out, 625, b"AUCTION", 7)
@@ -241,8 +236,12 @@ cdef uint8_t* _put_execution(uint8_t* out, const ExecutionReport* report, int pa
     if exec_type == c"8" and reason < REASONS_MAX:
         out = _put_sentence(out, sentences[reason])
     elif report.report_type == REPORT_TYPE_CANCELED:
-        out = _put_sentence(out, _cancel_sentence(report.cancel_reason))
-    if report.liquidity != LIQUIDITY_NONE:
+        out = _put_sentence(out, _cancel_sentence(report))
+    elif report.report_type == REPORT_TYPE_REDUCED and report.cancel_reason:
+        out = _put_sentence(out, _cancel_sentence(report))
+    elif report.report_type == REPORT_TYPE_TRANSFERRED:
+        out = _put_sentence(out, b"self-trade prevention: transferred within the trade group")
+    if report.liquidity != LIQUIDITY_NONE and report.report_type != REPORT_TYPE_TRANSFERRED:
         out = put_char_field(out, 851, <uint8_t> (c"0" + report.liquidity))
     return out
 
@@ -317,9 +316,9 @@ cdef int32_t write_status(uint8_t* out, FixOrders orders, const FixOrder* root, 
     if root.account_id:
         out = put_whole_field(out, 1, root.account_id)
     out = put_char_field(_put_symbol(out, instrument), 54, c"1" if root.side == SIDE_BUY else c"2")
-    out = _put_terms(out, root.qty_lots, root.price_ticks, root.order_type, root.time_in_force, root.order_flags,
-                     instrument)
-    out = _put_sums(out, root.leaves_lots, root.cum_lots, root.notional, instrument)
+    out = put_terms(out, root, orders.terms_of(root), instrument)
+    # an order by amount that is not accepted yet has no quantity
+    out = _put_sums(out, root.leaves_lots if root.qty_lots else 0, root.cum_lots, root.notional, instrument)
     if root.ts_ns:
         out = _put_moment(out, 60, root.ts_ns, digits)
     return <int32_t> (put_bytes(out, suffix, suffix_bytes) - begin)

@@ -28,6 +28,22 @@ cdef enum:
     FAULT_BAD_FORMAT = 6
     FAULT_TWICE = 13
     FAULT_GARBLED = 100     # not a message at all: ignored and counted
+    # fields of special orders, by their place in FixRequest.terms
+    TERM_STOP = 0               # 99
+    TERM_MIN_QTY = 1            # 110
+    TERM_DISPLAY = 2            # 111
+    TERM_EXPIRE_TIME = 3        # 126
+    TERM_CASH = 4               # 152
+    TERM_OFFSET = 5             # 211
+    TERM_EXPIRE_DATE = 6        # 432
+    TERM_OFFSET_TYPE = 7        # 836
+    TERM_DISPLAY_LOW = 8        # 1085
+    TERM_TRIGGER_TYPE = 9       # 1107
+    TERM_POST_ONLY_MODE = 10    # 5110
+    TERM_POST_ONLY_TICKS = 11   # 5111
+    TERM_PROTECTION = 12        # 5112
+    TERM_SELF_TRADE = 13        # 7928
+    TERMS = 14
 
 cdef struct FixRequest:
     uint32_t msg_type       # of one or two characters, the first in the higher byte; 0: another
@@ -37,6 +53,7 @@ cdef struct FixRequest:
     int32_t fault           # FAULT_
     int32_t fault_tag
     int32_t unsupported_tag # a known tag that asks for what the venue does not have; 0: none
+    uint32_t asked          # bit TERM_: the message has this field; 0 of every plain order
     # header
     FixText sender          # 49
     FixText target          # 56
@@ -58,6 +75,8 @@ cdef struct FixRequest:
     FixText status_id       # 584
     FixText status_type     # 585
     FixText status_req_id   # 790
+    # what special orders have (TERM_): only those with their bit in `asked` hold anything
+    FixText terms[TERMS]
 
 # The next message of a stream: at `begin`, `size` bytes.
 cdef int find_message(const uint8_t* data, int64_t available, int64_t* begin, int64_t* size) noexcept nogil
@@ -67,7 +86,13 @@ cdef void read_request(const uint8_t* message, int64_t size, FixRequest* out) no
 cdef void request_of(const uint8_t* message, const FixField* fields, int32_t count, FixRequest* out) noexcept nogil
 # UTCTimestamp as ns since the epoch; -1 when it is none, or lies before it; the largest number from 2262 on.
 cdef int64_t parse_time(FixText text) noexcept nogil
+# LocalMktDate as the ns since the epoch at which that day (UTC) is over; -1 when it is none.
+cdef int64_t parse_day_end(FixText text) noexcept nogil
 cdef int32_t checksum_of(const uint8_t* data, int64_t size) noexcept nogil
+
+
+cdef inline bint has_term(const FixRequest* request, int term) noexcept nogil:
+    return request.asked >> term & 1
 
 
 cdef inline bint is_order_message(uint32_t msg_type) noexcept nogil:

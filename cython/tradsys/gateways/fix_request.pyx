@@ -28,6 +28,12 @@ cdef enum:
     KIND_SEQ = 65
     KIND_NOT_PLAIN = 66
     KIND_UNSUPPORTED = 67
+    KIND_TERM = 128         # and above: a field of special orders, by TERM_
+
+# tags of FixRequest.terms, by TERM_
+TERM_TAGS = (99, 110, 111, 126, 152, 211, 432, 836, 1085, 1107, 5110, 5111, 5112, 7928)
+# what other venues know and this one does not: discretion, other pegs, other ways to show a part, sessions, lists of triggers
+UNSUPPORTED_TAGS = (386, 388, 389, 835, 837, 838, 1084, 1086, 1088, 1100, 1109, 1138)
 
 cdef int64_t TIME_MAX = 9223372036854775807  # stands for all that do not fit: from 2262 on
 cdef uint8_t kinds[NEAR_TAGS]
@@ -113,7 +119,7 @@ cdef inline int64_t _digits(const uint8_t* text, int32_t count) noexcept nogil:
 
 
 cdef int64_t parse_time(FixText text) noexcept nogil:
-    cdef int64_t year, month, day, era, fraction, seconds
+    cdef int64_t fraction, seconds
     cdef int32_t digits = text.size - 18
     cdef uint32_t date
     if text.size != 17 and not (digits == 3 or digits == 6 or digits == 9):
@@ -126,14 +132,25 @@ cdef int64_t parse_time(FixText text) noexcept nogil:
         return -1
     if date >= 22620101:
         return TIME_MAX
-    year, month, day = date // 10000, date // 100 % 100, date % 100
+    return _day_number(date) * 86400 * 1_000_000_000 + seconds * 1_000_000_000 + fraction
+
+
+cdef int64_t parse_day_end(FixText text) noexcept nogil:
+    cdef uint32_t date = date_of(text.data) if text.size == 8 else 0
+    if date < 19700101:
+        return -1
+    return TIME_MAX if date >= 22620101 else (_day_number(date) + 1) * 86400 * 1_000_000_000
+
+
+cdef inline int64_t _day_number(uint32_t date) noexcept nogil:
+    """Days from the epoch to a date that is right, as YYYYMMDD."""
+    cdef int64_t year = date // 10000, month = date // 100 % 100, day = date % 100, era
     if month <= 2:
         year -= 1
     era = year // 400
     month = month - 3 if month > 2 else month + 9
     year -= era * 400
-    day += era * 146097 + year * 365 + year // 4 - year // 100 + (153 * month + 2) // 5 - 1 - 719468
-    return (day * <int64_t> 86400 + seconds) * 1_000_000_000 + fraction
+    return day + era * 146097 + year * 365 + year // 4 - year // 100 + (153 * month + 2) // 5 - 1 - 719468
 
 
 cdef FixText* _place_of(FixRequest* out, int64_t tag) noexcept nogil:
@@ -200,7 +217,7 @@ cdef void request_of(const uint8_t* message, const FixField* fields, int32_t cou
     cdef bint has_seq = False
     cdef const FixField* field
     cdef FixText* place
-    memset(out, 0, sizeof(FixRequest))
+    memset(out, 0, sizeof(FixRequest) - sizeof(out.terms))
     out.seq = out.transact_ns = -1
     out.fault = FAULT_NONE
     out.is_plain = 1
@@ -220,7 +237,7 @@ cdef void request_of(const uint8_t* message, const FixField* fields, int32_t cou
             continue
         if field.size == 0:
             _set_fault(out, FAULT_NO_VALUE, tag)
-        kind = kinds[tag] if tag < NEAR_TAGS else KIND_OTHER
+        kind = kinds[tag] if tag < NEAR_TAGS else _far_kind(tag)
         if kind < KIND_OTHER:
             place = &out.sender + kind
             if place.data != NULL and (kind < HEADER_KINDS or is_order_message(out.msg_type)):
@@ -236,6 +253,8 @@ cdef void request_of(const uint8_t* message, const FixField* fields, int32_t cou
             out.is_plain = 0
         elif kind == KIND_UNSUPPORTED:
             out.unsupported_tag = tag
+        elif kind >= KIND_TERM:
+            _note_term(out, kind - KIND_TERM, tag, message + field.offset, field.size)
     _check_required(out)
 
 
@@ -259,7 +278,9 @@ cdef void _fill_kinds() noexcept:
             kinds[tag] = KIND_NOT_PLAIN  # data may hold SOH: the plain parser knows how
         elif tag in SECRET_TAGS:
             kinds[tag] = KIND_NOT_PLAIN  # is stored otherwise than it came
-        elif tag in (99, 110, 111, 126, 432, 152, 386):
+        elif tag in TERM_TAGS:
+            kinds[tag] = <uint8_t> (KIND_TERM + TERM_TAGS.index(tag))
+        elif tag in UNSUPPORTED_TAGS:
             kinds[tag] = KIND_UNSUPPORTED
         else:
             kinds[tag] = KIND_OTHER
@@ -277,6 +298,33 @@ cdef inline bint _one_of(FixText text, const char* allowed) noexcept nogil:
             return True
         i += 1
     return False
+
+
+cdef inline uint8_t _far_kind(int32_t tag) noexcept nogil:
+    """What `kinds` would say of a tag beyond it."""
+    if 5110 <= tag <= 5112:
+        return <uint8_t> (KIND_TERM + TERM_POST_ONLY_MODE + tag - 5110)
+    return KIND_TERM + TERM_SELF_TRADE if tag == 7928 else KIND_OTHER
+
+
+cdef void _note_term(FixRequest* out, int term, int32_t tag, const uint8_t* value, int32_t size) noexcept nogil:
+    """Take a field of special orders; of closed lists and times also whether it is one."""
+    cdef FixText text
+    if out.msg_type != TYPE_NEW_ORDER and out.msg_type != TYPE_REPLACE:
+        return
+    if has_term(out, term):
+        _set_fault(out, FAULT_TWICE, tag)
+    text.data, text.size = value, size
+    out.terms[term] = text
+    out.asked |= <uint32_t> 1 << term
+    if ((term == TERM_OFFSET_TYPE and not _one_of(text, b"0123"))
+            or (term == TERM_TRIGGER_TYPE and not _one_of(text, b"123456M"))
+            or (term == TERM_POST_ONLY_MODE and not _one_of(text, b"RSP"))
+            or (term == TERM_SELF_TRADE and not _one_of(text, b"ANOBDRT"))):
+        _set_fault(out, FAULT_BAD_VALUE, tag)
+    if ((term == TERM_EXPIRE_TIME and parse_time(text) < 0)
+            or (term == TERM_EXPIRE_DATE and parse_day_end(text) < 0)):
+        _set_fault(out, FAULT_BAD_FORMAT, tag)
 
 
 cdef inline void _require(FixRequest* out, FixText value, int tag) noexcept nogil:
@@ -350,6 +398,7 @@ def read(bytes message not None):
     return {"msg_type": out.msg_type, "seq": out.seq, "is_plain": bool(out.is_plain), "fault": out.fault,
             "fault_tag": out.fault_tag, "cl_ord_id": _text(out.cl_ord_id), "symbol": _text(out.symbol),
             "qty": _text(out.qty), "price": _text(out.price), "unsupported_tag": out.unsupported_tag,
+            "terms": {TERM_TAGS[i]: _text(out.terms[i]) for i in range(TERMS) if has_term(&out, i)},
             "sending_time_ns": parse_time(out.sending_time) if out.sending_time.data != NULL else -1}
 
 

@@ -8,13 +8,14 @@ from libc.string cimport memcpy, memset
 
 from tradsys.core.state cimport Instrument
 from tradsys.fix.validation cimport VALID, Validator
-from tradsys.gateways.fix_orders cimport FixOrder, FixOrders
+from tradsys.gateways.fix_orders cimport FixOrder, FixOrders, FixTerms
 from tradsys.gateways.fix_reports cimport BODY_BYTES_MAX, write_report
 from tradsys.gateways.fix_request cimport (
     FAULT_NONE, FRAME_WHOLE, FixRequest, find_message, parse_time, read_request, request_of,
 )
+from tradsys.gateways.fix_terms cimport read_terms
 from tradsys.gateways.fix_text cimport FixText
-from tradsys.gateways.fix_write cimport FixHeader, read_terms, write_message
+from tradsys.gateways.fix_write cimport FixHeader, write_message
 from tradsys.wire.records cimport (
     LIQUIDITY_ADDED, ORDER_TYPE_LIMIT, REPORT_TYPE_EXECUTED, SIDE_BUY, TIME_IN_FORCE_DAY, ExecutionReport,
 )
@@ -39,6 +40,7 @@ cdef int _decode(const uint8_t* message, int64_t size, Validator validator, int 
     """One message; 0, or -1 when anything is wrong with it."""
     cdef int fault_tag = 0
     cdef const char* sentence = NULL
+    cdef FixTerms special
     if steps & VALIDATE and validator.validate(message, size, &fault_tag) != VALID:
         return -1
     if steps & READ:
@@ -50,7 +52,7 @@ cdef int _decode(const uint8_t* message, int64_t size, Validator validator, int 
             return -1
         sums[0] += request.seq
     if steps & TERMS:
-        if read_terms(terms, request, instrument, &sentence):
+        if read_terms(terms, &special, request, instrument, &sentence):
             return -1
         sums[1] += terms.qty_lots
         sums[2] += terms.price_ticks
