@@ -280,6 +280,7 @@ class FixSession(FixIdentity, frozen=True):
 
     accounts: tuple[Identifier, ...] = ()  # it may name; empty: all of its participant's
     default_account: Annotated[int, Meta(ge=0)] = 0
+    stock_only: bool = False
     instruments: tuple[Name, ...] = ()  # symbols it may enter orders in; empty: all its participant may
     cancel_multiple: Annotated[int, Meta(ge=1, le=1_000)] = 4  # cancels have so many times the session's throttle
     kind: Literal["orders", "drop_copy"] = "orders"  # drop_copy: told what its participant's sessions (accounts) are told

@@ -78,6 +78,7 @@ cdef class FixEntry(FixOutgoing):
             entry.side = SIDE_BUY if request.side.data[0] == c"1" else SIDE_SELL
             entry.status = STATUS_PENDING_NEW
             if terms.has_terms:
+                special.stock_only = self.config.stock_only
                 self.orders.keep_terms(entry, &special)
                 entry.leaves_lots = max(entry.leaves_lots, 1)  # of an amount unknown until it is accepted; it is held until then
         elif request.msg_type == TYPE_MASS_CANCEL:

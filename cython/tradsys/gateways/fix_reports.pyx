@@ -4,7 +4,7 @@ from libc.string cimport strlen
 
 from tradsys.core.state cimport Instrument
 from tradsys.gateways.fix_orders cimport (
-    STATUS_NEW, STATUS_REJECTED, FixOrder, FixOrders, is_expired,
+    STATUS_NEW, STATUS_REJECTED, FixOrder, FixOrders, FixTerms, is_expired,
 )
 from tradsys.gateways.fix_request cimport (
     TYPE_CANCEL, TYPE_MASS_CANCEL, TYPE_NEW_ORDER, TYPE_REPLACE, FixRequest,
@@ -169,7 +169,7 @@ cdef int32_t write_report(uint8_t* out, const ExecutionReport* report, int party
     return <int32_t> (_put_execution(out, report, party, orders, root, instrument, digits) - out)
 
 
-cdef uint8_t _exec_type(const ExecutionReport* report) noexcept nogil:
+cdef uint8_t _exec_type(const ExecutionReport* report, const FixTerms* special) noexcept nogil:
     cdef bint is_ours = not report.event_flags & EVENT_FLAGS_UNSOLICITED
     if report.report_type == REPORT_TYPE_ACCEPTED:
         return c"0"
@@ -182,8 +182,15 @@ cdef uint8_t _exec_type(const ExecutionReport* report) noexcept nogil:
     if report.report_type == REPORT_TYPE_REDUCED:
         return c"5" if is_ours and report.cancel_reason == 0 else c"D"
     if report.report_type == REPORT_TYPE_TRIGGERED:
-        return c"L"
+        return c"D" if special != NULL and special.stock_only else c"L"  # which stock FIX 4.4 does not have
     return c"8"
+
+
+cdef inline int _restatement(const ExecutionReport* report) noexcept nogil:
+    """ExecRestatementReason: lots taken off to prevent a self-trade, a trigger, a change by another session."""
+    if report.cancel_reason == CANCEL_REASON_SELF_TRADE:
+        return 5
+    return OTHER if report.report_type == REPORT_TYPE_TRIGGERED else 4
 
 
 cdef uint8_t* _put_names(uint8_t* out, const ExecutionReport* report, FixOrders orders,
@@ -202,7 +209,8 @@ cdef uint8_t* _put_names(uint8_t* out, const ExecutionReport* report, FixOrders 
 
 cdef uint8_t* _put_execution(uint8_t* out, const ExecutionReport* report, int party, FixOrders orders,
                              const FixOrder* root, const Instrument* instrument, int digits) noexcept nogil:
-    cdef uint8_t exec_type = _exec_type(report)
+    cdef const FixTerms* special = orders.terms_of(root) if root != NULL else NULL
+    cdef uint8_t exec_type = _exec_type(report, special)
     cdef uint8_t status = root.status if root != NULL else STATUS_REJECTED if exec_type == c"8" else STATUS_NEW
     cdef int reason = report.reject_reason
     if exec_type == c"8":
@@ -217,13 +225,12 @@ cdef uint8_t* _put_execution(uint8_t* out, const ExecutionReport* report, int pa
     if exec_type == c"8" and reason < REASONS_MAX:
         out = put_whole_field(out, 103, ord_rej_reasons[reason])
     if exec_type == c"D":
-        # the venue took lots off to prevent a self-trade; else another session of the participant changed it
-        out = put_char_field(out, 378, c"5" if report.cancel_reason == CANCEL_REASON_SELF_TRADE else c"4")
+        out = put_whole_field(out, 378, _restatement(report))
     if report.account_id:
         out = put_whole_field(out, 1, report.account_id)
     out = put_char_field(_put_symbol(out, instrument), 54, c"1" if report.side == SIDE_BUY else c"2")
     if root != NULL:
-        out = put_terms(out, root, orders.terms_of(root), instrument)
+        out = put_terms(out, root, special, instrument)
     if report.report_type == REPORT_TYPE_EXECUTED or report.report_type == REPORT_TYPE_TRANSFERRED:
         out = _put_price(_put_qty(out, 32, report.qty_lots, instrument), 31, report.price_ticks, instrument)
         if report.event_flags & EVENT_FLAGS_AUCTION:
@@ -239,6 +246,8 @@ cdef uint8_t* _put_execution(uint8_t* out, const ExecutionReport* report, int pa
         out = _put_sentence(out, _cancel_sentence(report))
     elif report.report_type == REPORT_TYPE_REDUCED and report.cancel_reason:
         out = _put_sentence(out, _cancel_sentence(report))
+    elif report.report_type == REPORT_TYPE_TRIGGERED:
+        out = _put_sentence(out, b"triggered")
     elif report.report_type == REPORT_TYPE_TRANSFERRED:
         out = _put_sentence(out, b"self-trade prevention: transferred within the trade group")
     if report.liquidity != LIQUIDITY_NONE and report.report_type != REPORT_TYPE_TRANSFERRED:

@@ -82,6 +82,7 @@ def _fix_session(
         secret=session.secret.encode("utf-8"),
         accounts=fix.accounts,
         default_account=fix.default_account,
+        stock_only=fix.stock_only,
         cod=fix.cod,
         cod_grace_ms=fix.cod_grace_ms,
         throttle_messages=session.throttle_messages,

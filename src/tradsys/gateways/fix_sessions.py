@@ -59,6 +59,8 @@ class FixSessionConfig:
     kind : str
         orders; or drop_copy: it enters none and is told the ExecutionReports of its participant's sessions, of `accounts`
         where there are some.
+    stock_only : bool
+        Whether reports about special orders keep to tags and values of stock FIX 4.4, as a copy's do.
     """
 
     session_id: int
@@ -83,6 +85,7 @@ class FixSessionConfig:
     orders_max: int = 1 << 18
     is_durable: bool = False
     kind: str = ORDERS
+    stock_only: bool = False
 
     def __repr__(self) -> str:
         """Everything but the secrets."""
