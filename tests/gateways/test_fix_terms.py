@@ -218,7 +218,18 @@ def test_a_value_that_cannot_be_is_rejected(door, fields, tag, reason):
     client = door.trader()
     fault = enter(client, "a", **({"t40": 2, "t44": "100"} | fields))
     assert values(fault, 35, 372, 371, 373) == ("3", "D", tag, reason)
-    client.send("D", (11, "b"), (55, "SYM1"), (54, 1), (38, 10), (60, fault.text(52)), (40, 2), (44, "100"), (99, 1), (99, 1))
+    client.send(
+        "D",
+        (11, "b"),
+        (55, "SYM1"),
+        (54, 1),
+        (38, 10),
+        (60, fault.text(52)),
+        (40, 2),
+        (44, "100"),
+        (99, 1),
+        (99, 1),
+    )
     assert values(client.take("3"), 372, 371, 373) == ("D", "99", "13")
 
 
@@ -255,21 +266,36 @@ def test_a_stop_is_told_when_it_is_triggered(door):
     buyer.send("H", (11, "stop"), (55, "SYM1"), (54, 1))
     assert values(buyer.take("8"), 150, 39, 40, 44, 99) == ("I", "1", "4", "105", "101")
     buyer.replace("stop2", "stop", 12, "104")  # on the book it is a limit order
-    assert values(buyer.take("8"), 11, 41, 150, 39, 38, 44, 99) == ("stop2", "stop", "5", "1", "12", "104", "101")
+    assert values(buyer.take("8"), 11, 41, 150, 39, 38, 44, 99) == (
+        "stop2",
+        "stop",
+        "5",
+        "1",
+        "12",
+        "104",
+        "101",
+    )
 
 
 def test_a_trailing_stop_tells_the_trigger_that_was_reached(door):
-    buyer, seller = both(door)
+    buyer, _ = both(door)
     enter(buyer, "trail", t54=2, t40="P", t18="a", t99="95", t211="2", t836=0)
     trade(door, "99")
     trade(door, "101")  # the trigger follows to 99
     trade(door, "98.5")
     told = buyer.take("8")
     assert values(told, 11, 150, 39, 99, 211, 836, 18) == ("trail", "L", "0", "99", "2", "0", "a")
-    assert values(buyer.take("8"), 11, 150, 39, 58) == ("trail", "4", "4", "no liquidity left for the market order")
+    assert values(buyer.take("8"), 11, 150, 39, 58) == (
+        "trail",
+        "4",
+        "4",
+        "no liquidity left for the market order",
+    )
 
 
-@pytest.mark.parametrize(("kind", "source"), [(2, TriggerSource.LAST), (1, TriggerSource.BID_ASK), ("M", TriggerSource.MARK)])
+@pytest.mark.parametrize(
+    ("kind", "source"), [(2, TriggerSource.LAST), (1, TriggerSource.BID_ASK), ("M", TriggerSource.MARK)]
+)
 def test_triggers_look_at_the_price_asked_for(door, kind, source):
     buyer, seller = both(door)
     enter(buyer, "stop", t40=3, t99="120", t1107=kind)
@@ -323,15 +349,25 @@ def test_a_post_only_order_slides(door):
     seller.order("s", 2, 4, "100")
     seller.take("8")
     assert values(enter(buyer, "refused", t40=2, t44="101", t18="6"), 150, 103) == ("8", "99")
-    assert values(enter(buyer, "slide", t40=2, t44="101", t18="6", t5110="S"), 150, 44, 5110) == ("0", "99.99", "S")
-    assert values(enter(buyer, "passive", t40=2, t44="101", t18="6", t5110="P", t5111=5), 44, 5111) == ("99.95", "5")
+    assert values(enter(buyer, "slide", t40=2, t44="101", t18="6", t5110="S"), 150, 44, 5110) == (
+        "0",
+        "99.99",
+        "S",
+    )
+    assert values(enter(buyer, "passive", t40=2, t44="101", t18="6", t5110="P", t5111=5), 44, 5111) == (
+        "99.95",
+        "5",
+    )
 
 
 def test_an_order_ends_at_its_time(door):
     client = door.trader()
     soon = format_time(time.time_ns() + 5 * 10**9, "us").decode()
     assert values(enter(client, "soon", t40=2, t44="100", t59=6, t126=soon), 150, 126) == ("0", soon)
-    assert values(enter(client, "later", t40=2, t44="100", t59=6, t432="20991231"), 150, 432) == ("0", "20991231")
+    assert values(enter(client, "later", t40=2, t44="100", t59=6, t432="20991231"), 150, 432) == (
+        "0",
+        "20991231",
+    )
     door.sequencer.run(commands.pack([commands.expire_orders()]), time.time_ns() + 6 * 10**9)
     gone = client.take("8")
     assert values(gone, 11, 150, 39, 59, 126, 58) == (
@@ -353,7 +389,11 @@ def test_self_trade_prevention_takes_lots_off(door):
 
 def test_self_trade_prevention_transfers_within_a_group(make_door):
     door = make_door()
-    run(door, commands.define_participant(1, stp_scope=StpScope.TRADE_GROUP), *(commands.set_trade_group(i, 5) for i in (1, 2)))
+    run(
+        door,
+        commands.define_participant(1, stp_scope=StpScope.TRADE_GROUP),
+        *(commands.set_trade_group(i, 5) for i in (1, 2)),
+    )
     buyer, seller = both(door)
     enter(seller, "s", t40=2, t44="100", t54=2, t38=6)
     enter(buyer, "b", t40=2, t44="100", t38=10, t7928="T")
@@ -369,7 +409,12 @@ def test_a_reduce_only_order_is_at_most_the_position(door):
     trade(door, "100", 3)
     seller.order("bid", 1, 10, "99")
     seller.take("8")
-    assert values(enter(buyer, "cut", t40=2, t44="99", t54=2, t18="E", t59=3), 150, 38, 151, 18) == ("0", "3", "3", "E")
+    assert values(enter(buyer, "cut", t40=2, t44="99", t54=2, t18="E", t59=3), 150, 38, 151, 18) == (
+        "0",
+        "3",
+        "3",
+        "E",
+    )
     assert values(buyer.take("8"), 150, 39, 32, 151) == ("F", "2", "3", "0")
     assert values(enter(buyer, "none", t40=2, t44="99", t54=2, t18="E", t59=3), 150, 103) == ("8", "99")
 
@@ -378,7 +423,16 @@ def test_a_reduce_only_order_is_at_most_the_position(door):
 
 
 def replace(client, name, orig, **fields):
-    given = {11: name, 41: orig, 55: "SYM1", 54: 1, 38: 10, 40: 2, 44: "101", 60: format_time(time.time_ns(), "us").decode()}
+    given = {
+        11: name,
+        41: orig,
+        55: "SYM1",
+        54: 1,
+        38: 10,
+        40: 2,
+        44: "101",
+        60: format_time(time.time_ns(), "us").decode(),
+    }
     given |= {int(tag[1:]): value for tag, value in fields.items()}
     client.send("G", *((tag, value) for tag, value in given.items() if value is not None))
     return client.take()
@@ -388,7 +442,16 @@ def test_a_replace_keeps_the_terms(door):
     client = door.trader()
     enter(client, "ice", t40=2, t44="100", t111=3, t59=6, t432="20991231")
     changed = replace(client, "ice2", "ice", t38=12)
-    assert values(changed, 35, 150, 11, 38, 44, 111, 59, 432) == ("8", "5", "ice2", "12", "101", "3", "6", "20991231")
+    assert values(changed, 35, 150, 11, 38, 44, 111, 59, 432) == (
+        "8",
+        "5",
+        "ice2",
+        "12",
+        "101",
+        "3",
+        "6",
+        "20991231",
+    )
     same = replace(client, "ice3", "ice2", t111=3, t59=6, t432="20991231", t44="102")
     assert values(same, 35, 150, 44, 111) == ("8", "5", "102", "3")
     enter(client, "stop", t40=4, t44="125", t99="120")

@@ -3,12 +3,14 @@
 Method: a real door and real sockets, turned by hand; orders drawn at random against a plain model and the reference engine.
 """
 
+import tempfile
 import time
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 from fix_maker import SMALL, FixDoor
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradsys.errors import REJECTS
@@ -171,7 +173,16 @@ def test_a_copy_is_told_the_terms_in_stock_fields(fix_doors):
     seen = []
     while "stop" not in [one.text(11) for one in seen]:
         seen.append(copy.take("8"))
-    assert values(seen[-1], 150, 39, 378, 58, 40, 44, 99, 1107) == ("D", "0", "99", "triggered", "4", "125", "120", "")
+    assert values(seen[-1], 150, 39, 378, 58, 40, 44, 99, 1107) == (
+        "D",
+        "0",
+        "99",
+        "triggered",
+        "4",
+        "125",
+        "120",
+        "",
+    )
 
 
 def test_a_copy_is_told_the_terms_of_orders_that_came_by_another_door(fix_doors):
@@ -193,7 +204,9 @@ def test_a_copy_is_told_the_terms_of_orders_that_came_by_another_door(fix_doors)
     door = fix_doors(kind=CopyDoor)
     copy = door.client("COPY", next_out=copy.next_out)
     copy.logon()
-    door.sequencer.run(commands.pack([commands.set_mark_price(instrument_id=1, mark_price_ticks=8_000)]), time.time_ns())
+    door.sequencer.run(
+        commands.pack([commands.set_mark_price(instrument_id=1, mark_price_ticks=8_000)]), time.time_ns()
+    )
     assert values(copy.take("8"), 11, 150, 378, 99) == ("2", "D", "99", "80")
     copy.close()
     door.until(lambda: door.gateway.connection_count == 0)
@@ -210,7 +223,9 @@ def test_a_session_may_ask_for_stock_fields_only(fix_doors):
     client = door.trader()
     assert values(enter(client, "a", ORDERS["ice"]), 150, 111, 1085, 432) == ("0", "4", "", "20991231")
     enter(client, "stop", ((40, 3), (99, "120"), (1107, "M")))
-    door.sequencer.run(commands.pack([commands.set_mark_price(instrument_id=1, mark_price_ticks=12_000)]), time.time_ns())
+    door.sequencer.run(
+        commands.pack([commands.set_mark_price(instrument_id=1, mark_price_ticks=12_000)]), time.time_ns()
+    )
     assert values(client.take("8"), 11, 150, 39, 378, 58, 99) == ("stop", "D", "0", "99", "triggered", "120")
 
 
@@ -232,15 +247,31 @@ FIELDS = st.fixed_dictionaries(
 # most of what is drawn freely contradicts itself: these begin with what belongs together
 SENSIBLE = st.sampled_from([
     {40: "2", 44: "100", 38: "10"}, {40: "1", 38: "10"}, {40: "1", 152: "250.5"}, {40: "3", 99: "101", 38: "10"},
-    {40: "4", 99: "101", 44: "101", 38: "10"}, {40: "P", 18: "a", 99: "101", 211: "3", 38: "10"}, {40: "J", 99: "99.99", 38: "10"},
+    {40: "4", 99: "101", 44: "101", 38: "10"}, {40: "P", 18: "a", 99: "101", 211: "3", 38: "10"},
+    {40: "J", 99: "99.99", 38: "10"},
     {40: "2", 44: "100", 38: "10", 59: "6", 432: "20991231"}, {40: "2", 44: "100", 38: "10", 18: "6", 5110: "P", 5111: "5"},
 ])  # fmt: skip
+FREELY = st.builds(
+    lambda one, two, few: one | dict(list(two.items())[:few]), SENSIBLE, FIELDS, st.integers(0, 4)
+)
 SELF_TRADES = dict(zip("ANOBDRT", (
     StpMode.NONE, StpMode.CANCEL_NEWEST, StpMode.CANCEL_OLDEST, StpMode.CANCEL_BOTH, StpMode.DECREMENT_AND_CANCEL,
     StpMode.DECREMENT, StpMode.TRANSFER,
 ), strict=True))  # fmt: skip
-TIMES_IN_FORCE = {"0": TimeInForce.DAY, "1": TimeInForce.GTC, "3": TimeInForce.IOC, "4": TimeInForce.FOK, "6": TimeInForce.GTD}
-LETTERS = {"6": OrderFlags.POST_ONLY, "G": OrderFlags.ALL_OR_NONE, "E": OrderFlags.REDUCE_ONLY, "H": OrderFlags.KEEP_ON_DISCONNECT}
+POST_ONLY_MODES = {"R": PostOnlyMode.REJECT, "S": PostOnlyMode.SLIDE, "P": PostOnlyMode.PASSIVE_TICKS}
+TIMES_IN_FORCE = {
+    "0": TimeInForce.DAY,
+    "1": TimeInForce.GTC,
+    "3": TimeInForce.IOC,
+    "4": TimeInForce.FOK,
+    "6": TimeInForce.GTD,
+}
+LETTERS = {
+    "6": OrderFlags.POST_ONLY,
+    "G": OrderFlags.ALL_OR_NONE,
+    "E": OrderFlags.REDUCE_ONLY,
+    "H": OrderFlags.KEEP_ON_DISCONNECT,
+}
 
 
 def whole(text, unit="1"):
@@ -260,7 +291,10 @@ def command_of(fields):
     kind = kinds[fields[40]]
     triggered = kind >= OrderType.STOP
     assert trails == (fields[40] == "P")
-    assert has_price == (kind in (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED))
+    assert has_price == (
+        kind
+        in (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED)
+    )
     assert (99 in fields) == triggered
     assert triggered or 1107 not in fields
     assert (211 in fields) == trails
@@ -277,7 +311,8 @@ def command_of(fields):
     source = fields.get(1107, "2")
     assert source in ("2", "M", "1" if fields[54] == "1" else "3")
     made = {
-        "side": int(fields[54]), "order_type": kind, "time_in_force": tif, "order_flags": flags, "client_ref": 1, "instrument_id": 1,
+        "side": int(fields[54]), "order_type": kind, "time_in_force": tif, "order_flags": flags, "client_ref": 1,
+        "instrument_id": 1,
         "qty_lots": whole(fields.get(38, "0")), "price_ticks": whole(fields.get(44, "0"), "0.01"),
         "stp_mode": SELF_TRADES[fields[7928]] if 7928 in fields else 0,
         "expire_ts_ns": {None: 0, "20991231-12:30:00.250": 4102403400_250000000, "20010101-00:00:00": 978307200 * 10**9,
@@ -285,13 +320,15 @@ def command_of(fields):
         "display_lots": whole(fields.get(111, "0")), "min_qty_lots": whole(fields.get(110, "0")),
         "trigger_price_ticks": whole(fields.get(99, "0"), "0.01"), "protection_ticks": int(fields.get(5112, "0")),
         "post_only_ticks": int(fields.get(5111, "0")), "amount_ticks_lots": whole(fields.get(152, "0"), "0.01"),
-        "post_only_mode": {"R": PostOnlyMode.REJECT, "S": PostOnlyMode.SLIDE, "P": PostOnlyMode.PASSIVE_TICKS}[fields.get(5110, "R")],
+        "post_only_mode": POST_ONLY_MODES[fields.get(5110, "R")],
     }  # fmt: skip
     assert 152 not in fields or made["amount_ticks_lots"] > 0
     if 1085 in fields:
         made["display_spread_lots"] = made["display_lots"] - whole(fields[1085])
     if triggered:
-        made["trigger_source"] = {"2": TriggerSource.LAST, "M": TriggerSource.MARK}.get(source, TriggerSource.BID_ASK)
+        made["trigger_source"] = {"2": TriggerSource.LAST, "M": TriggerSource.MARK}.get(
+            source, TriggerSource.BID_ASK
+        )
     if trails:
         unit = fields.get(836, "0")
         made["trail_unit"] = TrailUnit.BASIS_POINTS if unit == "1" else TrailUnit.TICKS
@@ -336,7 +373,11 @@ def compared(events):
     for one in np.atleast_1d(events):
         layout = DTYPES[Template(int(one["template_id"]))]
         row = np.frombuffer(one.tobytes(), layout)[0]
-        yield [(name, row[name].item()) for name in layout.names if name not in left_out and not name.endswith("report_seq")]
+        yield [
+            (name, row[name].item())
+            for name in layout.names
+            if name not in left_out and not name.endswith("report_seq")
+        ]
 
 
 def told_of(fields):
@@ -355,43 +396,49 @@ def told_of(fields):
     return told
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.builds(lambda one, two, few: one | dict(list(two.items())[:few]), SENSIBLE, FIELDS, st.integers(0, 4)) | FIELDS,
-                min_size=1, max_size=12))  # fmt: skip
-def test_orders_at_random_are_what_the_reference_says(tmp_path_factory, orders):
-    door, model = FixDoor(tmp_path_factory.mktemp("random")), Model()
-    try:
-        client = door.trader()
-        asks = [
-            commands.open_session(2),
-            *(commands.new_order(instrument_id=1, side=2, qty_lots=4, client_ref=ref, price_ticks=price, session_id=2,
-                                 client_seq=ref) for ref, price in ((1, 10_000), (2, 10_100))),
-        ]  # fmt: skip
-        door.sequencer.run(commands.pack(asks), time.time_ns())
-        model.submit(*asks)
-        for number, fields in enumerate(orders):
-            before = door.sequencer.engine.last_event_seq
-            qty = {} if 152 in fields else {38: "10"}
-            given_fields = {54: "1"} | qty | fields
-            now = format_time(time.time_ns(), "us").decode()
-            client.send("D", (11, f"o{number}"), (55, "SYM1"), (60, now), *given_fields.items())
+@settings(max_examples=40, deadline=None)
+@given(st.lists(FREELY | FIELDS, min_size=1, max_size=12))
+def test_orders_at_random_are_what_the_reference_says(orders):
+    with tempfile.TemporaryDirectory() as path:
+        door = FixDoor(Path(path))
+        try:
+            enter_and_compare(door, Model(), orders)
+            door.gateway.peer_at(1).orders.check()
+        finally:
+            door.close()
+
+
+def enter_and_compare(door, model, orders):
+    """Enter orders over FIX; events and reports are those the model has."""
+    client = door.trader()
+    asks = [
+        commands.open_session(2),
+        *(commands.new_order(instrument_id=1, side=2, qty_lots=4, client_ref=ref, price_ticks=price, session_id=2,
+                             client_seq=ref) for ref, price in ((1, 10_000), (2, 10_100))),
+    ]  # fmt: skip
+    door.sequencer.run(commands.pack(asks), time.time_ns())
+    model.submit(*asks)
+    for number, fields in enumerate(orders):
+        before = door.sequencer.engine.last_event_seq
+        qty = {} if 152 in fields else {38: "10"}
+        given_fields = {54: "1"} | qty | fields
+        now = format_time(time.time_ns(), "us").decode()
+        client.send("D", (11, f"o{number}"), (55, "SYM1"), (60, now), *given_fields.items())
+        report = client.take("8")
+        while report.text(11) != f"o{number}":
             report = client.take("8")
-            while report.text(11) != f"o{number}":
-                report = client.take("8")
-            events = model.enter(given_fields)
-            made = door.sequencer.read_events(before + 1, 1000)
-            if events is None:
-                assert values(report, 150, 37) == ("8", "NONE") and len(made) == 0, given_fields
-                continue
-            assert list(compared(made)) == list(compared(events)), given_fields
-            first = np.atleast_1d(events)[0]
-            if first["template_id"] == Template.ORDER_REJECTED:
-                row = REJECTS[np.frombuffer(first.tobytes(), DTYPES[Template.ORDER_REJECTED])[0]["reject_reason"]]
-                assert values(report, 150, 103, 58) == ("8", str(row.ord_rej_reason), row.text)
-                continue
-            assert report.text(150) == "0"
-            echoed = {tag: report.text(tag) for tag in ECHOED if report.text(tag) and tag not in (38, 44, 99)}
-            assert echoed == told_of(given_fields)
-        door.gateway.peer_at(1).orders.check()
-    finally:
-        door.close()
+        events = model.enter(given_fields)
+        made = door.sequencer.read_events(before + 1, 1000)
+        if events is None:
+            assert values(report, 150, 37) == ("8", "NONE"), given_fields
+            assert len(made) == 0, given_fields
+            continue
+        assert list(compared(made)) == list(compared(events)), given_fields
+        first = np.atleast_1d(events)[0]
+        if first["template_id"] == Template.ORDER_REJECTED:
+            row = REJECTS[np.frombuffer(first.tobytes(), DTYPES[Template.ORDER_REJECTED])[0]["reject_reason"]]
+            assert values(report, 150, 103, 58) == ("8", str(row.ord_rej_reason), row.text)
+            continue
+        assert report.text(150) == "0"
+        echoed = {tag: report.text(tag) for tag in ECHOED if report.text(tag) and tag not in (38, 44, 99)}
+        assert echoed == told_of(given_fields)

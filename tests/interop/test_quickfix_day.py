@@ -64,7 +64,7 @@ def test_orders_that_are_refused(client):
     assert refused(client.order(symbol="NOSUCH")) == "1"
     assert refused(client.order(price="200.005")) == "99"
     assert refused(client.order(qty="0.5")) == "13"
-    assert refused(client.order(10, "200", 1, "AMZN", (59, 6), (126, "20991231-12:00:00"))) == "11"
+    assert refused(client.order(10, "200", 1, "AMZN", (59, 6))) == "11"
     twice = client.order()
     client.take("8", t11=twice, t150="0")
     client.send("D", (11, twice), (60, "20260101-12:00:00"), (55, "AMZN"), (54, 1), (38, 1), (40, 2), (44, 1))

@@ -80,7 +80,7 @@ cdef class FixEntry(FixOutgoing):
             if terms.has_terms:
                 special.stock_only = self.config.stock_only
                 self.orders.keep_terms(entry, &special)
-                entry.leaves_lots = max(entry.leaves_lots, 1)  # of an amount unknown until it is accepted; it is held until then
+                entry.leaves_lots = max(entry.leaves_lots, 1)  # of an amount unknown until accepted: it is held until then
         elif request.msg_type == TYPE_MASS_CANCEL:
             entry.request_type = request.mass_cancel.data[0]
         elif terms.root_ref:
@@ -151,7 +151,9 @@ cdef class FixEntry(FixOutgoing):
         if root != NULL and request.side.data[0] != (c"1" if root.side == SIDE_BUY else c"2"):
             return self.refuse(request, REJECT_REASON_BAD_SIDE, b"Side is not the order's")
         if is_replace:
-            reason = self.terms_of(&terms, &special, request, &sentence) or self.keeps(root, &terms, &special, request, &sentence)
+            reason = self.terms_of(&terms, &special, request, &sentence)
+            if reason == 0:
+                reason = self.keeps(root, &terms, &special, request, &sentence)
             if reason:
                 return self.refuse(request, reason, sentence)
         if request.orig_cl_ord_id.data != NULL:

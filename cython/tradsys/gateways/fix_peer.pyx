@@ -6,7 +6,7 @@ bytes leave; the number expected next is stored only behind the commands it cove
 from collections import deque
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 cimport cython
 
