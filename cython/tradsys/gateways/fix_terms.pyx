@@ -294,7 +294,7 @@ cdef int _read_ticks(FixTerms* special, const FixRequest* request, const char** 
 
 # ------------------------------------------------------------------------------------------ commands
 
-cdef inline bint _needs_terms(const FixOrder* entry, const FixTerms* special) noexcept nogil:
+cdef inline bint _needs_terms(const FixTerms* special) noexcept nogil:
     """Whether NEW_ORDER has no room for them (rule 9.1)."""
     return special != NULL and (
         special.trigger_source != 0 or special.display_lots != 0 or special.min_qty_lots != 0
@@ -304,7 +304,7 @@ cdef inline bint _needs_terms(const FixOrder* entry, const FixTerms* special) no
 
 cdef int32_t write_new_order(uint8_t* target, const FixOrder* entry, const FixTerms* special) noexcept nogil:
     cdef NewComplexOrder* command = <NewComplexOrder*> target  # begins as NewOrder does
-    cdef bint is_complex = _needs_terms(entry, special)
+    cdef bint is_complex = _needs_terms(special)
     cdef int32_t size = SIZE_NEW_COMPLEX_ORDER if is_complex else SIZE_NEW_ORDER
     memset(target, 0, size)
     if is_complex:
