@@ -327,7 +327,9 @@ def test_market_orders_of_the_rule_book(door):
     assert values(cash, 150, 152, 38, 151, 40) == ("0", "606", "5", "5", "1")
     assert [values(buyer.take("8"), 150, 31, 32) for _ in range(2)] == [("F", "101", "4"), ("F", "102", "1")]
     assert values(enter(buyer, "near", t40=1, t38=9, t5112=50), 150, 5112) == ("0", "50")
-    assert values(buyer.take("8"), 150, 39, 31, 32, 151) == ("F", "1", "102", "3", "6")
+    assert values(buyer.take("8"), 150, 39, 31, 32, 151, 44) == ("F", "1", "102", "3", "6", "")
+    changed = replace(buyer, "near2", "near", t40=1, t44="102.25", t38=8)
+    assert values(changed, 35, 150, 38, 151, 40, 44) == ("8", "5", "8", "5", "1", "102.25")
 
 
 def test_minimum_and_all_or_none_end_when_unreached(door):

@@ -413,7 +413,7 @@ cdef uint8_t* _put_special(uint8_t* out, const FixOrder* root, const FixTerms* s
         out = _put_lots(out, 38, root.qty_lots, instrument)
     if 1 <= root.order_type < KINDS and order_types[root.order_type] != c"?":
         out = put_char_field(out, 40, <uint8_t> order_types[root.order_type])
-    if _has_limit(root.order_type) or (root.order_type == ORDER_TYPE_MARKET_TO_LIMIT and root.cum_lots):
+    if _has_limit(root.order_type) or root.price_ticks:  # of a market order: where it rests, as far as that is told
         out = _put_ticks(out, 44, root.price_ticks, instrument)
     if 1 <= root.time_in_force < TIMES_IN_FORCE:
         out = put_char_field(out, 59, <uint8_t> times_in_force[root.time_in_force])
