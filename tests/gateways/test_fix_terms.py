@@ -12,6 +12,7 @@ import pytest
 from tradsys.fix.dictionary import load
 from tradsys.fix.message import format_time
 from tradsys.fix.rules import Rules
+from tradsys.fix.validation import Validator
 from tradsys.wire import commands
 from tradsys.wire.enums import RiskScope, StpScope, Template, TriggerSource
 
@@ -118,6 +119,19 @@ def test_an_order_is_taken_and_its_fields_come_back(door, name):
     gone = client.take("8")
     assert values(gone, 11, 41, 150, 39) == ("c", "a", "4", "4")
     assert {tag: gone.text(tag) for tag in ECHOED} == given
+
+
+def test_a_strict_session_may_use_all_fields(make_door):
+    published = Path(__file__).resolve().parents[2] / "fix_specs" / "TRADSYS-FIX44.xml"
+    door = make_door(rules=Validator(load(published), strict=True))
+    client = door.trader()
+    for name, fields in TAKEN.items():
+        accepted = enter(client, name, **fields)
+        assert values(accepted, 35, 150) == ("8", "0"), accepted
+        if 44 in (int(tag[1:]) for tag in fields):
+            changed = replace(client, f"{name}2", name, **({"t44": "89"} | {"t40": fields["t40"], "t54": fields.get("t54", 1)}),
+                              **({"t18": fields["t18"]} if fields["t40"] == "P" else {}))  # fmt: skip
+            assert values(changed, 35, 150) == ("8", "5"), changed
 
 
 def test_the_commands_that_orders_become(door):
