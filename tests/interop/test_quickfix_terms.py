@@ -57,10 +57,14 @@ def test_special_orders(client_of, venue, dictionary):
         )
         bid = enter(client, (40, 2), (44, "225.00"))
         assert texts(client.take("8", t11=bid.text(11), t150="F"), 31, 32) == ["225", "1"]
+        # the trailing stop went down to 205 with the match at 200; it comes first, and finds nothing to buy
+        told = client.take("8", t11=trail.text(11), t150="L" if is_ours else "D")
+        assert texts(told, 39, 40, 99, 211, 836) == ["0", "P", "205", "250", "1"]
+        assert texts(client.take("8", t11=trail.text(11)), 150, 39) == ["4", "4"]
         told = client.take("8", t11=stop.text(11), t150="L" if is_ours else "D")
         assert texts(told, 39, 40, 99, 378, 58) == ["0", "4", "220", "" if is_ours else "99", "triggered"]
     client.send("AF", (584, "all"), (585, 7))
-    status = {one.text(11): one for one in (client.take("8", t584="all") for _ in range(5))}
+    status = {one.text(11): one for one in (client.take("8", t584="all") for _ in range(4))}
     assert texts(status[stop.text(11)], 150, 39, 40, 99) == ["I", "0", "4", "220"]
     assert texts(status[ice.text(11)], 39, 111, 432, 14) == ["1", "3", "20991231", "4"]
     changed = client.request(
