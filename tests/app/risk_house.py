@@ -112,6 +112,7 @@ class House:
         )
         assert marks.client.wait_synced(WAIT_S)
         marks.poll()
+        self.marks = marks
         sessions, missing = copies_of(self.settings)
         copies = [
             CopyFollower(

@@ -14,7 +14,8 @@ from risk_house import WAIT_S, House
 from tradsys.app.risk_stream import RiskPublisher, stream_addresses
 from tradsys.errors import ConfigError, InUseError, SessionError
 from tradsys.risk.incremental import NormalRisk
-from tradsys.wire.enums import RejectReason, ReportType, Side
+from tradsys.wire import commands
+from tradsys.wire.enums import InstrumentState, RejectReason, ReportType, Side
 
 
 @pytest.fixture
@@ -65,6 +66,45 @@ def test_figures_follow_every_trade(house):
     house.until(
         lambda: [copy["state"] for copy in house.body("risk.status")["copies"]] == ["following", "following"]
     )
+
+
+def test_marks_of_a_call_are_what_its_auction_would_come_to(house):
+    # 1.6: the book of a call is crossed, its middle is no price; behind it come the closing price, trades and the middle again.
+    operator = house.trader("operator")
+
+    def mark():
+        held = position(house.body("risk.participant.desk"), "AAA")
+        return held["mark_source"], held["mark"]
+
+    def state(number, **call):
+        if call:
+            operator.send_one(commands.start_call(1, number, **call))
+        else:
+            operator.send_one(commands.set_instrument_state(1, number))
+
+    house.start_risk(link=False)
+    house.trade("desk", "maker", 10, 10_000)
+    house.until(lambda: house.body("risk.participant.desk").get("trades") == 1)
+    state(InstrumentState.CLOSING_AUCTION, end_ts_ns=2**62)
+    house.order("other", Side.BUY, 10, 10_500)
+    house.until(lambda: house.marks.client.definitions[1]["state"] == InstrumentState.CLOSING_AUCTION)
+    house.until(lambda: house.marks.mark(1, 0).source == "trade")  # one side alone: nothing would match
+    house.order("maker", Side.SELL, 6, 9_500)  # all of it matches, buys are left: at the highest price, not the middle of 100
+    house.until(lambda: mark() == ("auction", pytest.approx(105.0)))
+    state(InstrumentState.HALTED)  # the book stays crossed, its call is over
+    house.until(lambda: mark() == ("trade", pytest.approx(100.0)))
+    state(InstrumentState.CLOSING_AUCTION, end_ts_ns=2**62)
+    house.until(lambda: mark() == ("auction", pytest.approx(105.0)))
+    state(InstrumentState.TRADE_AT_CLOSE)
+    house.until(lambda: house.marks.client.definitions[1]["state"] == InstrumentState.TRADE_AT_CLOSE)
+    house.order("maker", Side.SELL, 1, 10_500)
+    house.until(lambda: mark() == ("auction", pytest.approx(105.0)))
+    state(InstrumentState.CLOSED)
+    house.until(lambda: mark() == ("trade", pytest.approx(105.0)))
+    state(InstrumentState.OPEN)
+    house.order("maker", Side.SELL, 1, 10_700)
+    house.until(lambda: mark() == ("mid", pytest.approx(106.0)))
+    assert house.body("risk.participant.desk")["doubts"] == []
 
 
 def test_a_start_reads_the_whole_log(house):

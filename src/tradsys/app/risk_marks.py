@@ -1,4 +1,4 @@
-"""What instruments are worth, from the public feed: the middle of the book, else the last trade."""
+"""What instruments are worth, from the public feed: the middle of the book, in a call the auction's price, else the last trade."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ import numpy as np
 from tradsys.client.feed_client import FeedClient
 from tradsys.client.packets import FeedPacket
 from tradsys.core.book_view import BookView
-from tradsys.risk.live import MID, TRADE, Mark
+from tradsys.risk.live import AUCTION, MID, TRADE, Mark
 from tradsys.units import InstrumentUnits, Unit
-from tradsys.wire.enums import AssetClass, Channel, Template
+from tradsys.wire.enums import AssetClass, AuctionNews, Channel, InstrumentState, Template
 
 HEARD_NS = 3 * 10**9  # an idle feed beats four times a second; after this time without anything it is silent
 NO_PRICE = -(2**63)
+# states whose book is none to trade at: orders collect, or trade at the closing price alone
+COLLECTING = frozenset({
+    InstrumentState.PRE_OPEN, InstrumentState.OPENING_AUCTION, InstrumentState.VOLATILITY_AUCTION,
+    InstrumentState.CLOSING_AUCTION, InstrumentState.NAV_COLLECTION, InstrumentState.TRADE_AT_CLOSE,
+})  # fmt: skip
 
 
 class Listed(NamedTuple):
@@ -55,15 +60,44 @@ class FeedMarks:
 
     def mark(self, instrument_id: int, now_ns: int) -> Mark | None:
         """What a unit is worth now; None: nothing is known."""
+        definition = self.client.definitions.get(instrument_id)
+        state = 0 if definition is None else int(definition["state"])
+        if state in COLLECTING:
+            made = self._auction(instrument_id, state)
+        else:
+            made = None if self.is_silent else self._middle(instrument_id, now_ns)
+        if made is not None:
+            return made
+        last = self._trades.get(instrument_id)
+        return None if last is None else Mark(2 * last[0], TRADE, last[1])
+
+    def _middle(self, instrument_id: int, now_ns: int) -> Mark | None:
+        """Between the best prices; None: one is missing, the book is not known to be right, or a call has left it crossed."""
         view = self._views.get(instrument_id)
         if view is None:
             view = self._views[instrument_id] = self.client.book(instrument_id)
-        if not view.stale and not self.is_silent:
-            best = view.best()
-            if best.bid_price_ticks is not None and best.ask_price_ticks is not None:
-                return Mark(best.bid_price_ticks + best.ask_price_ticks, MID, now_ns)
-        last = self._trades.get(instrument_id)
-        return None if last is None else Mark(2 * last[0], TRADE, last[1])
+        if view.stale:
+            return None
+        best = view.best()
+        bid, ask = best.bid_price_ticks, best.ask_price_ticks
+        if bid is None or ask is None or bid >= ask:
+            return None
+        return Mark(bid + ask, MID, now_ns)
+
+    def _auction(self, instrument_id: int, state: int) -> Mark | None:
+        """What the auction would come to; where orders trade at the closing price, what it came to. None: nothing matches."""
+        told = self.client.auctions.get(instrument_id)
+        if told is None:
+            return None
+        is_over = told["auction_news"] == AuctionNews.UNCROSSED
+        if state == InstrumentState.TRADE_AT_CLOSE:
+            if not is_over or told["state"] != InstrumentState.CLOSING_AUCTION:
+                return None
+            closing = told["price_ticks"] if told["price_ticks"] != NO_PRICE else told["reference_price_ticks"]
+            return None if closing == NO_PRICE else Mark(2 * int(closing), AUCTION, int(told["ts_ns"]))
+        if is_over or told["state"] != state or told["price_ticks"] == NO_PRICE:
+            return None
+        return Mark(2 * int(told["price_ticks"]), AUCTION, int(told["ts_ns"]))
 
     @property
     def is_silent(self) -> bool:

@@ -15,7 +15,7 @@ from tradsys.risk.margin import concentration
 
 Key = tuple[int, int | None]  # participant_id, account_id; None: all its accounts
 
-MID, TRADE, OWN = "mid", "trade", "own"  # where a mark comes from
+MID, AUCTION, TRADE, OWN = "mid", "auction", "trade", "own"  # where a mark comes from
 
 
 class Terms(NamedTuple):
@@ -33,7 +33,7 @@ class Mark(NamedTuple):
     """What a unit of an instrument is worth."""
 
     half_ticks: int  # price in half ticks: the middle of two prices is one
-    source: str  # MID, TRADE or OWN
+    source: str  # MID, AUCTION, TRADE or OWN
     ts_ns: int  # when it was last known to hold
 
 
