@@ -1,4 +1,4 @@
-"""Write ten years of made-up daily prices for the symbols of examples/portfolio.csv, to try ``tradsys risk`` with.
+"""Write ten years of made-up daily prices, to try ``tradsys risk`` with: of examples/portfolio.csv and of ``tradsys up``.
 
     python examples/made_up_prices.py prices.parquet
     tradsys risk var examples/portfolio.csv --history prices.parquet --method mc --level 0.99 --horizon 10d
@@ -19,6 +19,9 @@ SYMBOLS = {  # last price, beta to the market, beta to rates, volatility of its 
     "JNJ": (253.0, 0.5, 0.1, 0.008), "O": (63.4, 0.7, 0.5, 0.009), "VNQ": (98.9, 0.9, 0.4, 0.006),
     "TLT": (82.2, -0.3, 2.2, 0.002), "VBTLX": (9.49, -0.05, 0.8, 0.0005), "GLD": (369.8, 0.05, 0.3, 0.009),
     "EFA": (105.9, 0.8, 0.0, 0.005),
+    "AAPL": (228.4, 1.2, -0.1, 0.011), "MSFT": (431.15, 1.1, -0.1, 0.01), "VFIAX": (543.21, 1.0, 0.0, 0.001),
+    "US10Y": (98.42, -0.1, 1.0, 0.001), "BTC-USD": (97312.5, 1.1, 0.0, 0.03), "ETH-USD": (3384.1, 1.3, 0.0, 0.04),
+    "EUR/USD": (1.08233, 0.1, -0.2, 0.004), "GOLD": (2671.3, 0.05, 0.3, 0.009),
 }  # fmt: skip
 
 

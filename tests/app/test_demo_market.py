@@ -1,15 +1,18 @@
 """The simulated participants against the compiled engine, without sockets and without real time."""
 
 import random
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+import yaml
 
 from tradsys import config
 from tradsys.app import demo_traders
 from tradsys.app.demo_traders import Fundamental, MarketMaker, NoiseTrader
 from tradsys.app.demo_world import INSTRUMENTS, TRADERS, settings, write_settings
+from tradsys.app.risk_copies import copies_of
 from tradsys.connectors.replay_report import rows_of
 from tradsys.core import Engine
 from tradsys.errors import ConfigError
@@ -19,6 +22,7 @@ from tradsys.wire import commands
 from tradsys.wire.enums import InstrumentState, RejectReason, ReportType, Side
 from tradsys.wire.records import DTYPES
 
+ROOT = Path(__file__).parents[2]
 SHARES = {"maker": 160.0, "noise": 100.0, "momentum": 20.0, "whale": 0.4}
 
 
@@ -141,7 +145,30 @@ def test_the_settings_of_the_demo_are_settings(tmp_path):
     sessions = [session for _, session in config.sessions_of(first)]
     secrets = [session.secret or session.fix.password for session in sessions]
     assert len(set(secrets)) == len(secrets) > 7
-    assert [session.fix.sender_comp_id for session in sessions if session.fix] == ["DEMO", "DEMO-COPY"]
+    senders = [session.fix.sender_comp_id for session in sessions if session.fix]
+    assert senders[:2] + senders[-2:] == ["MAKER-1-COPY", "MAKER-2-COPY", "DEMO", "DEMO-COPY"]
+
+
+def test_every_participant_of_the_demo_can_be_followed(tmp_path):
+    # Goal: risk live follows all, also on settings written without copies. Method: take the copies out, start again.
+    path = write_settings(tmp_path, {})
+    first = config.load(path, environ={})
+    followed, missing = copies_of(first)
+    assert [copy.participant for copy in followed] == [participant.name for participant in first.participants]
+    assert missing == []
+    made = yaml.safe_load(path.read_text())
+    for participant in made["participants"]:
+        participant["sessions"] = participant["sessions"][:1]
+    path.write_text(yaml.safe_dump(made))
+    write_settings(tmp_path, {})
+    second = config.load(path, environ={})
+    assert [copy.participant for copy in copies_of(second)[0]] == [copy.participant for copy in followed]
+    numbers = [session.session_id for _, session in config.sessions_of(second)]
+    assert len(set(numbers)) == len(numbers)
+    code = compile((ROOT / "examples" / "made_up_prices.py").read_text(), "made_up_prices.py", "exec")
+    names = {"__name__": "made_up_prices"}
+    exec(code, names)
+    assert {item.symbol for item in INSTRUMENTS} <= set(names["SYMBOLS"])
 
 
 def test_a_settings_file_that_is_none_is_refused(tmp_path):

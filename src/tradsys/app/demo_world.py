@@ -67,7 +67,7 @@ OTHERS: Final = ("replay-maker", "replay-taker", "trader")  # for the user
 OPERATOR: Final = "operator"
 FIX_TRADER: Final = "fix-trader"  # its session speaks FIX, see `tradsys fix console`
 FIX_SENDER: Final = "DEMO"  # SenderCompID and user name of that session
-FIX_COPY: Final = "DEMO-COPY"  # likewise of its drop copy
+FIX_COPY: Final = "DEMO-COPY"  # likewise of its drop copy; those of the others are called MAKER-1-COPY ...
 MARKET_DATA_PORT: Final = 9880
 
 
@@ -82,10 +82,7 @@ def settings(venue: dict[str, Any]) -> dict[str, Any]:
                 "name": name,
                 "permissions": ["TRADE", "OPERATE"] if name == OPERATOR else ["TRADE"],
                 "stp_mode": "CANCEL_OLDEST",
-                "sessions": [
-                    {"session_id": number, "name": name, **_credentials(name)},
-                    *([_drop_copy(len(names) + 1)] if name == FIX_TRADER else []),
-                ],
+                "sessions": [{"session_id": number, "name": name, **_credentials(name)}],
             }
             for number, name in enumerate(names, start=1)
         ],
@@ -99,7 +96,18 @@ def settings(venue: dict[str, Any]) -> dict[str, Any]:
             },
         ],
     }
+    add_drop_copies(made)
     return made | {"fix_market_data": market_data_section(made)}
+
+
+def add_drop_copies(made: dict[str, Any]) -> None:
+    """Give each participant that may trade and has none a drop copy, so that ``tradsys risk live`` follows all of them."""
+    taken = {session["session_id"] for participant in made["participants"] for session in participant["sessions"]}
+    for participant in reversed(made["participants"]):
+        sessions = participant["sessions"]
+        if "TRADE" in participant.get("permissions", ()) and not any(_is_copy(session) for session in sessions):
+            sessions.append(_drop_copy(max(taken) + 1, participant["name"]))
+            taken.add(max(taken) + 1)
 
 
 def market_data_section(made: dict[str, Any]) -> dict[str, Any]:
@@ -118,24 +126,29 @@ def _credentials(name: str) -> dict[str, Any]:
     return {"api_key": name, "secret": secrets.token_hex(24)}
 
 
-def _drop_copy(session_id: int) -> dict[str, Any]:
-    """A session that is told what the FIX trader's is told."""
-    password = secrets.token_hex(12)
-    fix = {"sender_comp_id": FIX_COPY, "username": FIX_COPY, "password": password, "kind": "drop_copy"}
-    return {"session_id": session_id, "name": "fix-copy", "fix": fix}
+def _drop_copy(session_id: int, name: str) -> dict[str, Any]:
+    """A session that is told what those of the participant are told."""
+    sender, label = (FIX_COPY, "fix-copy") if name == FIX_TRADER else (f"{name.upper()}-COPY", f"{name[:13]}-dc")
+    fix = {"sender_comp_id": sender, "username": sender, "password": secrets.token_hex(12), "kind": "drop_copy"}
+    return {"session_id": session_id, "name": label, "fix": fix}
+
+
+def _is_copy(session: dict[str, Any]) -> bool:
+    return session.get("fix", {}).get("kind") == "drop_copy"
 
 
 def write_settings(data_dir: Path, venue: dict[str, Any], market_data_port: int = MARKET_DATA_PORT) -> Path:
     """Write the demo's settings into the data directory, for its owner's eyes only, unless they are there already.
 
     Keys stay the same for the life of a data directory; the ``venue`` section and the port of the FIX market data are
-    written anew at each start.
+    written anew at each start, and drop copies that are missing are added.
     """
     path = data_dir / SETTINGS_FILE
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         made = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else settings(venue)
         made["venue"] = venue
+        add_drop_copies(made)
         market_data = made.setdefault("fix_market_data", market_data_section(made))
         market_data["port"] = market_data_port
         temporary = path.with_suffix(".tmp")

@@ -1,4 +1,4 @@
-"""What instruments are worth, from the public feed: the middle of the book, in a call the auction's price, else the last trade."""
+"""What instruments are worth, from the public feed: the middle of the book, the price of an auction, the last trade."""
 
 from __future__ import annotations
 
