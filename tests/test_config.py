@@ -68,6 +68,8 @@ def test_text_settings_stay_text_and_lists_are_lists(tmp_path):
         ({"venue": {"orders_port": 5556}}, "ports must differ"),
         ({"venue": {"durability": "sometimes"}}, r"\$\.venue\.durability"),
         ({"venue": {"curve": {"enabled": True}}}, "40 characters"),
+        ({"client_curve": {"server_key": "k" * 40}}, "server_key, public_key and secret_key of 40 ASCII characters"),
+        ({"client_curve": dict.fromkeys(("server_key", "public_key", "secret_key"), "é" * 40)}, "of 40 ASCII characters"),
         ({"capacities": {"orders_max": 2**24 + 1}}, "orders_max"),
         ({"participants": [PARTICIPANT | {"permissions": ["FLY"]}]}, "TRADE, OPERATE, was 'FLY'"),
         ({"participants": [PARTICIPANT | {"stp_mode": "PARTICIPANT_DEFAULT"}]}, "stp_mode must be one of"),

@@ -67,6 +67,22 @@ class Curve(Section, frozen=True):
                 raise ValueError("keys of a curve must be ASCII, in ZeroMQ's Z85 form")
 
 
+class ClientCurve(Section, frozen=True):
+    """Keys of the programs that speak to a venue with CURVE: the venue's public key and a pair of their own, in Z85 form.
+
+    `python -c "import zmq; print(*zmq.curve_keypair())"` makes a pair; the venue has its first in `curve.client_keys`.
+    """
+
+    server_key: str = ""  # the venue's curve.public_key; empty: none of its own, on the venue's machine the venue's pair
+    public_key: str = ""
+    secret_key: str = ""
+
+    def __post_init__(self) -> None:
+        keys = (self.server_key, self.public_key, self.secret_key)
+        if any(keys) and not all(len(key) == 40 and key.isascii() for key in keys):
+            raise ValueError("a client's curve needs server_key, public_key and secret_key of 40 ASCII characters each")
+
+
 class Venue(Section, frozen=True):
     """The venue process: where it listens, where it keeps its files, how durable and how eager it is."""
 
@@ -459,6 +475,7 @@ class Config(Section, frozen=True):
     """All settings of all processes."""
 
     venue: Venue = Venue()
+    client_curve: ClientCurve = ClientCurve()
     orders: Orders = Orders()
     fix: FixDoor = FixDoor()
     journal: Journal = Journal()

@@ -15,6 +15,7 @@ from tradsys.app.risk_files import read_history
 from tradsys.app.risk_live import RiskProcess, Setup
 from tradsys.app.risk_marks import FeedMarks
 from tradsys.app.risk_stream import RiskPublisher, stream_addresses
+from tradsys.app.sessions import curve_of
 from tradsys.app.venue import VenueProcess
 from tradsys.client import OrderClient, RiskClient
 from tradsys.risk.returns import Missing
@@ -45,8 +46,8 @@ def copied(number, name, **fields):
     return made
 
 
-def write_settings(folder):
-    """The settings of the venue."""
+def write_settings(folder, curve=None):
+    """The settings of the venue; with a curve it encrypts and `client_curve` is a pair of ours."""
     path = folder / "tradsys.yaml"
     venue = {"data_dir": str(folder / "data"), "orders_port": 0, "feed_a_port": 0, "feed_b_port": 0, "snapshot_port": 0,
              "fix_port": 0, "fix_tls_port": 0}  # fmt: skip
@@ -59,7 +60,10 @@ def write_settings(folder):
         {"instrument_id": 2, "symbol": "BBB", "tick": "0.5", "lot": "0.001", "price_min": "0.5"},
         {"instrument_id": 3, "symbol": "NEW"},
     ]  # fmt: skip
-    path.write_text(yaml.safe_dump({"venue": venue, "participants": people, "instruments": instruments}))
+    made = {"venue": venue, "participants": people, "instruments": instruments}
+    if curve is not None:
+        venue["curve"], made["client_curve"] = curve
+    path.write_text(yaml.safe_dump(made))
     return path
 
 
@@ -76,11 +80,11 @@ def write_history(folder):
 class House:
     """Venue, traders and risk."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, curve=None):
         self.folder = folder
         doors = ("orders_port", "feed_a_port", "feed_b_port", "snapshot_port", "fix_port")
         self.ports = dict(zip(doors, free_ports(len(doors)), strict=True))  # the same after a restart
-        self.settings_path, self.history_path = write_settings(folder), write_history(folder)
+        self.settings_path, self.history_path = write_settings(folder, curve), write_history(folder)
         self.start_venue()
         self.traders = {}
         self.risk = None
@@ -100,7 +104,7 @@ class House:
         self.thread.join()
         self.venue.close()
 
-    def start_risk(self, limits=None, method="normal", link=True, **options):
+    def start_risk(self, limits=None, method="normal", link=True, places=(None, None), **options):
         """Start following; returns when everything is whole."""
         setup = Setup(**{
             "base": "USD", "method": method, "level": 0.99, "days": 1, "covariance": "sample", "decay": 0.94,
@@ -123,7 +127,7 @@ class House:
             )
             for s in sessions
         ]
-        publisher = RiskPublisher(self.settings, *stream_addresses(self.settings, None, None))
+        publisher = RiskPublisher(self.settings, *stream_addresses(self.settings, *places))
         control = None
         if link:
             control = VenueControl(
@@ -140,7 +144,7 @@ class House:
             control,
             limits,
         )
-        self.client = RiskClient(*publisher.addresses)
+        self.client = RiskClient(*publisher.addresses, curve=curve_of(self.settings))
         self.until(lambda: self.risk.is_following and self.client.is_whole)
         return self.risk
 
@@ -168,7 +172,8 @@ class House:
         """The session of a participant, logged on."""
         if name not in self.traders:
             self.traders[name] = OrderClient(
-                f"tcp://127.0.0.1:{self.ports['orders_port']}", name, SECRET.encode(), heartbeat_ms=60_000
+                f"tcp://127.0.0.1:{self.ports['orders_port']}", name, SECRET.encode(), heartbeat_ms=60_000,
+                curve=curve_of(self.settings),
             ).connect(WAIT_S)
         return self.traders[name]
 

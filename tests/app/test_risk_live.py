@@ -5,13 +5,19 @@ stream read by the client; the figures worked out again from the trades made her
 """
 
 import json
+import threading
 from contextlib import closing
 
+import msgspec
 import numpy as np
 import pytest
+import yaml
+import zmq
 from risk_house import WAIT_S, House
 
 from tradsys.app.risk_stream import RiskPublisher, stream_addresses
+from tradsys.app.sessions import curve_of
+from tradsys.config import Config
 from tradsys.errors import ConfigError, InUseError, SessionError
 from tradsys.risk.incremental import NormalRisk
 from tradsys.wire import commands
@@ -251,8 +257,6 @@ def test_without_an_operator_a_breach_is_told_only(house):
 
 def test_the_stream_is_shown(house, capsys):
     # tradsys risk watch: tables for people, frames for programs, one participant.
-    import threading
-
     from tradsys.app.cli import main
 
     house.start_risk(limits_file(house, "limits: {desk: {gross: 10}}"))
@@ -332,3 +336,61 @@ def test_a_subscriber_that_loses_frames_heals(house):
     house.until(lambda: house.client.subscription.gaps == 1)
     house.until(lambda: house.client.is_whole)
     house.until(lambda: house.body("risk.participant.desk")["trades"] == 2)
+
+
+def key_pair():
+    return [key.decode() for key in zmq.curve_keypair()]
+
+
+def test_a_user_watches_and_controls_with_a_key_of_their_own(tmp_path, capsys, monkeypatch):
+    # 2.1, 5.6: venue and stream over CURVE; a user's settings have the user's keys and nothing of the venue's secrets, those
+    # of a stranger are not let in, and the venue's own pair is none of the users'.
+    from tradsys.app.cli import main
+
+    monkeypatch.setattr("tradsys.app.risk_control.ANSWER_SECONDS", WAIT_S)
+    monkeypatch.setattr("tradsys.app.risk_watch.PATIENCE_SECONDS", WAIT_S)
+    (server, server_secret), risk, user, stranger = key_pair(), key_pair(), key_pair(), key_pair()
+    venue = {"enabled": True, "public_key": server, "secret_key": server_secret, "client_keys": [risk[0], user[0]]}
+
+    def client(pair):
+        return {"server_key": server, "public_key": pair[0], "secret_key": pair[1]}
+
+    house = House(tmp_path, (venue, client(risk)))
+    stop = threading.Event()
+    turning = threading.Thread(target=lambda: [house.risk.turn(5) for _ in iter(stop.is_set, True)])
+    try:
+        house.start_risk(places=("tcp://127.0.0.1:0", "tcp://127.0.0.1:0"), link=False)
+        house.trade("desk", "maker", 10, 10_000)
+        house.until(lambda: house.body("risk.participant.desk").get("trades") == 1)
+        turning.start()
+        made = yaml.safe_load(house.settings_path.read_text())
+        theirs = {"instruments": made["instruments"], "participants": [p for p in made["participants"] if p["name"] != "other"]}
+        stream, snapshots = house.risk.publisher.addresses
+        where = [f"--stream={stream}", f"--snapshots={snapshots}"]
+        orders = f"--orders=tcp://127.0.0.1:{house.ports['orders_port']}"
+        for name, pair in (("user", user), ("stranger", stranger)):
+            (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(theirs | {"client_curve": client(pair)}))
+        assert main(["risk", "watch", "desk", f"--config={tmp_path}/user.yaml", *where]) == 0
+        assert "positions of desk" in capsys.readouterr().out
+        assert main(["risk", "control", "block", "desk", orders, f"--config={tmp_path}/user.yaml"]) == 0
+        assert "block desk: done" in capsys.readouterr().out
+        monkeypatch.setattr("tradsys.app.risk_control.ANSWER_SECONDS", 1.0)
+        monkeypatch.setattr("tradsys.app.risk_watch.PATIENCE_SECONDS", 1.0)
+        assert main(["risk", "watch", "desk", f"--config={tmp_path}/stranger.yaml", *where]) == 1
+        assert main(["risk", "control", "release", "desk", orders, f"--config={tmp_path}/stranger.yaml"]) == 1
+        monkeypatch.setattr("tradsys.app.risk_watch.PATIENCE_SECONDS", WAIT_S)
+        del made["client_curve"]
+        (tmp_path / "venue.yaml").write_text(yaml.safe_dump(made))
+        capsys.readouterr()
+        assert main(["risk", "watch", "desk", f"--config={tmp_path}/venue.yaml", *where]) == 2
+        assert "give client_curve" in capsys.readouterr().err
+        made["venue"]["curve"]["client_keys"] = []
+        assert curve_of(msgspec.convert(made, Config)).public_key.decode() == server
+        made["client_curve"] = client([user[0], stranger[1]])
+        with pytest.raises(ConfigError, match="client_curve: public_key is not the key that belongs to secret_key"):
+            curve_of(msgspec.convert(made, Config))
+    finally:
+        stop.set()
+        if turning.ident:
+            turning.join()
+        house.close()

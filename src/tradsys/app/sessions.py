@@ -123,12 +123,33 @@ class OrderLinks:
 
 
 def curve_of(settings: Config) -> CurveIdentity | None:
-    """Keys of a client of a venue that encrypts; a client here uses the venue's own pair."""
-    curve = settings.venue.curve
+    """Keys of a client of a venue that encrypts: `client_curve`, else, with the venue's own settings, the venue's pair.
+
+    Raises
+    ------
+    ConfigError
+        The public key is not that of the secret one, or the venue's pair is none of those that its `client_keys` let in.
+    """
+    curve, own = settings.venue.curve, settings.client_curve
+    if own.server_key:
+        return _identity("client_curve", own.server_key, own.public_key, own.secret_key)
     if not curve.enabled:
         return None
-    public, secret = curve.public_key.encode(), curve.secret_key.encode()
-    return CurveIdentity(server_key=public, public_key=public, secret_key=secret)
+    if curve.client_keys and curve.public_key not in curve.client_keys:
+        raise ConfigError(
+            "venue.curve.client_keys lets in keys of clients only: give client_curve, with a pair that is one of theirs"
+        )
+    return _identity("venue.curve", curve.public_key, curve.public_key, curve.secret_key)
+
+
+def _identity(place: str, server_key: str, public_key: str, secret_key: str) -> CurveIdentity:
+    try:
+        found = zmq.curve_public(secret_key.encode())
+    except zmq.ZMQError:
+        found = b""
+    if found != public_key.encode():
+        raise ConfigError(f"{place}: public_key is not the key that belongs to secret_key")
+    return CurveIdentity(server_key.encode(), public_key.encode(), secret_key.encode())
 
 
 def runs_of(records: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.void]]:
