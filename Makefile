@@ -20,11 +20,11 @@ PYTHON_ROOMS = tests/app tests/tools tests/process/test_up.py tests/process/test
 # tests/risk has nothing of ours compiled below it: one build is enough
 ONE_BUILD = --ignore=tests/risk $(addprefix --ignore=,$(PYTHON_ROOMS))
 
-.PHONY: help env build debug test test-release test-debug test-heavy test-asan test-all interop run bench sim lint fmt clean
+.PHONY: help env build debug test test-release test-debug test-heavy test-asan test-all interop oracles run bench sim lint fmt clean
 
 help:
 	@sed -n 's/^#  *make/make/p' Makefile
-	@echo "also: build test-asan test-all interop bench sim lint fmt clean"
+	@echo "also: build test-asan test-all interop oracles bench sim lint fmt clean"
 
 ifeq ($(PYTHON),$(VENV)/bin/python)
 env: $(VENV)/ready
@@ -67,6 +67,11 @@ test-all: test test-heavy
 # What the tests with real FIX clients of others need (tests/interop skips without); compiles QuickFIX once, bounded.
 interop: env
 	timeout 1200 $(PYTHON) tools/install.py interop
+
+# What the figures of risk are held against, and workers of tradsys risk batch (tests/risk, tests/app skip without); bounded.
+oracles: env
+	timeout 900 $(PYTHON) tools/install.py test oracles dask || \
+		{ echo "make oracles: the extras oracles and dask were not installed (no end in 900 s: status 124)"; exit 1; }
 
 run: build
 	$(RELEASE) $(PYTHON) -m tradsys up $(ARGS)

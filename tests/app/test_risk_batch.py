@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from oracle import oracle
 
 from tradsys.app import cli
 
@@ -69,7 +70,7 @@ def test_one_that_is_refused_does_not_hold_up_the_others(capsys, files):
 
 
 def test_dask_gives_the_same_to_the_digit(capsys, files):
-    distributed = pytest.importorskip("distributed", reason="the extra 'dask' is not installed")
+    distributed = oracle("distributed")
     words = ("--method", "mc", "--paths", "3000")
     here = batch(capsys, files, *words)
     with warnings.catch_warnings():
@@ -83,7 +84,7 @@ def test_dask_gives_the_same_to_the_digit(capsys, files):
 
 
 def test_a_scheduler_that_is_not_there_is_said(capsys, files, monkeypatch):
-    pytest.importorskip("distributed", reason="the extra 'dask' is not installed")
+    oracle("distributed")
     monkeypatch.setattr("tradsys.app.risk_batch.DASK_SECONDS", 0.3)
     words = [
         "risk",
