@@ -256,14 +256,16 @@ def _found(known: Mapping[str, Any], kind: str, name: str) -> Any:
 class Actions:
     """Orders to the venue that have not been carried out yet, and those that have, by the limit they were made for."""
 
-    def __init__(self, link: VenueControl) -> None:
-        self.outcomes: dict[tuple[str, str], str] = {}  # whom, limit
+    def __init__(self, link: VenueControl, outcomes: Mapping[tuple[str, str], str] | None = None) -> None:
+        self.outcomes: dict[tuple[str, str], str] = dict(outcomes or {})  # whom, limit; of a process before, too
         self._link = link
         self._waiting: dict[tuple[str, str], Order] = {}
         self._retry_s = 0.0
 
     def want(self, key: tuple[str, str], order: Order) -> None:
-        """Take an order."""
+        """Take an order, unless it is carried out already."""
+        if not self.outcomes.get(key, "failed").startswith("failed"):
+            return
         self._waiting[key] = order
         self._retry_s = 0.0
 

@@ -15,7 +15,8 @@ from tradsys.app.risk_control import Actions, Order, VenueControl, known_limits,
 from tradsys.app.risk_copies import FOLLOWING, CopyFollower
 from tradsys.app.risk_files import History, Position, book_of
 from tradsys.app.risk_marks import FeedMarks, Listed
-from tradsys.app.risk_stream import TURN_FRAMES, RiskPublisher
+from tradsys.app.risk_standing import StandingFile
+from tradsys.app.risk_stream import FOLDER, TURN_FRAMES, RiskPublisher
 from tradsys.app.risk_var import Question, covariance_of
 from tradsys.config import Config
 from tradsys.errors import ConfigError, TradSysError
@@ -126,10 +127,11 @@ class RiskProcess:
         self.settings, self.setup = settings, setup
         self.copies = {copy.session.participant_id: copy for copy in copies}
         self.marks, self.publisher, self.link = marks, publisher, link
-        self.watch = Watch()
+        self._standing = StandingFile(Path(settings.venue.data_dir) / FOLDER)
+        self.watch = Watch(self._standing.standings)
         self._not_followed = list(not_followed)
         self._names = {p.participant_id: p.name for p in settings.participants}
-        self._actions = Actions(link) if link is not None else None
+        self._actions = Actions(link, self._standing.outcomes) if link is not None else None
         listed = list(marks.listed.values())
         self._model = Model(history, setup, {item.symbol: item.currency for item in listed})
         self.risk = LiveRisk(self._model.empty, setup.base, self._model.rates)
@@ -138,6 +140,7 @@ class RiskProcess:
         self._limits_stamp, self._limits_us, self._limits_problem = (0, 0), 0, ""
         self._told_limits: LimitFile | None = None  # what the venue has been sent
         self._limits_retry_s = 0.0
+        self.standing_problem = self._standing.problem
         if limits_path is not None:
             self._read_limits(limits_path)
         self._sent_s: dict[Key, float] = {}
@@ -317,7 +320,8 @@ class RiskProcess:
             ],
             "not_followed": self._not_followed, "instruments": len(self.marks.listed), "without_history": without,
             "feed": {"heard": not self.marks.is_silent, "lost": lost},
-            "limits": {"path": str(self._limits_path or ""), "loaded_us": self._limits_us, "problem": self._limits_problem},
+            "limits": {"path": str(self._limits_path or ""), "loaded_us": self._limits_us,
+                       "problem": self._limits_problem or self.standing_problem},
             "control": control, "alerts": len(self.watch.breaches()), "frames": self.frames,
             "fill_us": {"count": len(fills), "p50": statistics.median(fills), "max": max(fills)} if fills else None,
             "refresh_s": setup.refresh_s,
@@ -354,6 +358,16 @@ class RiskProcess:
             f"{ALERT}{limit[0]}.{limit[1]}",
             as_fields(standing) | {"action": action, "outcome": outcome if wants else ""},
         )
+        self._keep_standing()
+
+    def _keep_standing(self) -> None:
+        """Leave on disk where limits stand, for the process that takes over when this one is gone."""
+        outcomes = (self._actions or self._standing).outcomes
+        try:
+            self._standing.keep(self.watch.standings, outcomes)
+            self.standing_problem = ""
+        except OSError as error:
+            self.standing_problem = f"where limits stand cannot be kept: {error.strerror}"
 
     def _look_at_limits(self, now_s: float) -> None:
         """Read the file again when it is another one; tell the venue what it holds itself."""

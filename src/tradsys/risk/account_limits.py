@@ -120,10 +120,17 @@ def names_of(limits: Limits) -> set[str]:
 
 
 class Watch:
-    """Where every limit stands; a state falls later than it rises."""
+    """Where every limit stands; a state falls later than it rises.
 
-    def __init__(self) -> None:
-        self.standings: dict[tuple[str, str], Standing] = {}  # whom, limit
+    Parameters
+    ----------
+    standings
+        Where they stood for a watch before, by whom and limit: taken over, and each that is not ok is told once.
+    """
+
+    def __init__(self, standings: Mapping[tuple[str, str], Standing] | None = None) -> None:
+        self.standings: dict[tuple[str, str], Standing] = dict(standings or {})  # whom, limit
+        self._taken_over = {key for key, standing in self.standings.items() if standing.state != OK}
 
     def judge(
         self, whom: str, limits: Limits | None, figures: Figures, quantities: Mapping[str, float], now_us: int
@@ -145,7 +152,9 @@ class Watch:
             is_same = before is not None and before.state == state
             since_us = before.since_us if before is not None and is_same else now_us
             now = self.standings[whom, name] = Standing(whom, judged, state, limits.on_breach, since_us)
-            if not is_same and (state != OK or before is not None):
+            is_untold = (whom, name) in self._taken_over
+            self._taken_over.discard((whom, name))
+            if (is_untold and state != OK) or (not is_same and (state != OK or before is not None)):
                 told.append(now)
         return told
 
