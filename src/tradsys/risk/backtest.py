@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tradsys.risk.distributions import binomial_cdf, chi_square_survival
 from tradsys.risk.historical import order_of_var
-from tradsys.risk.inputs import Floats, Problem, count, level_of, number, refusal, vector
+from tradsys.risk.inputs import Floats, Problem, count, level_of, matrix, number, refusal, vector
 
 
 class LikelihoodRatio(NamedTuple):
@@ -86,9 +86,8 @@ def hits(pnl: ArrayLike, var: ArrayLike) -> NDArray[np.bool_]:
         EMPTY, SHAPE, NOT_FINITE.
     """
     series = vector("pnl", pnl)
-    forecasts = vector(
-        "var", np.broadcast_to(var, series.shape) if np.ndim(var) == 0 else var, length=len(series)
-    )
+    is_one = isinstance(var, int | float | np.number)
+    forecasts = vector("var", np.broadcast_to(var, series.shape) if is_one else var, length=len(series))
     return np.asarray(series < -forecasts)
 
 
@@ -248,9 +247,11 @@ def simulated_p_values(
     """
     shortfalls = vector("es", es)
     forecasts = vector("var", var, length=len(shortfalls))
-    drawn = np.ascontiguousarray(paths, dtype=np.float64)
-    if drawn.ndim != 2 or drawn.shape[1] != len(shortfalls) or not len(drawn):
+    drawn = matrix("paths", paths)
+    if drawn.shape[1] != len(shortfalls):
         raise refusal(Problem.SHAPE, f"paths must be (simulations, {len(shortfalls)}), are {drawn.shape}")
+    if shortfalls.min() <= 0.0:
+        raise refusal(Problem.OUT_OF_RANGE, f"es must be above 0, was {shortfalls.min()}")
     beyond = drawn < -forecasts
     sums = np.where(beyond, drawn / shortfalls, 0.0).sum(axis=1)
     found = beyond.sum(axis=1)

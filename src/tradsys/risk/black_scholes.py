@@ -75,7 +75,10 @@ def greeks(
         shapes = np.broadcast_arrays(call, strike, spot, years, volatility, rate, dividend_yield)
     except ValueError as error:
         raise refusal(Problem.SHAPE, f"options do not broadcast: {error}") from None
-    flat = [np.ascontiguousarray(values, dtype=np.float64).ravel() for values in shapes]
+    try:
+        flat = [np.ascontiguousarray(values, dtype=np.float64).ravel() for values in shapes]
+    except (TypeError, ValueError) as error:
+        raise refusal(Problem.SHAPE, f"inputs of an option must be numbers: {error}") from None
     if not all(np.isfinite(values).all() for values in flat):
         raise refusal(Problem.NOT_FINITE, "an input of an option is not finite")
     _, strikes, spots, times, volatilities, _, _ = flat

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tradsys.risk.inputs import Floats, Problem, count, matrix, number, refusal, symmetric, vector
+from tradsys.risk.inputs import Floats, Problem, count, gappy, matrix, number, refusal, symmetric, vector
 from tradsys.risk.kernel import kernel
 
 DECAY_DAILY = 0.94  # RiskMetrics Technical Document, 4th edition (1996), section 5.3.2
@@ -194,8 +194,7 @@ def pairwise_covariance(returns: ArrayLike, *, least: int = 2) -> Floats:
     -----
     Means are those of the common days of the pair. O(observations x assets^2), three matrix products.
     """
-    data = np.asarray(returns, dtype=np.float64)
-    matrix("returns", np.where(np.isnan(data), 0.0, data))
+    data = gappy("returns", returns)
     known = ~np.isnan(data)
     filled, ones = np.where(known, data, 0.0), known.astype(np.float64)
     common = ones.T @ ones
@@ -302,14 +301,15 @@ def factor(covariance: ArrayLike, *, tolerance: float = 1e-10) -> Factor:
     covariance
         (assets, assets), symmetric positive semi-definite.
     tolerance
-        Eigenvalues in [-tolerance, tolerance] times the largest count as zero.
+        In (0, 1): eigenvalues in [-tolerance, tolerance] times the largest count as zero.
 
     Raises
     ------
     RiskError
-        SHAPE, EMPTY, NOT_FINITE; SINGULAR: an eigenvalue below -tolerance times the largest: ``repair`` it first.
+        SHAPE, EMPTY, NOT_FINITE, OUT_OF_RANGE; SINGULAR: an eigenvalue below -tolerance times the largest: ``repair`` it first.
     """
     given = symmetric("covariance", covariance)
+    number("tolerance", tolerance, 0.0, 1.0)
     try:
         root = np.asarray(np.linalg.cholesky(given), dtype=np.float64)
         if np.diag(root).min() > np.sqrt(tolerance) * np.diag(root).max():

@@ -15,7 +15,7 @@ import calendar
 from datetime import date
 from enum import StrEnum
 
-from tradsys.risk.inputs import Problem, refusal
+from tradsys.risk.inputs import Problem, count, refusal
 
 
 class DayCount(StrEnum):
@@ -45,8 +45,9 @@ def years_between(
     Raises
     ------
     RiskError
-        OUT_OF_RANGE: ACT/ACT without a period.
+        OUT_OF_RANGE: ACT/ACT without a period, a frequency below 1.
     """
+    count("frequency", frequency, 1)
     if convention is DayCount.ACT_ACT:
         if period is None or period[0] >= period[1]:
             raise refusal(Problem.OUT_OF_RANGE, "ACT/ACT needs the coupon period its days lie in")
@@ -60,14 +61,28 @@ def add_months(day: date, months: int, day_of_month: int | None = None) -> date:
     """The day so many months later (or earlier), at the end of a month that is too short.
 
     ``day_of_month`` is the day to aim at; default that of ``day``.
+
+    Raises
+    ------
+    RiskError
+        OUT_OF_RANGE: the day would be before the year 1 or behind 9999.
     """
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    year, month = divmod(day.year * 12 + day.month - 1 + count("months", months, -(10**6), 10**6), 12)
+    count("year", year, 1, 9999)
     month += 1
     return date(year, month, min(day_of_month or day.day, days_in_month(year, month)))
 
 
 def days_in_month(year: int, month: int) -> int:
-    """28 to 31."""
+    """28 to 31.
+
+    Raises
+    ------
+    RiskError
+        OUT_OF_RANGE.
+    """
+    count("year", year, 1, 9999)
+    count("month", month, 1, 12)
     return calendar.monthrange(year, month)[1]
 
 

@@ -77,7 +77,7 @@ def normal_contributions(
     z = normal_quantile(level_of(level))
     factor = normal_pdf(z) / (1.0 - level) if es else z
     if multiplier is not None:
-        factor = number("multiplier", multiplier, 0.0, math.inf, closed=True)
+        factor = number("multiplier", multiplier, 0.0, 1e300, closed=True)
     slopes = square @ held
     variance = float(held @ slopes)
     scale = float(np.abs(held) @ np.abs(square) @ np.abs(held))

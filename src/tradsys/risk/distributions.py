@@ -67,12 +67,14 @@ def normal_quantile(p):  # type: ignore[no-untyped-def]
 
 @kernel("float64(float64, float64, float64)")
 def beta_probability(a, b, x):  # type: ignore[no-untyped-def]
-    """Regularised incomplete beta function I_x(a, b) for a, b > 0 and x in [0, 1].
+    """Regularised incomplete beta function I_x(a, b) for a, b > 0 and x in [0, 1]; NaN for other a, b.
 
     Notes
     -----
     Continued fraction by Lentz's method on the side where it converges fast: Abramowitz and Stegun 26.5.8.
     """
+    if not (a > 0.0 and b > 0.0):
+        return np.nan
     if x <= 0.0:
         return 0.0
     if x >= 1.0:
@@ -105,14 +107,18 @@ def beta_probability(a, b, x):  # type: ignore[no-untyped-def]
 
 @kernel("float64(float64, float64)")
 def student_pdf(x, dof):  # type: ignore[no-untyped-def]
-    """Density at x of Student's t with dof > 0 degrees of freedom."""
+    """Density at x of Student's t with dof > 0 degrees of freedom; NaN for other dof."""
+    if not 0.0 < dof < np.inf:
+        return np.nan
     log_front = math.lgamma(0.5 * (dof + 1.0)) - math.lgamma(0.5 * dof) - 0.5 * math.log(dof * math.pi)
     return math.exp(log_front - 0.5 * (dof + 1.0) * math.log1p(x * x / dof))
 
 
 @kernel("float64(float64, float64)")
 def student_cdf(x, dof):  # type: ignore[no-untyped-def]
-    """Probability that Student's t with dof > 0 degrees of freedom is at most x."""
+    """Probability that Student's t with dof > 0 degrees of freedom is at most x; NaN for other dof."""
+    if not 0.0 < dof < np.inf:
+        return np.nan
     if x * x < dof:  # the side on which nothing cancels
         half = 0.5 * beta_probability(0.5, 0.5 * dof, x * x / (dof + x * x))
         return 0.5 + half if x > 0.0 else 0.5 - half
@@ -122,12 +128,14 @@ def student_cdf(x, dof):  # type: ignore[no-untyped-def]
 
 @kernel("float64(float64, float64)")
 def student_quantile(p, dof):  # type: ignore[no-untyped-def]
-    """Give the x below which Student's t with dof > 0 degrees of freedom lies with probability p in (0, 1).
+    """Give the x below which Student's t with dof > 0 degrees of freedom lies with probability p in (0, 1); NaN for other dof.
 
     Notes
     -----
     Bisection of the lower tail to a bracket, then Newton steps kept inside it; symmetric in p.
     """
+    if not 0.0 < dof < np.inf:
+        return np.nan
     if not 0.0 < p < 1.0:
         return -np.inf if p == 0.0 else (np.inf if p == 1.0 else np.nan)
     if p == 0.5:
@@ -158,7 +166,9 @@ def student_quantile(p, dof):  # type: ignore[no-untyped-def]
 
 @kernel("float64(int64, int64, float64)")
 def binomial_cdf(k, n, p):  # type: ignore[no-untyped-def]
-    """Probability of at most k successes in n trials of probability p."""
+    """Probability of at most k successes in n trials of probability p; NaN for a p outside [0, 1]."""
+    if not 0.0 <= p <= 1.0:
+        return np.nan
     if k < 0:
         return 0.0
     if k >= n:

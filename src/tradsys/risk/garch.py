@@ -75,9 +75,7 @@ def fit(returns: ArrayLike) -> Garch:
     O(rounds x observations).
     """
     series = vector("returns", returns, least=OBSERVATIONS_MIN)
-    centre, scale = float(series.mean()), float(series.std())
-    if scale <= 1e-14 * float(np.abs(series).max()):
-        raise refusal(Problem.SINGULAR, "the returns never move: there is no volatility to fit")
+    centre, scale = _centre_and_scale(series)
     shocks = (series - centre) / scale
     backcast = _backcast(shocks)
     free, rounds, converged = _maximise(shocks, backcast, *_start(shocks, backcast))
@@ -105,6 +103,7 @@ def log_likelihood(returns: ArrayLike, mean: float, omega: float, alpha: float, 
         EMPTY, SHAPE, NOT_FINITE; OUT_OF_RANGE: omega not above 0, alpha or beta below 0, or their sum not below 1.
     """
     series = vector("returns", returns)
+    number("mean", mean, -1e300, 1e300)
     number("omega", omega, 0.0, 1e300)
     number("alpha", alpha, 0.0, 1.0, closed=True)
     number("alpha + beta", alpha + beta, alpha, 1.0 - 1e-15, closed=True)
@@ -142,13 +141,18 @@ def standard_errors(returns: ArrayLike, model: Garch) -> Floats:
     model
         The fit.
 
+    Raises
+    ------
+    RiskError
+        EMPTY, SHAPE, NOT_FINITE, TOO_SHORT; SINGULAR: the returns never move.
+
     Notes
     -----
     Square roots of the diagonal of H^-1 S H^-1, H the Hessian by differences of the exact gradient, S the outer product of
     the scores: Bollerslev and Wooldridge, Econometric Reviews 11 (1992).
     """
     series = vector("returns", returns, least=OBSERVATIONS_MIN)
-    centre, scale = float(series.mean()), float(series.std())
+    centre, scale = _centre_and_scale(series)
     shocks = (series - centre) / scale
     backcast = _backcast(shocks)
     theta = np.array([(model.mean - centre) / scale, model.omega / scale**2, model.alpha, model.beta])
@@ -166,6 +170,14 @@ def standard_errors(returns: ArrayLike, model: Garch) -> Floats:
         return np.full(4, np.nan)
     spread = np.diag(inverse @ (scores.T @ scores) @ inverse)
     return np.sqrt(np.where(spread > 0.0, spread, np.nan)) * np.array([scale, scale**2, 1.0, 1.0])
+
+
+def _centre_and_scale(series: Floats) -> tuple[float, float]:
+    """Mean and deviation, or a refusal of returns that have none."""
+    centre, scale = float(series.mean()), float(series.std())
+    if scale <= 1e-14 * float(np.abs(series).max()):
+        raise refusal(Problem.SINGULAR, "the returns never move: there is no volatility to fit")
+    return centre, scale
 
 
 def _backcast(shocks: Floats) -> float:

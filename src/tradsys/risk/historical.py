@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tradsys.risk.covariance import DECAY_DAILY, decay_weights, ewma_volatilities
 from tradsys.risk.distributions import binomial_cdf
-from tradsys.risk.inputs import Floats, Problem, level_of, matrix, number, refusal, vector
+from tradsys.risk.inputs import Floats, Problem, count, level_of, matrix, number, refusal, vector
 
 _COUNT_ROUNDING = 1e-9  # 0.99 * 1000 observations is 990, not the next float above
 
@@ -191,12 +191,17 @@ def es_standard_error(pnl: ArrayLike, level: float) -> float:
     Notes
     -----
     ES is the mean of VaR + (loss - VaR)+ / (1 - level), and moving VaR moves it by nothing to first order: Manistre and
-    Hancock, North American Actuarial Journal 9 (2005). For one observation it is NaN.
+    Hancock, North American Actuarial Journal 9 (2005).
+
+    Raises
+    ------
+    RiskError
+        EMPTY, SHAPE, NOT_FINITE, OUT_OF_RANGE; TOO_SHORT: one observation has no spread.
     """
-    losses = -vector("pnl", pnl)
+    losses = -vector("pnl", pnl, least=2)
     var = _tail(losses, level_of(level)).var
     excess = np.maximum(losses - var, 0.0) / (1.0 - level)
-    return float(excess.std(ddof=1) / math.sqrt(len(losses))) if len(losses) > 1 else math.nan
+    return float(excess.std(ddof=1) / math.sqrt(len(losses)))
 
 
 def tail_weights(pnl: ArrayLike, level: float, *, weights: ArrayLike | None = None) -> Floats:
@@ -215,15 +220,30 @@ def tail_weights(pnl: ArrayLike, level: float, *, weights: ArrayLike | None = No
 
 
 def order_of_var(observations: int, level: float) -> int:
-    """Index, from 0, of the VaR among the losses in rising order: the smallest k with (k + 1)/n >= level."""
-    rank = math.ceil(observations * level - _COUNT_ROUNDING)
+    """Index, from 0, of the VaR among the losses in rising order: the smallest k with (k + 1)/n >= level.
+
+    Raises
+    ------
+    RiskError
+        OUT_OF_RANGE.
+    """
+    rank = math.ceil(count("observations", observations, 1) * level_of(level) - _COUNT_ROUNDING)
     return min(max(rank, 1), observations) - 1
 
 
 def probabilities(weights: ArrayLike, length: int) -> Floats:
-    """Take weights, not negative, and scale their sum to 1."""
+    """Take weights, not negative, and scale their sum to 1.
+
+    Raises
+    ------
+    RiskError
+        EMPTY, SHAPE, NOT_FINITE: also of their sum; OUT_OF_RANGE.
+    """
     given = vector("weights", weights, length=length)
-    total = float(given.sum())
+    with np.errstate(over="ignore"):
+        total = float(given.sum())
+    if not math.isfinite(total):
+        raise refusal(Problem.NOT_FINITE, f"the sum of weights must be finite, is {total}")
     if given.min() < 0.0 or total <= 0.0:
         raise refusal(Problem.OUT_OF_RANGE, "weights must not be negative and not all be zero")
     return given / total

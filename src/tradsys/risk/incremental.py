@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tradsys.risk.covariance import factor
 from tradsys.risk.distributions import normal_pdf, normal_quantile
 from tradsys.risk.historical import VarEs, historical_var_es
 from tradsys.risk.inputs import Floats, Problem, level_of, matrix, refusal, symmetric, vector
@@ -36,13 +37,14 @@ class NormalRisk:
     Raises
     ------
     RiskError
-        EMPTY, SHAPE, NOT_FINITE, OUT_OF_RANGE.
+        EMPTY, SHAPE, NOT_FINITE, OUT_OF_RANGE; SINGULAR: a covariance that is not positive semi-definite.
     """
 
     __slots__ = ("_es_factor", "_state", "_var_factor", "covariance", "exposures", "slopes")
 
     def __init__(self, covariance: ArrayLike, level: float, exposures: ArrayLike | None = None) -> None:
         self.covariance = symmetric("covariance", covariance)
+        factor(self.covariance)  # refuses what is not positive semi-definite
         size = len(self.covariance)
         self.exposures = (
             np.zeros(size) if exposures is None else vector("exposures", exposures, length=size).copy()

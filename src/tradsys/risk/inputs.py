@@ -16,6 +16,7 @@ UNKNOWN        a name that is not known: a scenario, an asset, a method
 A portfolio without positions is no error: its risk is zero. One asset is a portfolio.
 """
 
+import math
 from enum import StrEnum
 from typing import Any
 
@@ -103,6 +104,36 @@ def matrix(name: str, values: ArrayLike, *, columns: int | None = None, least: i
     return _finite(name, array)
 
 
+def gappy(name: str, values: ArrayLike) -> Floats:
+    """Take a float64 matrix, C-contiguous, in which NaN stands where there is nothing.
+
+    Raises
+    ------
+    RiskError
+        SHAPE, EMPTY; NOT_FINITE: infinite.
+    """
+    array = _floats(name, values)
+    matrix(name, np.where(np.isnan(array), 0.0, array))
+    return array
+
+
+def indices(name: str, values: ArrayLike) -> NDArray[np.int64]:
+    """Take whole numbers from 0 on (n,), C-contiguous; there may be none.
+
+    Raises
+    ------
+    RiskError
+        SHAPE, NOT_FINITE, OUT_OF_RANGE.
+    """
+    given = np.asarray(vector(name, values, least=0) if np.asarray(values).dtype.kind not in "iu" else values)
+    if given.ndim != 1:
+        raise refusal(Problem.SHAPE, f"{name} must have one dimension, has {given.ndim}")
+    whole = np.ascontiguousarray(given, dtype=np.int64)
+    if len(whole) and (whole.min() < 0 or np.any(whole != given)):
+        raise refusal(Problem.OUT_OF_RANGE, f"{name} must be whole numbers from 0 on, the least was {given.min()}")
+    return whole
+
+
 def symmetric(name: str, values: ArrayLike, *, size: int | None = None) -> Floats:
     """Take a finite symmetric matrix (n, n); rounding differences up to 1e-9 of the largest entry are averaged out.
 
@@ -125,16 +156,17 @@ def number(name: str, value: float, low: float, high: float, *, closed: bool = F
     Raises
     ------
     RiskError
-        OUT_OF_RANGE, also for NaN.
+        OUT_OF_RANGE, also for NaN and for what is no number.
     """
-    inside = low <= value <= high if closed else low < value < high
+    given = _number(value)
+    inside = low <= given <= high if closed else low < given < high
     if not inside:
         brackets = "[]" if closed else "()"
         raise refusal(
             Problem.OUT_OF_RANGE,
-            f"{name} must be in {brackets[0]}{low:g}, {high:g}{brackets[1]}, was {value}",
+            f"{name} must be in {brackets[0]}{low:g}, {high:g}{brackets[1]}, was {_shown(value)}",
         )
-    return float(value)
+    return given
 
 
 def count(name: str, value: int, least: int, most: int = 2**31 - 1) -> int:
@@ -143,13 +175,18 @@ def count(name: str, value: int, least: int, most: int = 2**31 - 1) -> int:
     Raises
     ------
     RiskError
-        OUT_OF_RANGE.
+        OUT_OF_RANGE, also for NaN and for what is no number.
     """
-    if value != int(value) or not least <= value <= most:
+    try:
+        whole = int(value)
+        is_whole = whole == value
+    except (TypeError, ValueError, OverflowError):
+        whole, is_whole = 0, False
+    if not is_whole or not least <= whole <= most:
         raise refusal(
-            Problem.OUT_OF_RANGE, f"{name} must be a whole number in [{least}, {most}], was {value}"
+            Problem.OUT_OF_RANGE, f"{name} must be a whole number in [{least}, {most}], was {_shown(value)}"
         )
-    return int(value)
+    return whole
 
 
 def level_of(level: float) -> float:
@@ -158,11 +195,24 @@ def level_of(level: float) -> float:
     Raises
     ------
     RiskError
-        OUT_OF_RANGE.
+        OUT_OF_RANGE, also for NaN and for what is no number.
     """
-    if not 0.5 <= level < 1.0:
-        raise refusal(Problem.OUT_OF_RANGE, f"level must be in [0.5, 1), was {level}")
-    return float(level)
+    given = _number(level)
+    if not 0.5 <= given < 1.0:
+        raise refusal(Problem.OUT_OF_RANGE, f"level must be in [0.5, 1), was {_shown(level)}")
+    return given
+
+
+def _number(value: float) -> float:
+    """A number as a float; NaN, which is in no range, for what is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def _shown(value: object) -> str:
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 def _floats(name: str, values: ArrayLike) -> Floats:

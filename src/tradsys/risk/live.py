@@ -11,6 +11,7 @@ import numpy as np
 
 from tradsys.risk.holdings import Holding, Trade
 from tradsys.risk.incremental import HistoricalRisk, NormalRisk
+from tradsys.risk.inputs import number
 from tradsys.risk.margin import concentration
 
 Key = tuple[int, int | None]  # participant_id, account_id; None: all its accounts
@@ -97,6 +98,11 @@ class LiveRisk:
         Currency of all amounts.
     rates
         Amount of the base currency for a unit of another one; ``set_rate`` changes them.
+
+    Raises
+    ------
+    RiskError
+        OUT_OF_RANGE: a rate that is not above 0, or not finite.
     """
 
     def __init__(
@@ -106,7 +112,7 @@ class LiveRisk:
         self.terms: dict[int, Terms] = {}
         self.by_symbol: dict[str, Terms] = {}
         self.marks: dict[int, Mark] = {}
-        self.rates: dict[str, float] = {**(rates or {}), base: 1.0}
+        self.rates: dict[str, float] = {c: self._rate(c, rate) for c, rate in {**(rates or {}), base: 1.0}.items()}
         self.portfolios: dict[Key, Portfolio] = {}
         self.changed: dict[Key, None] = {}  # in the order of change
         self._model = model
@@ -155,7 +161,14 @@ class LiveRisk:
         return True
 
     def set_rate(self, currency: str, rate: float) -> None:
-        """Say what a currency is worth in the base currency."""
+        """Say what a currency is worth in the base currency.
+
+        Raises
+        ------
+        RiskError
+            OUT_OF_RANGE: not above 0, or not finite.
+        """
+        self._rate(currency, rate)
         if currency == self.base or self.rates.get(currency) == rate:
             return
         self.rates[currency] = rate
@@ -234,6 +247,9 @@ class LiveRisk:
         if terms.asset is not None and now != before:
             portfolio.risk.fill(terms.asset, now - before)
         self.changed[key] = None
+
+    def _rate(self, currency: str, rate: float) -> float:
+        return number(f"the rate of {currency}/{self.base}", rate, 0.0, 1e300)
 
     def _held(self, portfolio: Portfolio) -> Iterator[Terms]:
         for instrument_id in sorted(portfolio.holdings):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tradsys.risk.inputs import Floats, Problem, count, number, refusal, vector
+from tradsys.risk.inputs import Floats, Problem, count, matrix, number, refusal, vector
 
 # Initial margin by asset class: the venue's defaults, of which a maintenance margin is a share.
 RATES = {
@@ -152,9 +152,7 @@ def portfolio_margin(revalue: Callable[[Floats], Floats], grid: ArrayLike, floor
     -----
     The scan of SPAN (Chicago Mercantile Exchange 1988) and of the US customer portfolio margin rule (FINRA 4210(g)).
     """
-    changes = np.ascontiguousarray(grid, dtype=np.float64)
-    if changes.ndim != 2 or not len(changes):
-        raise refusal(Problem.SHAPE, f"a grid is (scenarios, factors), was {changes.shape}")
+    changes = matrix("grid", grid)
     losses = -vector("P&L", revalue(changes), length=len(changes)) + 0.0
     worst = int(losses.argmax())
     least = number("floor", floor, 0.0, 1e300, closed=True)
@@ -173,6 +171,7 @@ def level_of_account(
     """
     number("equity", equity, -1e300, 1e300)
     number("required", required, 0.0, 1e300, closed=True)
+    number("call", call, 0.0, 1e300)
     number("liquidation", liquidation, 0.0, call + 1e-15)
     if required == 0.0:
         return Level(math.inf, Status.FREE if equity >= 0.0 else Status.LIQUIDATION, equity)
@@ -224,9 +223,10 @@ def leverage(exposures: ArrayLike, equity: float) -> float:
     Raises
     ------
     RiskError
-        EMPTY, SHAPE, NOT_FINITE.
+        EMPTY, SHAPE, NOT_FINITE; OUT_OF_RANGE: equity is not finite.
     """
     gross = float(np.abs(vector("exposures", exposures)).sum())
+    number("equity", equity, -1e300, 1e300)
     return gross / equity if equity > 0.0 else (math.inf if gross > 0.0 else 0.0)
 
 

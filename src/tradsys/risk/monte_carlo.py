@@ -20,6 +20,7 @@ from tradsys.risk.inputs import (
     Floats,
     Problem,
     count,
+    indices,
     matrix,
     number,
     refusal,
@@ -144,10 +145,17 @@ def _mean_factors(
 
 
 def gaussian_factors(settings: Settings, paths: ArrayLike, factors: int, dof: float | None = None) -> Floats:
-    """Draws (len(paths), factors) behind ``simulate_gaussian``: normal, or stretched to a t of unit variance."""
-    wanted = np.ascontiguousarray(paths, dtype=np.int64)
-    out = np.empty((len(wanted), factors))
-    _fill_factors(_seed(settings), wanted, bool(settings.antithetic), 0.0 if dof is None else dof, out)
+    """Draws (len(paths), factors) behind ``simulate_gaussian``: normal, or stretched to a t of unit variance.
+
+    Raises
+    ------
+    RiskError
+        SHAPE, NOT_FINITE, OUT_OF_RANGE.
+    """
+    wanted = indices("paths", paths)
+    out = np.empty((len(wanted), count("factors", factors, 0)))
+    freedom = 0.0 if dof is None else number("dof", dof, 2.0, 1e9)
+    _fill_factors(_seed(settings), wanted, bool(settings.antithetic), freedom, out)
     return out
 
 
@@ -181,7 +189,9 @@ def simulate_sobol(
         raise refusal(Problem.OUT_OF_RANGE, "Sobol points have no mirrored pairs")
     held, root, drift = _linear(exposures, covariance, means, steps, by_size=True)
     loading = np.ascontiguousarray(root.T @ held)
-    each = 1 << max(0, math.ceil(math.log2(-(-settings.paths // count("replicates", replicates, 2, 1024)))))
+    paths = count("paths", settings.paths, 1, 10**9)
+    each = 1 << max(0, math.ceil(math.log2(-(-paths // count("replicates", replicates, 2, 1024)))))
+    _seed(settings)
     columns = sobol.direction_numbers(max(1, len(loading)))[:, : len(loading)]
     columns = np.ascontiguousarray(columns)
     moves = [sobol.shifts(settings.seed, i, len(loading)) for i in range(replicates)]
@@ -239,7 +249,7 @@ def simulate_copula(
     root = factor(square).root
     edges = _quantile_edges(len(data), dof)
     margins = np.ascontiguousarray(np.sort(data, axis=0).T)
-    stream = settings._replace(seed=settings.seed ^ _CHI_SQUARE_STREAM)
+    stream = settings._replace(seed=int(_seed(settings)) ^ _CHI_SQUARE_STREAM)
 
     def revalue(scores: Floats) -> Floats:
         out = np.empty(len(scores))
@@ -493,6 +503,4 @@ def _quantile_edges(observations: int, dof: float | None) -> Floats:
 
 
 def _seed(settings: Settings) -> np.uint64:
-    if not 0 <= settings.seed < 2**63:
-        raise refusal(Problem.OUT_OF_RANGE, f"seed must be in [0, 2^63), was {settings.seed}")
-    return np.uint64(settings.seed)
+    return np.uint64(count("seed", settings.seed, 0, 2**63 - 1))

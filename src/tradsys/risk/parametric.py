@@ -86,6 +86,7 @@ def scaled(moments: Moments, steps: float) -> Moments:
         OUT_OF_RANGE.
     """
     h = number("steps", steps, 0.0, _HUGE)
+    _check_moments(moments)
     root = math.sqrt(h)
     return Moments(
         moments.mean * h, moments.deviation * root, moments.skewness / root, moments.excess_kurtosis / h
@@ -163,7 +164,8 @@ def cornish_fisher_var_es(moments: Moments, level: float) -> VarEs:
     Zangari, RiskMetrics Monitor 1996): w(z) = z + (z^2 - 1)s/6 + (z^3 - 3z)k/24 - (2z^3 - 5z)s^2/36. ES is the integral
     of w over the tail, exact from the truncated moments of the normal.
     """
-    _check(moments.mean, moments.deviation, level)
+    level_of(level)
+    _check_moments(moments)
     z, s, k = normal_quantile(level), -moments.skewness, moments.excess_kurtosis
     cubic, square, linear = k / 24.0 - s * s / 18.0, s / 6.0, 1.0 - k / 8.0 + 5.0 * s * s / 36.0
     if not _rises(cubic, square, linear, z):
@@ -182,6 +184,11 @@ def normal_var_interval(
     deviation: float, observations: int, level: float, confidence: float = 0.95
 ) -> Interval:
     """Bounds of a normal VaR whose deviation and mean were estimated from so many observations.
+
+    Raises
+    ------
+    RiskError
+        OUT_OF_RANGE.
 
     Notes
     -----
@@ -208,7 +215,16 @@ def student_dof(pnl: ArrayLike) -> float:
 
 
 def normal_tail_probability(mean: float, deviation: float, loss: float) -> float:
-    """Probability that a normal P&L loses more than ``loss``."""
+    """Probability that a normal P&L loses more than ``loss``.
+
+    Raises
+    ------
+    RiskError
+        OUT_OF_RANGE.
+    """
+    number("mean", mean, -_HUGE, _HUGE)
+    number("deviation", deviation, 0.0, _HUGE, closed=True)
+    number("loss", loss, -_HUGE, _HUGE)
     if deviation == 0.0:
         return 1.0 if -mean > loss else 0.0
     return float(normal_cdf(-(loss + mean) / deviation))
@@ -224,6 +240,13 @@ def _rises(cubic: float, square: float, linear: float, z: float) -> bool:
         return False
     lowest = -square / (3.0 * cubic) if cubic > 0.0 else z
     return slope(max(lowest, z)) > 0.0
+
+
+def _check_moments(moments: Moments) -> None:
+    number("mean", moments.mean, -_HUGE, _HUGE)
+    number("deviation", moments.deviation, 0.0, _HUGE, closed=True)
+    number("skewness", moments.skewness, -_HUGE, _HUGE)
+    number("excess_kurtosis", moments.excess_kurtosis, -_HUGE, _HUGE)
 
 
 def _check(mean: float, deviation: float, level: float) -> None:

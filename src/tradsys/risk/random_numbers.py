@@ -12,9 +12,9 @@ separate bits for layer and value; Marsaglia and Tsang, "A simple method for gen
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from tradsys.risk.inputs import Floats
+from tradsys.risk.inputs import Floats, count, indices
 from tradsys.risk.kernel import kernel
 
 State = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
@@ -118,7 +118,9 @@ def next_normal(state):  # type: ignore[no-untyped-def]
 
 @kernel("Tuple((float64, UniTuple(uint64, 4)))(float64, UniTuple(uint64, 4))")
 def next_chi_square(dof, state):  # type: ignore[no-untyped-def]
-    """Draw a chi-square of dof > 0 degrees of freedom; returns it and the generator's next state."""
+    """Draw a chi-square of dof > 0 degrees of freedom; returns it and the generator's next state; NaN for other dof."""
+    if not 0.0 < dof < np.inf:
+        return np.nan, state
     shape = 0.5 * dof
     boost = 1.0
     if shape < 1.0:
@@ -165,8 +167,15 @@ def fill_rows(seed, paths, rows, out):  # type: ignore[no-untyped-def]
             out[i, j] = min(np.int64(x * rows), rows - 1)
 
 
-def normals(seed: int, paths: NDArray[np.int64], factors: int) -> Floats:
-    """Standard normals (paths, factors) of the given paths."""
-    out = np.empty((len(paths), factors))
-    fill_normals(np.uint64(seed), np.ascontiguousarray(paths, dtype=np.int64), out)
+def normals(seed: int, paths: ArrayLike, factors: int) -> Floats:
+    """Standard normals (paths, factors) of the given paths.
+
+    Raises
+    ------
+    RiskError
+        SHAPE, NOT_FINITE, OUT_OF_RANGE.
+    """
+    wanted = indices("paths", paths)
+    out = np.empty((len(wanted), count("factors", factors, 0)))
+    fill_normals(np.uint64(count("seed", seed, 0, 2**64 - 1)), wanted, out)
     return out

@@ -16,7 +16,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tradsys.risk.inputs import Floats, Problem, refusal
+from tradsys.risk.inputs import Floats, Problem, count, gappy, matrix, refusal
 
 
 class Missing(StrEnum):
@@ -62,13 +62,7 @@ def returns_of(prices: ArrayLike, *, missing: Missing = Missing.REFUSE, log: boo
     -----
     Time and memory O(days x assets).
     """
-    table = np.array(prices, dtype=np.float64)
-    if table.ndim != 2:
-        raise refusal(Problem.SHAPE, f"prices must have two dimensions, have {table.ndim}")
-    if table.size == 0:
-        raise refusal(Problem.EMPTY, "there are no prices")
-    if np.isinf(table).any():
-        raise refusal(Problem.NOT_FINITE, "a price is infinite")
+    table = gappy("prices", prices)
     gaps = np.isnan(table)
     cells_missing = int(gaps.sum())
     if cells_missing and missing is Missing.REFUSE:
@@ -93,14 +87,21 @@ def returns_of(prices: ArrayLike, *, missing: Missing = Missing.REFUSE, log: boo
     return Returns(_changes(used, log), rows[1:], len(table) - len(rows), cells_missing, cells_carried)
 
 
-def carry_forward(table: Floats) -> Floats:
-    """Fill every NaN with the last value above it in its column; leading NaN stay."""
+def carry_forward(table: ArrayLike) -> Floats:
+    """Fill every NaN of a table (rows, columns) with the last value above it in its column; leading NaN stay.
+
+    Raises
+    ------
+    RiskError
+        SHAPE, EMPTY; NOT_FINITE: infinite.
+    """
+    table = gappy("table", table)
     known = np.where(np.isnan(table), 0, np.arange(len(table))[:, None])
     last = np.maximum.accumulate(known, axis=0)
     return np.take_along_axis(table, last, axis=0)
 
 
-def overlapping(returns: Floats, steps: int) -> Floats:
+def overlapping(returns: ArrayLike, steps: int) -> Floats:
     """Sums of ``steps`` consecutive logarithmic returns, overlapping: (n - steps + 1, assets).
 
     They are not independent: a quantile of them has about n / steps independent observations behind it.
@@ -108,9 +109,10 @@ def overlapping(returns: Floats, steps: int) -> Floats:
     Raises
     ------
     RiskError
-        TOO_SHORT: fewer observations than steps.
+        EMPTY, SHAPE, NOT_FINITE, OUT_OF_RANGE; TOO_SHORT: fewer observations than steps.
     """
-    if not 1 <= steps <= len(returns):
+    returns = matrix("returns", returns)
+    if count("steps", steps, 1) > len(returns):
         raise refusal(Problem.TOO_SHORT, f"{steps} steps need as many returns, there are {len(returns)}")
     total = np.cumsum(np.vstack([np.zeros((1, returns.shape[1])), returns]), axis=0)
     return np.asarray(total[steps:] - total[:-steps])

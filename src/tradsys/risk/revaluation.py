@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tradsys.risk import black_scholes
-from tradsys.risk.inputs import Floats, Problem, refusal, symmetric, vector
+from tradsys.risk.inputs import Floats, Problem, count, number, refusal, symmetric, vector
+
+_HUGE = 1e300
 
 Position = Callable[[Floats], Floats]  # (paths, factors) changes -> (paths,) P&L
 
@@ -50,16 +52,21 @@ def delta_gamma(delta: ArrayLike, gamma: ArrayLike, theta: float = 0.0) -> Posit
     Raises
     ------
     RiskError
-        EMPTY, SHAPE, NOT_FINITE.
+        EMPTY, SHAPE, NOT_FINITE; OUT_OF_RANGE: theta is not finite.
     """
     first = vector("delta", delta)
-    if np.ndim(gamma) == 1:
+    number("theta", theta, -_HUGE, _HUGE)
+    if _is_diagonal(gamma):
         diagonal = vector("gamma", gamma, length=len(first))
         return lambda changes: theta + changes @ first + 0.5 * np.square(changes) @ diagonal
     second = symmetric("gamma", gamma, size=len(first))
     return lambda changes: (
         theta + changes @ first + 0.5 * np.einsum("ij,jk,ik->i", changes, second, changes, optimize=True)
     )
+
+
+def _is_diagonal(gamma: ArrayLike) -> bool:
+    return isinstance(gamma, np.ndarray | list | tuple) and len(gamma) > 0 and np.isscalar(gamma[0])
 
 
 def delta_gamma_moments(
@@ -78,7 +85,7 @@ def delta_gamma_moments(
     k_1 = tr(A)/2 (Britten-Jones and Schaefer, European Finance Review 2 (1999)).
     """
     first = vector("delta", delta)
-    second = symmetric("gamma", np.diag(gamma) if np.ndim(gamma) == 1 else gamma, size=len(first))
+    second = symmetric("gamma", np.diag(vector("gamma", gamma)) if _is_diagonal(gamma) else gamma, size=len(first))
     square = symmetric("covariance", covariance, size=len(first))
     product = second @ square
     k1 = 0.5 * float(np.trace(product))
@@ -123,8 +130,12 @@ def option(
     Raises
     ------
     RiskError
-        As ``black_scholes.greeks``.
+        As ``black_scholes.greeks``; OUT_OF_RANGE: a quantity that is not finite, no such column, time below 0.
     """
+    number("quantity", quantity, -_HUGE, _HUGE)
+    number("elapsed_years", elapsed_years, 0.0, 1e9, closed=True)
+    count("factor", factor, 0)
+    count("volatility_factor", volatility_factor or 0, 0)
     start = float(black_scholes.price(call, strike, spot, years, volatility, rate, dividend_yield))
     left = max(years - elapsed_years, 0.0)
 
@@ -148,7 +159,14 @@ def foreign(position: Position, value: float, factor: int) -> Position:
         Present value of the position in our currency.
     factor
         Column of the relative change of the exchange rate, our currency for one of theirs.
+
+    Raises
+    ------
+    RiskError
+        OUT_OF_RANGE.
     """
+    number("value", value, -_HUGE, _HUGE)
+    count("factor", factor, 0)
     return lambda changes: position(changes) * (1.0 + changes[:, factor]) + value * changes[:, factor]
 
 
@@ -163,6 +181,13 @@ def revalued_by(value: Callable[[Floats], Floats], factor: int, base: float = 0.
         Column of the absolute change of the factor.
     base
         Present level of the factor.
+
+    Raises
+    ------
+    RiskError
+        OUT_OF_RANGE; NOT_FINITE, SHAPE: of the present value.
     """
-    start = np.asarray(value(np.array([base])))[0]
+    count("factor", factor, 0)
+    number("base", base, -_HUGE, _HUGE)
+    start = vector("the present value", value(np.array([base])), length=1)[0]
     return lambda changes: np.asarray(value(base + changes[:, factor])) - start

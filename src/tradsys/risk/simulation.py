@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradsys.risk.historical import order_of_var
-from tradsys.risk.inputs import Floats, Problem, count, level_of, refusal
+from tradsys.risk.inputs import Floats, Problem, count, level_of, number, refusal, vector
 
 PATHS_MAX = 10**9
 CHUNK_NUMBERS_MAX = 1 << 21  # numbers a thread holds at a time: 16 MiB an array
@@ -62,7 +62,7 @@ def simulate(
         OUT_OF_RANGE; NOT_FINITE: a path has no number, for example because a revaluation gave none.
     """
     pnl = np.empty(count("paths", paths, 1, PATHS_MAX))
-    firsts = range(0, paths, max(1, chunk))
+    firsts = range(0, len(pnl), count("chunk", chunk, 1))
     workers = min(threads_of(threads), len(firsts))
 
     def run(first: int) -> None:
@@ -85,7 +85,7 @@ def simulate(
 
 def chunk_of(numbers_a_path: int) -> int:
     """Paths a chunk, so that a thread's arrays stay small."""
-    return max(1, min(1 << 14, CHUNK_NUMBERS_MAX // max(1, numbers_a_path)))
+    return max(1, min(1 << 14, CHUNK_NUMBERS_MAX // max(1, count("numbers_a_path", numbers_a_path, 0, 2**62))))
 
 
 def measured(pnl: Floats, level: float, *, batches: int = 0) -> Simulation:
@@ -101,12 +101,18 @@ def measured(pnl: Floats, level: float, *, batches: int = 0) -> Simulation:
         0: paths are independent, and the errors come from the sample itself. Otherwise paths are independent only between
         so many equal batches (antithetic pairs, randomised Sobol points), and the errors from their spread.
 
+    Raises
+    ------
+    RiskError
+        EMPTY, SHAPE, NOT_FINITE, OUT_OF_RANGE.
+
     Notes
     -----
     VaR's error is half the distance between the order statistics one binomial standard deviation away; that of ES as
     ``historical.es_standard_error``. O(paths) expected.
     """
-    n = len(pnl)
+    pnl, n = vector("pnl", pnl), len(pnl)
+    count("batches", batches, 0)
     kept = order_of_var(n, level_of(level))
     losses = np.negative(pnl)
     losses += 0.0  # no -0.0
@@ -133,8 +139,17 @@ def tail_paths(pnl: Floats, var: float, level: float) -> tuple[NDArray[np.int64]
     """Paths of the tail and their weights, which sum to 1: ES = -sum of weights x pnl.
 
     Paths that tie with the VaR share what is left of the tail evenly.
+
+    Raises
+    ------
+    RiskError
+        EMPTY, SHAPE, NOT_FINITE; OUT_OF_RANGE: also where no path loses the VaR.
     """
+    pnl = vector("pnl", pnl)
+    level, var = level_of(level), number("var", var, -1e300, 1e300)
     paths = np.flatnonzero(pnl <= -var)
+    if not len(paths):
+        raise refusal(Problem.OUT_OF_RANGE, f"no path loses {var:g}, the largest loss is {-pnl.min():g}")
     edge = pnl[paths] == -var
     tail = len(pnl) * (1.0 - level)
     rest = max(tail - float(np.sum(~edge)), 0.0)
@@ -143,7 +158,15 @@ def tail_paths(pnl: Floats, var: float, level: float) -> tuple[NDArray[np.int64]
 
 
 def paths_near_var(pnl: Floats, var: float, level: float) -> NDArray[np.int64]:
-    """Paths around the VaR, a twentieth of the tail on either side: its derivative is their mean loss (Hallerbach 2003)."""
+    """Paths around the VaR, a twentieth of the tail on either side: its derivative is their mean loss (Hallerbach 2003).
+
+    Raises
+    ------
+    RiskError
+        EMPTY, SHAPE, NOT_FINITE; OUT_OF_RANGE: also where it is not the VaR of these paths.
+    """
+    pnl = vector("pnl", pnl)
+    level, var = level_of(level), number("var", var, -1e300, 1e300)
     losses = np.negative(pnl)
     width = int(len(pnl) * (1.0 - level) / 20.0)
     kept = order_of_var(len(pnl), level)
@@ -151,7 +174,8 @@ def paths_near_var(pnl: Floats, var: float, level: float) -> NDArray[np.int64]:
     edges = np.partition(losses, sorted({low, high}))
     near = np.flatnonzero((losses >= edges[low]) & (losses <= edges[high]))
     assert len(near)
-    assert edges[low] <= var <= edges[high]
+    if not edges[low] <= var <= edges[high]:
+        raise refusal(Problem.OUT_OF_RANGE, f"the var must be in [{edges[low]:g}, {edges[high]:g}] of these paths, was {var:g}")
     return near.astype(np.int64)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradsys.risk.distributions import normal_quantile
-from tradsys.risk.inputs import Floats, count
+from tradsys.risk.inputs import Floats, Problem, count, refusal
 from tradsys.risk.kernel import kernel
 from tradsys.risk.random_numbers import _mixed
 
@@ -49,11 +49,15 @@ def points(dimensions: int, first: int, number: int, shift: NDArray[np.uint32] |
     Raises
     ------
     RiskError
-        OUT_OF_RANGE.
+        OUT_OF_RANGE, SHAPE.
     """
+    count("first", first, 0, 1 << BITS)
+    count("number", number, 1, 1 << BITS)
     count("first + number", first + number, 1, 1 << BITS)
-    columns = direction_numbers(dimensions)
+    columns = direction_numbers(count("dimensions", dimensions, 1, DIMENSIONS_MAX))
     words = np.zeros(dimensions, dtype=np.uint32) if shift is None else shift.astype(np.uint32)
+    if words.shape != (dimensions,):
+        raise refusal(Problem.SHAPE, f"shift must have {dimensions} words, has the shape {words.shape}")
     out = np.empty((number, dimensions))
     _fill_points(columns, words, first, out)
     return out
@@ -77,7 +81,16 @@ def direction_numbers(dimensions: int) -> NDArray[np.uint32]:
 
 
 def shifts(seed: int, replicate: int, dimensions: int) -> NDArray[np.uint32]:
-    """Words (dimensions,) of the random digital shift of one replicate."""
+    """Words (dimensions,) of the random digital shift of one replicate.
+
+    Raises
+    ------
+    RiskError
+        OUT_OF_RANGE.
+    """
+    count("dimensions", dimensions, 0)
+    count("seed", seed, 0, 2**64 - 1)
+    count("replicate", replicate, 0)
     rng = np.random.Generator(np.random.Philox(key=[seed, replicate]))
     return rng.integers(0, 1 << BITS, dimensions, dtype=np.uint32)
 
