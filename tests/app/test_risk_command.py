@@ -282,9 +282,17 @@ def test_the_report_stands_alone_and_escapes(capsys, prices, tmp_path):
         assert "&lt;b&gt;&amp;me" in text
         assert not re.search(r"<b>|<script|https?://|nan", text)
         tree = ElementTree.fromstring(
-            text.removeprefix("<!doctype html>").replace('<meta charset="utf-8">', "")
+            re.sub("<meta [^>]*>", "", text.removeprefix("<!doctype html>"))
         )
-        assert len(tree.findall(".//svg")) == 4 + (method != "normal")
+        assert len(tree.findall(".//svg")) == 1 + (method != "normal")
+        rows = [row[0].text for row in tree.findall(".//div[@class='row']")]
+        assert rows[:2] == ["SPY <b>&me", "TLT other"]
+        assert len(rows) == 2 + 2 + 8  # positions, accounts, crises
+        assert 'name="viewport" content="width=device-width' in text
+        assert "prefers-color-scheme:dark" in text
+        fetched = {"src", "href", "{http://www.w3.org/1999/xlink}href"}
+        assert not [element for element in tree.iter() if fetched & set(element.attrib)]
+        assert "url(" not in text
     assert asked(
         capsys, str(portfolio), "--history", prices, "--report", str(tmp_path / "no" / "x.html"), status=1
     ).err
@@ -295,10 +303,12 @@ def test_the_report_marks_every_exceedance():
 
     pnl = np.array([1.0, -3.0, 0.5, -1.0, -4.0])
     drawn = exceedances(pnl, np.array([2.0, 2.0, 2.0, 2.0, 3.0]))
-    assert drawn.count("<circle") == 2
+    assert drawn.count('class="out"') == 2
     assert histogram(pnl, 3.0, 4.0).count('class="loss"') == 1
     assert "same on every path" in histogram(np.zeros(3), 0.0, 0.0)
-    assert bars([str(i) for i in range(30)], np.arange(30.0) - 10).count("<rect") == 20
+    drawn = bars([str(i) for i in range(30)], np.arange(30.0) - 10)
+    assert (drawn.count('class="row"'), drawn.count('class="up"'), drawn.count('class="down"')) == (20, 14, 6)
+    assert bars(["a"], np.array([-1.0]), loss=-1).count('class="up"') == 1  # what a loss does is red
     assert "and 10 smaller ones" in bars([str(i) for i in range(30)], np.zeros(30))
 
 

@@ -43,7 +43,7 @@ def print_answer(found: Answer) -> None:
         console.print(_positions(found))
     for label, parts in found.groups.items():
         console.print(_group(label, parts, found.es))
-    for note in _notes(found):
+    for note in notes_of(found):
         console.print(f"[bright_black]{note}[/]")
 
 
@@ -200,7 +200,8 @@ def _group(label: str, parts: dict[str, float], total: float) -> Table:
     return table
 
 
-def _notes(found: Answer) -> list[str]:
+def notes_of(found: Answer) -> list[str]:
+    """What is to be known beside the figures."""
     returns = found.book.returns
     notes = list(found.notes)
     if returns.cells_missing:
