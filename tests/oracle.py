@@ -1,4 +1,4 @@
-"""Import an oracle, or skip: they come with ``make oracles``. With TRADSYS_ORACLES=required one that is missing is a failure."""
+"""Import an oracle, or skip: they come with ``make oracles``. With TRADSYS_ORACLES=required a missing one is a failure."""
 
 import importlib
 import os

@@ -2,7 +2,7 @@
 
 An entry has the arguments of a call that works and, of those that a user's numbers reach, their kinds; each kind knows what
 is wrong with such an argument. Rows of ``more`` are what only this function refuses: arguments, the problem, words of the
-sentence. A function that takes no numbers stands in ``NO_NUMBERS`` with the reason.
+sentence. A function that takes no numbers stands in ``NO_NUMBERS`` of test_every_function.py with the reason.
 """
 
 from datetime import date
@@ -792,24 +792,4 @@ ENTRIES = {
         ),
     ),
     "live.LiveRisk.set_rate": Entry(rate, {"currency": "EUR", "rate": 1.1}, {"rate": figure(0.0, 1e300)}),
-}
-
-NO_NUMBERS = {
-    "account_limits.read_limits": "a file: tests/risk/test_account_limits.py",
-    "account_limits.judge": "figures of LiveRisk and limits that are read",
-    "account_limits.names_of": "limits that are read",
-    "account_limits.as_fields": "a standing of Watch",
-    "account_limits.Watch": "figures of LiveRisk: tests/risk/test_account_limits.py",
-    "day_counts.is_month_end": "a date",
-    "holdings.Holding": "whole lots and ticks of trades that are read: tests/risk/test_live_risk.py",
-    "inputs.refusal": "makes the errors",
-    "kernel.kernel": "a decorator",
-    "kernel.tell_of_compiling": "a function to call",
-    "live.Portfolio": "made by LiveRisk",
-    "revaluation.revalue": "positions, whose P&L the simulation checks",
-    "stream.Publication": "frames: tests/risk/test_risk_stream.py",
-    "stream.Subscription": "frames: tests/risk/test_risk_stream.py",
-    "stress.library": "nothing",
-    "stress.read_scenarios": "a file: tests/risk/test_stress.py",
-    "returns.Returns": "made by returns_of",
 }

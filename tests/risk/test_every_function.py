@@ -13,12 +13,32 @@ from enum import Enum
 import msgspec
 import numpy as np
 import pytest
-from every_function import ENTRIES, NO_NUMBERS
+from every_function import ENTRIES
 from kernel_references import ELSEWHERE, KERNELS
 
 import tradsys.risk
 from tradsys.errors import RiskError
 from tradsys.risk.inputs import Problem
+
+NO_NUMBERS = {
+    "account_limits.read_limits": "a file: tests/risk/test_account_limits.py",
+    "account_limits.judge": "figures of LiveRisk and limits that are read",
+    "account_limits.names_of": "limits that are read",
+    "account_limits.as_fields": "a standing of Watch",
+    "account_limits.Watch": "figures of LiveRisk: tests/risk/test_account_limits.py",
+    "day_counts.is_month_end": "a date",
+    "holdings.Holding": "whole lots and ticks of trades that are read: tests/risk/test_live_risk.py",
+    "inputs.refusal": "makes the errors",
+    "kernel.kernel": "a decorator",
+    "kernel.tell_of_compiling": "a function to call",
+    "live.Portfolio": "made by LiveRisk",
+    "revaluation.revalue": "positions, whose P&L the simulation checks",
+    "stream.Publication": "frames: tests/risk/test_risk_stream.py",
+    "stream.Subscription": "frames: tests/risk/test_risk_stream.py",
+    "stress.library": "nothing",
+    "stress.read_scenarios": "a file: tests/risk/test_stress.py",
+    "returns.Returns": "made by returns_of",
+}
 
 
 def public():

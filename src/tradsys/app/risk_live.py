@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import zmq
 
 from tradsys.app.risk_control import Actions, Order, VenueControl, known_limits, limit_commands
@@ -77,11 +78,11 @@ class Model:
             history, setup.base, setup.missing, setup.window,
         )  # fmt: skip
         self.assets = {symbol: int(asset) for symbol, asset in zip(known, book.assets, strict=True)}
-        self.rates = {
-            c: float(history.column(f"{c}/{setup.base}")[-1]) if c != setup.base else 1.0
-            for c, ok in has_rate.items()
-            if ok
-        }
+        self.rates = {setup.base: 1.0}
+        for currency in (c for c, ok in has_rate.items() if ok and c != setup.base):
+            told = history.column(f"{currency}/{setup.base}")
+            if np.isfinite(told).any():  # the newest there is; else the feed may tell one
+                self.rates[currency] = float(told[np.isfinite(told)][-1])
         self.empty: NormalRisk | HistoricalRisk
         if setup.method == "historical":
             self.empty = HistoricalRisk(book.returns.values * setup.days**0.5, setup.level)

@@ -116,7 +116,7 @@ def histogram(pnl: Floats, var: float, es: float, currency: str = "") -> str:
 
 
 def bars(names: Sequence[str], amounts: Floats, *, loss: int = 1) -> str:
-    """Draw one bar a name, the largest first, from 0 to the amount; amounts of the sign of ``loss`` are red, the others green."""
+    """Draw one bar a name, the largest first, from 0 to the amount: of the sign of ``loss`` red, the others green."""
     order = np.argsort(-np.abs(amounts), kind="stable")[:BARS_MAX]
     low, high = min(float(amounts.min()), 0.0), max(float(amounts.max()), 0.0)
     width = max(high - low, 1e-300)
@@ -128,9 +128,8 @@ def bars(names: Sequence[str], amounts: Floats, *, loss: int = 1) -> str:
         start, kind = zero - length if amount < 0.0 else zero, "up" if amount * loss > 0.0 else "down"
         bar = f'<i class="{kind}" style="left:{start:.2f}%;width:max({length:.2f}%,1px)"></i>' if amount else ""
         axis = f'<i class="axis" style="left:{zero:.2f}%"></i>'
-        rows.append(
-            f'<div class="row"><span>{escape(names[i])}</span><div class="track">{bar}{axis}</div><span>{amount:,.0f}</span></div>'
-        )
+        track = f'<div class="track">{bar}{axis}</div>'
+        rows.append(f'<div class="row"><span>{escape(names[i])}</span>{track}<span>{amount:,.0f}</span></div>')
     more = f'<p class="note">and {len(names) - BARS_MAX} smaller ones</p>' if len(names) > BARS_MAX else ""
     return "".join(rows) + more
 
@@ -196,7 +195,8 @@ def _backtest(found: Answer, tested: Sequence[BacktestLine], window: int) -> str
         )
         for line in tested
     ]  # fmt: skip
-    note = '<p class="note">The line is the volatility-filtered VaR forecast, each grey dot a day, each red one a day that lost more.</p>'
+    sentence = "The line is the volatility-filtered VaR forecast, a grey dot a day, a red one a day that lost more."
+    note = f'<p class="note">{sentence}</p>'
     heads = ("forecast", "exceptions", "expected", "Kupiec p", "independence p", "Basel zone")
     return drawn + note + _table(heads, rows, kind="wide")
 
