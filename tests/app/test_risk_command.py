@@ -63,8 +63,20 @@ def test_every_method_answers_and_its_components_add_up(capsys, prices, method):
             assert sum(parts) == pytest.approx(found[total], rel=1e-6)
     for parts in found["groups"].values():
         assert sum(parts.values()) == pytest.approx(found["es"], rel=1e-6)
+    for parts in found["var_groups"].values():
+        assert sum(parts.values()) == pytest.approx(found["var"], rel=1e-6)
+    for p in found["positions"]:
+        assert (p["marginal_var"] is None) == (p["component_var"] is None)
+        assert p["marginal_var"] is None or p["marginal_var"] * p["exposure"] == pytest.approx(p["component_var"])
     shown = asked(capsys, PORTFOLIO, "--history", prices, "--method", method, "--paths", "4000").out
     assert "VaR" in shown
+
+
+@pytest.mark.parametrize("method", ["mc", "bootstrap", "copula", "brownian"])
+def test_one_path_has_no_standard_error_and_says_so(capsys, prices, method):
+    found = asked_json(capsys, PORTFOLIO, "--history", prices, "--method", method, "--paths", "1")
+    assert (found["var_error"], found["es_error"]) == (None, None)
+    assert "1 paths have no standard error" in found["notes"]
 
 
 def test_historical_is_the_quantile_of_the_pnl(capsys, prices, tmp_path):

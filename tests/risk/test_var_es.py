@@ -167,7 +167,8 @@ def test_standard_error_of_es():
     samples = rng.standard_normal((400, 4000))
     found = np.std([h.historical_var_es(s, 0.975).es for s in samples])
     assert np.mean([h.es_standard_error(s, 0.975) for s in samples]) == pytest.approx(found, rel=0.1)
-    assert math.isnan(h.es_standard_error([1.0], 0.9))
+    with pytest.raises(RiskError, match="at least 2 observations, has 1"):
+        h.es_standard_error([1.0], 0.9)
 
 
 @pytest.mark.parametrize(

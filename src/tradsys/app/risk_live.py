@@ -349,6 +349,7 @@ class RiskProcess:
             self._alert(standing)
 
     def _alert(self, standing: Standing) -> None:
+        self._keep_standing()  # first: what is told to be done is not done again by whoever takes over
         limit = standing.whom, standing.judged.limit
         outcome = "" if self._actions is None else self._actions.outcomes.get(limit, "")
         wants = standing.state == BREACH and standing.action != "alert"
@@ -359,7 +360,6 @@ class RiskProcess:
             f"{ALERT}{limit[0]}.{limit[1]}",
             as_fields(standing) | {"action": action, "outcome": outcome if wants else ""},
         )
-        self._keep_standing()
 
     def _keep_standing(self) -> None:
         """Leave on disk where limits stand, for the process that takes over when this one is gone."""

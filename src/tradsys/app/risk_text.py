@@ -42,7 +42,7 @@ def print_answer(found: Answer) -> None:
         console.print()
         console.print(_positions(found))
     for label, parts in found.groups.items():
-        console.print(_group(label, parts, found.es))
+        console.print(_group(label, parts, found.es, found.var_groups.get(label, {})))
     for note in notes_of(found):
         console.print(f"[bright_black]{note}[/]")
 
@@ -141,9 +141,9 @@ def write_arrow(found: Answer, path: Path) -> None:
         "quantity": pa.array([p.quantity for p in book.positions], pa.float64()),
         "exposure": pa.array(book.exposures),
     }
-    for name in ("component_var", "component_es", "incremental_var"):
+    for name in ("marginal_var", "component_var", "component_es", "incremental_var"):
         figures = getattr(found, name)
-        columns[name] = pa.nulls(len(book.positions), pa.float64()) if figures is None else pa.array(figures)
+        columns[name] = pa.nulls(len(book.positions), pa.float64()) if figures is None else pa.array(figures, from_pandas=True)
     q = found.question
     metadata = {
         "method": q.method,
@@ -165,38 +165,41 @@ def _positions(found: Answer) -> Table:
     assert found.component_es is not None
     table = Table(title="what each position adds", title_justify="left")
     table.add_column("symbol")
-    heads = ["exposure", "component VaR", "component ES", "share of ES", "incremental VaR"]
+    heads = ["exposure", "marginal VaR", "component VaR", "component ES", "share of ES", "incremental VaR"]
     for head in heads:
         table.add_column(head, justify="right")
     order = np.argsort(-np.abs(found.component_es), kind="stable")
     for i in order[:POSITIONS_SHOWN]:
         table.add_row(
-            book.positions[i].symbol, f"{book.exposures[i]:,.0f}", _amount(found.component_var, i),
+            book.positions[i].symbol, f"{book.exposures[i]:,.0f}", _marginal(found, i), _amount(found.component_var, i),
             _amount(found.component_es, i), _share(found.component_es[i], found.es), _amount(found.incremental_var, i),
         )  # fmt: skip
     if len(order) > POSITIONS_SHOWN:
         rest = float(found.component_es[order[POSITIONS_SHOWN:]].sum())
         table.add_row(
-            f"{len(order) - POSITIONS_SHOWN} more", "", "", f"{rest:,.2f}", _share(rest, found.es), ""
+            f"{len(order) - POSITIONS_SHOWN} more", "", "", "", f"{rest:,.2f}", _share(rest, found.es), ""
         )
     table.add_section()
     sum_var = None if found.component_var is None else found.component_var.sum()
     table.add_row(
-        "sum", f"{book.exposures.sum():,.0f}", "" if sum_var is None else f"{sum_var:,.2f}",
+        "sum", f"{book.exposures.sum():,.0f}", "", "" if sum_var is None else f"{sum_var:,.2f}",
         f"{found.component_es.sum():,.2f}", "", "",
     )  # fmt: skip
     return table
 
 
-def _group(label: str, parts: dict[str, float], total: float) -> Table:
+def _group(label: str, parts: dict[str, float], total: float, of_var: dict[str, float]) -> Table:
     from rich.table import Table
 
-    table = Table(title=f"ES by {label.replace('_', ' ')}", title_justify="left")
+    table = Table(title=f"{'VaR and ' if of_var else ''}ES by {label.replace('_', ' ')}", title_justify="left")
     table.add_column(label)
+    if of_var:
+        table.add_column("component VaR", justify="right")
     table.add_column("component ES", justify="right")
-    table.add_column("share", justify="right")
+    table.add_column("share of ES", justify="right")
     for name, amount in sorted(parts.items(), key=lambda item: -abs(item[1])):
-        table.add_row(name or "-", f"{amount:,.2f}", _share(amount, total))
+        var = [f"{of_var[name]:,.2f}"] if of_var else []
+        table.add_row(name or "-", *var, f"{amount:,.2f}", _share(amount, total))
     return table
 
 
@@ -210,6 +213,12 @@ def notes_of(found: Answer) -> list[str]:
         )
         notes.append(f"{what}, {returns.cells_carried} prices carried forward")
     return notes
+
+
+def _marginal(found: Answer, i: int) -> str:
+    """Per unit of exposure; nothing for a position of nothing."""
+    figures = found.marginal_var
+    return "" if figures is None or np.isnan(figures[i]) else f"{figures[i]:.4f}"
 
 
 def _amount(figures: Floats | None, i: int) -> str:

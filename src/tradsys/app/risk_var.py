@@ -71,15 +71,25 @@ class Answer:
     component_es: Floats | None = None  # (positions,)
     incremental_var: Floats | None = None  # (positions,)
     groups: dict[str, dict[str, float]] = field(default_factory=dict)  # label -> value -> component of the ES
+    var_groups: dict[str, dict[str, float]] = field(default_factory=dict)  # likewise of the VaR
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def marginal_var(self) -> Floats | None:
+        """Change of the VaR for one more unit of exposure (positions,); NaN for a position of nothing."""
+        if self.component_var is None:
+            return None
+        held = self.book.exposures
+        return np.divide(self.component_var, held, out=np.full(len(held), np.nan), where=held != 0.0)
 
     def as_json(self) -> dict[str, Any]:
         """One object for programs."""
         book, q = self.book, self.question
 
         def at(figures: Floats | None, i: int) -> float | None:
-            return None if figures is None else float(figures[i])
+            return None if figures is None or np.isnan(figures[i]) else float(figures[i])
 
+        marginal = self.marginal_var
         return {
             "command": "risk var", "method": q.method, "level": q.level, "horizon_days": q.days, "currency": book.base,
             "value": float(book.exposures.sum()), "gross": float(np.abs(book.exposures).sum()), "var": self.var,
@@ -91,12 +101,13 @@ class Answer:
             "positions": [
                 {
                     "symbol": p.symbol, "quantity": p.quantity, **p.labels, "exposure": float(book.exposures[i]),
-                    "component_var": at(self.component_var, i), "component_es": at(self.component_es, i),
+                    "marginal_var": at(marginal, i), "component_var": at(self.component_var, i),
+                    "component_es": at(self.component_es, i),
                     "incremental_var": at(self.incremental_var, i),
                 }
                 for i, p in enumerate(book.positions)
             ],
-            "groups": self.groups, "notes": self.notes,
+            "groups": self.groups, "var_groups": self.var_groups, "notes": self.notes,
         }  # fmt: skip
 
 
@@ -130,6 +141,8 @@ def answer(question: Question, book: Book) -> Answer:
             values = [p.labels.get(label, "") for p in book.positions]
             if any(values):
                 found.groups[label] = grouped(found.component_es, values)
+                if found.component_var is not None:
+                    found.var_groups[label] = grouped(found.component_var, values)
     return found
 
 
@@ -357,4 +370,7 @@ def _resampled(found: Answer) -> None:
 
 def _take(found: Answer, result: Any) -> None:
     found.var, found.es, found.pnl = result.var, result.es, result.pnl
-    found.var_error, found.es_error = result.var_error, result.es_error
+    if np.isfinite(result.var_error) and np.isfinite(result.es_error):
+        found.var_error, found.es_error = result.var_error, result.es_error
+    else:
+        found.notes.append(f"{len(result.pnl):,} paths have no standard error")
