@@ -256,6 +256,9 @@ def test_backtest_counts_the_days_behind_the_window(capsys, prices):
     for test in found["tests"]:
         assert test["observations"] == observations - 100
         assert test["expected"] == pytest.approx(0.01 * test["observations"])
+        assert -3.0 < test["es"]["z2"] < 1.0
+        assert 0.0 <= test["es"]["p_value_z2"] <= 1.0
+        assert (test["es"]["z1"] is None) == (test["exceptions"] == 0)
     assert found["holds"] == any(test["coverage"]["p_value"] >= 0.05 for test in found["tests"])
     cli.main(["risk", "backtest", PORTFOLIO, "--history", prices, "--window", "100"])
     assert "exceptions" in capsys.readouterr().out
@@ -272,6 +275,30 @@ def test_a_portfolio_of_nothing(capsys, prices, tmp_path):
         assert (found["var"], found["es"]) == (0.0, 0.0)
     assert run(capsys, "stress", str(portfolio), "--history", prices)["reverse"] is None
     assert run(capsys, "backtest", str(portfolio), "--history", prices)["tests"] == []
+
+
+def test_the_es_of_normal_days_is_tested_against_what_it_was(capsys, tmp_path):
+    # One asset whose days are made: Z2 of the normal forecast, worked out here from the definition.
+    rng = np.random.default_rng(12)
+    prices = 100 * np.cumprod(1 + 0.01 * rng.standard_normal(400))
+    days = [date(2023, 1, 1) + timedelta(i) for i in range(400)]
+    (tmp_path / "h.csv").write_text("\n".join(["date,A", *(f"{d},{p!r}" for d, p in zip(days, prices.tolist(), strict=True))]))
+    (tmp_path / "p.csv").write_text("symbol,quantity\nA,10\n")
+    words = ("--history", str(tmp_path / "h.csv"), "--window", "100", "--level", "0.95", "--json")
+    cli.main(["risk", "backtest", str(tmp_path / "p.csv"), *words])
+    found = {t["forecast"]: t["es"] for t in json.loads(capsys.readouterr().out.splitlines()[-1])["tests"]}
+    pnl = 10 * prices[-1] * (prices[1:] / prices[:-1] - 1)
+    square, deviations = np.mean(pnl[:60] ** 2), []
+    for gain in pnl:
+        deviations.append(square**0.5)
+        square = 0.94 * square + 0.06 * gain**2
+    sigma = np.array(deviations)[100:]
+    var, es = 1.6448536269514722 * sigma, 2.0627128075074252 * sigma
+    beyond = pnl[100:] < -var
+    z2 = np.sum(np.where(beyond, pnl[100:] / es, 0.0)) / (299 * 0.05) + 1
+    assert found["normal"]["z2"] == pytest.approx(z2, rel=1e-9)
+    assert found["normal"]["z1"] == pytest.approx(np.mean((pnl[100:] / es)[beyond]) + 1, rel=1e-9)
+    assert min(es["p_value_z2"] for es in found.values()) > 0.01  # normal days: none is rejected
 
 
 def test_the_report_stands_alone_and_escapes(capsys, prices, tmp_path):

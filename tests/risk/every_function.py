@@ -205,6 +205,10 @@ ENTRIES = {
         {"pnl": alone, "window": whole(1), "level": level},
         (({"window": 120}, TOO_SHORT, "at least 121 observations, has 120"),),
     ),
+    "backtest.rolling_shortfalls": Entry(
+        backtest.rolling_shortfalls,
+        {"pnl": SERIES, "window": 50, "level": 0.95}, {"pnl": alone, "window": whole(1), "level": level},
+    ),
     "black_scholes.price": Entry(black_scholes.price, OPTION, {}, OPTION_REFUSALS),
     "black_scholes.greeks": Entry(black_scholes.greeks, OPTION, {}, OPTION_REFUSALS),
     "bonds.schedule": Entry(bonds.schedule, {"bond": BOND}, {}, BOND_REFUSALS),

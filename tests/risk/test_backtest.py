@@ -9,6 +9,7 @@ import pytest
 from tradsys.errors import RiskError
 from tradsys.risk import backtest as b
 from tradsys.risk.covariance import ewma_volatilities
+from tradsys.risk.historical import historical_var_es
 from tradsys.risk.inputs import Problem
 from tradsys.risk.parametric import normal_var_es
 
@@ -135,6 +136,14 @@ def test_rolling_forecasts_see_only_the_past():
     pnl = np.array([-1.0, -2.0, -3.0, -4.0, -5.0])
     assert b.rolling_forecasts(pnl, 2, 0.99).tolist() == [2.0, 3.0, 4.0]
     refused(Problem.TOO_SHORT, b.rolling_forecasts, pnl, 5, 0.99)
+
+
+def test_rolling_shortfalls_are_those_of_each_window():
+    pnl = np.random.default_rng(6).standard_normal(80)
+    for level in (0.9, 0.975, 0.99):
+        found = b.rolling_shortfalls(pnl, 40, level)
+        expected = [historical_var_es(pnl[i : i + 40], level).es for i in range(40)]
+        assert found == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_whole_report():

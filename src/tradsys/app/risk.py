@@ -228,8 +228,9 @@ def backtest(
 ) -> int:
     """Count how often the VaR would have failed: every day is forecast from the days before it.
 
-    Kupiec's proportion of failures, Christoffersen's independence and conditional coverage, and the Basel traffic light, for
-    three forecasts: historical, filtered by volatility, and normal. Exit status 1: all three are rejected at 5 %.
+    Kupiec's proportion of failures, Christoffersen's independence and conditional coverage, the Basel traffic light, and Acerbi
+    and Szekely's test of the ES (Z2: 0 expected, below it the ES was too small), for three forecasts: historical, filtered by
+    volatility, and normal. Exit status 1: all three are rejected at 5 %.
 
     Example: tradsys risk backtest portfolio.csv --history prices.parquet --level 0.99 --window 500
 

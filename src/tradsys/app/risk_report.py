@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tradsys.app.risk_stress import BacktestLine, StressAnswer, forecasts
-from tradsys.app.risk_text import notes_of
+from tradsys.app.risk_text import es_cells, notes_of
 from tradsys.app.risk_var import Answer
 from tradsys.errors import InputError
 from tradsys.risk.inputs import Floats
@@ -192,12 +192,14 @@ def _backtest(found: Answer, tested: Sequence[BacktestLine], window: int) -> str
         (
             line.forecast, f"{line.result.exceptions} of {line.result.observations}", f"{line.result.expected:.1f}",
             f"{line.result.pof.p_value:.4f}", f"{line.result.independence.p_value:.4f}", line.result.light.zone.value,
+            *es_cells(line),
         )
         for line in tested
     ]  # fmt: skip
     sentence = "The line is the volatility-filtered VaR forecast, a grey dot a day, a red one a day that lost more."
+    sentence += " Z2 (Acerbi and Szekely) is 0 where the ES is right and below 0 where losses beyond the VaR were larger."
     note = f'<p class="note">{sentence}</p>'
-    heads = ("forecast", "exceptions", "expected", "Kupiec p", "independence p", "Basel zone")
+    heads = ("forecast", "exceptions", "expected", "Kupiec p", "independence p", "Basel zone", "ES Z2", "ES p")
     return drawn + note + _table(heads, rows, kind="wide")
 
 

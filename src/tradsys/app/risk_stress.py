@@ -15,10 +15,11 @@ from tradsys.errors import ConfigError
 from tradsys.risk import backtest as tests
 from tradsys.risk import margin, parametric, stress
 from tradsys.risk.covariance import ewma_volatilities, sample_covariance
-from tradsys.risk.distributions import normal_quantile
+from tradsys.risk.distributions import normal_pdf, normal_quantile
 from tradsys.risk.inputs import Floats, Problem, refusal
 
 FORECASTS = ("historical", "filtered", "normal")
+DRAWS_MAX = 4_000_000  # of all paths and days, for the p-values of an ES
 WINDOWS = (1, 10, 21)  # days of the worst stretches shown
 
 
@@ -155,6 +156,7 @@ class BacktestLine:
 
     forecast: str
     result: tests.Backtest
+    shortfall: tests.ShortfallTest | None = None  # of the ES; None: a forecast of it is not above 0
 
     def as_json(self) -> dict[str, Any]:
         """One object for programs."""
@@ -163,6 +165,9 @@ class BacktestLine:
             "forecast": self.forecast, "observations": r.observations, "exceptions": r.exceptions, "expected": r.expected,
             "pof": r.pof._asdict(), "independence": r.independence._asdict(), "coverage": r.coverage._asdict(),
             "zone": r.light.zone.value, "plus_factor": r.light.plus_factor,
+            "es": None if self.shortfall is None else {
+                name: None if math.isnan(value) else value for name, value in self.shortfall._asdict().items()
+            },
         }  # fmt: skip
 
 
@@ -200,6 +205,25 @@ def backtest_of(book: Book, window: int, level: float) -> list[BacktestLine]:
     if not math.isfinite(pnl.sum()) or not pnl.any():
         return []
     return [
-        BacktestLine(name, tests.backtest(pnl[window:], var, level))
+        BacktestLine(name, tests.backtest(pnl[window:], var, level), _shortfall_test(name, pnl, var, window, level))
         for name, var in forecasts(pnl, window, level).items()
     ]
+
+
+def _shortfall_test(name: str, pnl: Floats, var: Floats, window: int, level: float) -> tests.ShortfallTest | None:
+    """Acerbi and Szekely's test of the ES that goes with a VaR forecast, with p-values drawn from the forecast itself."""
+    volatilities = ewma_volatilities(pnl, start=min(60, window))
+    now, days = volatilities[window:-1], len(pnl) - window
+    rng = np.random.default_rng(1)
+    shape = min(max(DRAWS_MAX // days, 100), 1000), days
+    if name == "normal":
+        es = float(normal_pdf(normal_quantile(level))) / (1.0 - level) * now
+        drawn = rng.standard_normal(shape) * now
+    else:
+        series, scale = (pnl, np.ones(days)) if name == "historical" else (pnl / volatilities[:-1], now)
+        es = tests.rolling_shortfalls(series, window, level) * scale
+        drawn = series[np.arange(days) + rng.integers(0, window, shape)] * scale
+    if es.min() <= 0.0:
+        return None
+    found = tests.acerbi_szekely(pnl[window:], var, es, level)
+    return tests.simulated_p_values(found, var, es, level, drawn)

@@ -103,6 +103,8 @@ def print_backtest(book: Book, lines: list[BacktestLine], level: float, window: 
         "independence p",
         "coverage p",
         "Basel zone",
+        "ES Z2",
+        "its p",
     )
     rows = []
     for line in lines:
@@ -110,9 +112,16 @@ def print_backtest(book: Book, lines: list[BacktestLine], level: float, window: 
         rows.append((
             line.forecast, f"{r.observations}", f"{r.exceptions}", f"{r.expected:.1f}", f"{r.pof.p_value:.4f}",
             f"{r.independence.p_value:.4f}", f"{r.coverage.p_value:.4f}", f"{r.light.zone.value} +{r.light.plus_factor:.2f}",
+            *es_cells(line),
         ))  # fmt: skip
     title = f"VaR {level:g} of a day, {window} days back, {book.dates[window]} to {book.dates[-1]}"
     console.print(_table(title, heads, rows))
+
+
+def es_cells(line: BacktestLine) -> tuple[str, str]:
+    """Acerbi and Szekely's second statistic and its p-value."""
+    es = line.shortfall
+    return ("-", "-") if es is None else (f"{es.z2:+.2f}", f"{es.p_value_z2:.3f}")
 
 
 def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -306,6 +306,26 @@ def rolling_forecasts(pnl: ArrayLike, window: int, level: float) -> Floats:
     return np.asarray(np.partition(views, kept, axis=1)[:, kept])
 
 
+def rolling_shortfalls(pnl: ArrayLike, window: int, level: float) -> Floats:
+    """Historical ES of the ``window`` days before each day from the window-th on: (observations - window,).
+
+    Raises
+    ------
+    RiskError
+        EMPTY, SHAPE, NOT_FINITE, OUT_OF_RANGE; TOO_SHORT: no day is left to forecast.
+
+    Notes
+    -----
+    The mean of the worst ``1 - level`` of each window, its boundary counted in part, as ``historical_var_es``.
+    """
+    series = vector("pnl", pnl, least=count("window", window, 1) + 1)
+    views = np.lib.stride_tricks.sliding_window_view(-series[:-1], window)
+    kept, tail = order_of_var(window, level_of(level)), window * (1.0 - level)
+    parted = np.partition(views, kept, axis=1)
+    beyond = parted[:, kept + 1 :].sum(axis=1)
+    return np.asarray((beyond + (tail - (window - kept - 1)) * parted[:, kept]) / tail)
+
+
 def _log_likelihood(misses: int, found: int, p: float) -> float:
     """Log-likelihood of independent hits of probability p; 0 log 0 is 0."""
     first = misses * math.log1p(-p) if misses else 0.0
