@@ -105,11 +105,13 @@ cdef void gather_lists(const State* s, OrderList* target) noexcept nogil:
     cdef uint32_t i = s.queue_head
     while i:
         target[0] = s.lists[i - 1]
+        target.next = 0                     # the order of the records says it
         target += 1
         i = s.lists[i - 1].next
     for i in range(s.lists_used):
         if s.lists[i].serial and not s.lists[i].queued:
             target[0] = s.lists[i]
+            target.next = 0
             target += 1
 
 
