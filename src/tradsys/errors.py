@@ -330,7 +330,7 @@ REJECTS: dict[RejectReason, Reject] = {
         "more messages than the participant's matches allow; orders can be cancelled", 0, 2, 429, "RESOURCE_EXHAUSTED"
     ),
     _R.RESTED_TOO_SHORT: Reject(
-        "the order has not rested as long as its instrument asks", 99, 99, 409, "FAILED_PRECONDITION"
+        "the order has not rested as long as its instrument asks", 99, 2, 409, "FAILED_PRECONDITION"
     ),
 }
 assert set(REJECTS) == set(RejectReason), "every RejectReason has one row in REJECTS"

@@ -5,17 +5,15 @@ from libc.string cimport memcpy, memset
 from tradsys.core.allocation cimport set_allocation, set_allocation_share
 from tradsys.core.answers cimport (
     command_done, may_operate, operator_reason, refuse, sender_and_participant_reason)
-from tradsys.core.conduct cimport rests_too_short
+from tradsys.core.cancels cimport cancel_many, room_to_cancel
 from tradsys.core.events cimport (
-    Command, event_begin, number_command, unsolicited, write_rejected)
+    Command, event_begin, number_command, write_rejected)
 from tradsys.core.inspect cimport first_expiry, hash_state
 from tradsys.core.ladder cimport ladder_init
-from tradsys.core.order cimport Order, slot_of
 from tradsys.core.phases cimport (
     auction_init, auction_timer, publish_nav, set_auction_rules, set_instrument_state, start_call)
-from tradsys.core.resting cimport cancel_resting, side_of_order
 from tradsys.core.state cimport (
-    SPECIAL_RISK, Account, Instrument, Participant, Session, derive_session, events_left, explicit_entitlement,
+    SPECIAL_RISK, Account, Instrument, Participant, Session, derive_session, explicit_entitlement,
     next_report_seq)
 from tradsys.core.triggers cimport set_mark_price
 from tradsys.core.validation cimport (
@@ -101,87 +99,6 @@ cdef int decide_admin(State* s, const uint8_t* record) except -1 nogil:
 
 
 # --------------------------------------------------------------------------------------------------- many orders
-
-cdef bint fits(const State* s, const OrderFilter* wanted, const Order* order) noexcept nogil:
-    """Whether the order in a slot is live and wanted."""
-    if order.order_id == 0:
-        return False
-    if wanted.instrument_id and order.instrument_id != wanted.instrument_id:
-        return False
-    if wanted.session_id and order.session_id != wanted.session_id:
-        return False
-    if wanted.participant_id and s.sessions[order.session_id].participant_id != wanted.participant_id:
-        return False
-    if wanted.account_id and order.account_id != wanted.account_id:
-        return False
-    if wanted.group_id and s.risk.groups[s.sessions[order.session_id].participant_id] != wanted.group_id:
-        return False
-    if wanted.of_house and order.account_id:
-        return False
-    if wanted.side and side_of_order(order) != wanted.side:
-        return False
-    if wanted.time_in_force and (order.traits >> 16 & 0xFF) != wanted.time_in_force:
-        return False
-    if (wanted.time_in_force == TIME_IN_FORCE_GTD
-            and s.terms[slot_of(order.order_id)].expire_ts_ns > wanted.now_ns):
-        return False
-    if wanted.of_owner and rests_too_short(s, order, wanted.now_ns):
-        return False
-    return not order.order_flags & wanted.but_flags
-
-
-cdef uint32_t candidates(const State* s, const OrderFilter* wanted) noexcept nogil:
-    """Live orders of the sessions wanted: the walk over the slots ends when it has seen so many."""
-    cdef uint32_t i, count = 0
-    if wanted.session_id:
-        return s.sessions[wanted.session_id].live_orders if wanted.session_id < s.sessions_max else 0
-    if wanted.participant_id == 0:
-        return s.live_orders
-    for i in range(1, s.sessions_max):
-        if s.sessions[i].gate and s.sessions[i].participant_id == wanted.participant_id:
-            count += s.sessions[i].live_orders
-    return count
-
-
-cdef bint is_candidate(const State* s, const OrderFilter* wanted, const Order* order) noexcept nogil:
-    """Whether the order in a slot is one of those `candidates` counts."""
-    if order.order_id == 0:
-        return False
-    if wanted.session_id:
-        return order.session_id == wanted.session_id
-    return wanted.participant_id == 0 or s.sessions[order.session_id].participant_id == wanted.participant_id
-
-
-cdef bint room_to_cancel(const State* s, const OrderFilter* wanted) noexcept nogil:
-    """Whether the buffer takes a cancel of every order wanted and two events more."""
-    cdef int64_t room = events_left(s) - 2
-    cdef int64_t count = 0
-    cdef uint32_t slot
-    if <int64_t> candidates(s, wanted) <= room:
-        return room >= 0
-    for slot in range(s.slots_used):
-        count += fits(s, wanted, &s.orders[slot])
-    return count <= room
-
-
-cdef int64_t cancel_many(State* s, const Command* c, const OrderFilter* wanted, uint32_t cancel_reason,
-                         uint32_t event_flags) except -1 nogil:
-    """Cancel the orders wanted in ascending slot; returns how many."""
-    cdef uint32_t left = candidates(s, wanted), slot = 0
-    cdef int64_t count = 0
-    cdef Order* order
-    while left:
-        assert slot < s.slots_used, "sessions count their live orders"
-        order = &s.orders[slot]
-        slot += 1
-        if not is_candidate(s, wanted, order):
-            continue
-        left -= 1
-        if fits(s, wanted, order):
-            cancel_resting(s, c, order, cancel_reason, event_flags | unsolicited(c, order))
-            count += 1
-    return count
-
 
 cdef void write_mass_canceled(State* s, const Command* c, int64_t order_count, uint64_t client_ref,
                               const OrderFilter* wanted, uint32_t participant_id, uint32_t cancel_reason,

@@ -3,15 +3,17 @@ cimport cython
 from libc.stdint cimport uint16_t, uint64_t
 from libc.string cimport memset
 
-from tradsys.core.admin cimport OrderFilter, cancel_many, room_to_cancel
-from tradsys.core.answers cimport operator_reason, refuse
+from tradsys.core.answers cimport operator_reason, refuse, risk_changed, sender_reason, unknown_holder
+from tradsys.core.cancels cimport OrderFilter, cancel_many, room_to_cancel
+from tradsys.core.conduct_check cimport conduct_time
 from tradsys.core.events cimport EVENT_BYTES, Command, EventHead, event_begin, number_command
 from tradsys.core.lists cimport note_lists
+from tradsys.core.order cimport slot_of
 from tradsys.core.risk cimport follow_events
-from tradsys.core.risk_commands cimport mark_sessions, risk_changed, sender_reason, unknown_holder
-from tradsys.core.state cimport SPECIAL_RESTING
+from tradsys.core.risk_state cimport HAS_CONDUCT
+from tradsys.core.state cimport SPECIAL_RESTING, mark_sessions
 from tradsys.core.validation cimport all_zero
-from tradsys.core.venue_state cimport FOLLOW_CONDUCT
+from tradsys.core.venue_state cimport FOLLOW_CONDUCT, Conduct
 from tradsys.wire.records cimport (
     CANCEL_REASON_BY_OWNER, CANCEL_REASON_KILL_SWITCH, CANCEL_REASON_MASS_CANCEL, EVENT_FLAGS_PRIORITY_KEPT,
     EVENT_FLAGS_RESTS, EVENT_FLAGS_UNSOLICITED, MessageHeader, OrderAccepted, OrderCanceled, OrderExecuted, OrderReduced,

@@ -4,7 +4,7 @@ from libc.string cimport memcpy, memset
 from tradsys.core.hash cimport mix
 from tradsys.core.order cimport Order
 from tradsys.core.risk_state cimport HAS_CONDUCT
-from tradsys.core.sections cimport begin_section, section_size
+from tradsys.core.section_head cimport begin_section, section_size
 from tradsys.core.state cimport SPECIAL_RESTING
 from tradsys.core.terms cimport is_dormant
 from tradsys.core.venue_state cimport FOLLOW_CONDUCT, Conduct

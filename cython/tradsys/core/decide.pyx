@@ -4,7 +4,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from tradsys.core.admin cimport decide_admin
 from tradsys.core.allocation cimport forget_top_order, match_allocated, reachable_allocated
-from tradsys.core.conduct cimport rests_too_short
+from tradsys.core.conduct_check cimport rests_too_short
 from tradsys.core.dormant cimport reduce_dormant, replace_dormant
 from tradsys.core.events cimport (
     Command, number_command, unsolicited, write_accepted, write_canceled, write_executed, write_reduced,

@@ -1,4 +1,6 @@
 """What comes behind a command: its matches settled, its lists gone on with, its due orders triggered (rules 10.6, 15.3)."""
+from libc.stdint cimport int64_t, uint32_t
+
 from tradsys.core.conduct cimport count_messages
 from tradsys.core.lists cimport note_lists, settle_lists
 from tradsys.core.triggers cimport is_stirred, leave_unfinished, run, run_all, see_matches

@@ -3,7 +3,7 @@ cimport cython
 from libc.stdint cimport INT64_MAX, INT64_MIN, uint16_t, uintptr_t
 from libc.string cimport memcpy, memset
 
-from tradsys.core.conduct cimport conduct_reason
+from tradsys.core.conduct_check cimport conduct_reason
 from tradsys.core.ladder cimport Ladder, ladder_next_level, level_at, level_key
 from tradsys.core.order cimport SLOT_NONE, slot_of
 from tradsys.core.risk_state cimport WATCHED, Bands, Check, EvaluateFunction, Limits

@@ -3,25 +3,25 @@ cimport cython
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from tradsys.core.admin cimport OrderFilter, cancel_many, room_to_cancel, write_mass_canceled
-from tradsys.core.answers cimport operator_reason, refuse
+from tradsys.core.admin cimport write_mass_canceled
+from tradsys.core.answers cimport operator_reason, refuse, risk_changed, sender_reason, unknown_holder
+from tradsys.core.cancels cimport OrderFilter, cancel_many, room_to_cancel
 from tradsys.core.conduct cimport mend_tripwire, start_conduct_day
-from tradsys.core.events cimport Command, event_begin, number_command
+from tradsys.core.events cimport Command, number_command
 from tradsys.core.order cimport Order
 from tradsys.core.resting cimport open_price
 from tradsys.core.risk cimport (
     add_position, count_open, find_position, holder_of, levels_of, load_evaluate, make_position, position_key)
 from tradsys.core.risk_state cimport LOOKED_AT, WATCHED, Bands, Holder, Position
-from tradsys.core.state cimport GATE_RISK, SPECIAL_RISK, next_report_seq
-from tradsys.core.validation cimport all_zero, enabled_sender_reason, instrument_defined, participant_defined
+from tradsys.core.state cimport GATE_RISK, SPECIAL_RISK, mark_sessions, next_report_seq
+from tradsys.core.validation cimport all_zero, instrument_defined, participant_defined
 from tradsys.wire.records cimport (
     ASSET_CLASS_COMMODITY, ASSET_CLASS_STOCK, CANCEL_REASON_KILL_SWITCH, EVENT_FLAGS_UNSOLICITED, KillSwitch,
-    MessageHeader, REJECT_REASON_BAD_DEFINITION, REJECT_REASON_NONE, REJECT_REASON_PARTICIPANT_DISABLED,
-    REJECT_REASON_POSITIONS_FULL, REJECT_REASON_UNKNOWN_ACCOUNT, REJECT_REASON_UNKNOWN_INSTRUMENT,
-    REJECT_REASON_UNKNOWN_PARTICIPANT, RESTRICTION_NO_ORDERS, RISK_FLAGS_NEEDS_APPROVAL, RISK_FLAGS_NO_SHORT,
-    RISK_SCOPE_ACCOUNT, RISK_SCOPE_ASSET_CLASS, RISK_SCOPE_GROUP, RISK_SCOPE_HOUSE, RISK_SCOPE_INSTRUMENT,
-    RISK_SCOPE_PARTICIPANT, RISK_SCOPE_SESSION, RISK_SCOPE_VENUE, RiskChanged, SetPriceBands, SetRestriction,
-    SetRiskLimits, SetTradeGroup, StartRiskDay, TEMPLATE_KILL_SWITCH, TEMPLATE_RISK_CHANGED,
+    MessageHeader, REJECT_REASON_BAD_DEFINITION, REJECT_REASON_NONE, REJECT_REASON_POSITIONS_FULL,
+    REJECT_REASON_UNKNOWN_INSTRUMENT, REJECT_REASON_UNKNOWN_PARTICIPANT, RESTRICTION_NO_ORDERS,
+    RISK_FLAGS_NEEDS_APPROVAL, RISK_FLAGS_NO_SHORT, RISK_SCOPE_ACCOUNT, RISK_SCOPE_ASSET_CLASS, RISK_SCOPE_GROUP,
+    RISK_SCOPE_HOUSE, RISK_SCOPE_INSTRUMENT, RISK_SCOPE_PARTICIPANT, RISK_SCOPE_SESSION, RISK_SCOPE_VENUE, RiskChanged,
+    SetPriceBands, SetRestriction, SetRiskLimits, SetTradeGroup, StartRiskDay, TEMPLATE_KILL_SWITCH,
     TEMPLATE_SET_PRICE_BANDS, TEMPLATE_SET_RESTRICTION, TEMPLATE_SET_RISK_LIMITS, TEMPLATE_SET_TRADE_GROUP,
     TEMPLATE_START_RISK_DAY)
 
@@ -377,25 +377,6 @@ cdef bint is_price(int64_t price_ticks) noexcept nogil:
 
 # --------------------------------------------------------------------------------------------------- who
 
-cdef uint8_t sender_reason(const State* s, uint32_t session_id, uint8_t unknown) noexcept nogil:
-    """Sender known and enabled, then what is not known; UNKNOWN_PARTICIPANT goes before PARTICIPANT_DISABLED."""
-    cdef uint8_t reason = enabled_sender_reason(s, session_id)
-    if reason == REJECT_REASON_PARTICIPANT_DISABLED and unknown == REJECT_REASON_UNKNOWN_PARTICIPANT:
-        return unknown
-    return reason if reason else unknown
-
-
-cdef uint8_t unknown_holder(const State* s, uint32_t scope, uint32_t scope_id) noexcept nogil:
-    """UNKNOWN_* of a participant, instrument or account not defined."""
-    if (scope == RISK_SCOPE_HOUSE or scope == RISK_SCOPE_PARTICIPANT) and not participant_defined(s, scope_id):
-        return REJECT_REASON_UNKNOWN_PARTICIPANT
-    if scope == RISK_SCOPE_INSTRUMENT and not instrument_defined(s, scope_id):
-        return REJECT_REASON_UNKNOWN_INSTRUMENT
-    if scope == RISK_SCOPE_ACCOUNT and not (scope_id < s.accounts_max and s.accounts[scope_id].participant_id):
-        return REJECT_REASON_UNKNOWN_ACCOUNT
-    return REJECT_REASON_NONE
-
-
 cdef bint holder_holds(const State* s, uint32_t scope, uint32_t scope_id) noexcept nogil:
     """Whether scope and id name somebody, where unknown_holder has no word for it."""
     if scope == RISK_SCOPE_GROUP:
@@ -431,13 +412,6 @@ cdef int watch(State* s, uint32_t participant_id) except -1 nogil:
         if order.order_id and s.sessions[order.session_id].participant_id == participant_id:
             count_open(s, order, open_price(s, order))
     return 0
-
-
-cdef void mark_sessions(State* s, uint32_t participant_id) noexcept nogil:
-    cdef uint32_t i
-    for i in range(1, s.sessions_max):
-        if s.sessions[i].gate and s.sessions[i].participant_id == participant_id:
-            s.sessions[i].gate |= GATE_RISK
 
 
 cdef bint reserve(State* s, uint64_t key) except -1 nogil:
@@ -500,14 +474,3 @@ cdef RiskChanged* changed(State* s, const Command* c, uint16_t template_id, uint
     """Answer one of 40 to 45 with RiskChanged; the caller fills in what its command has."""
     s.risk.is_used = 1
     return risk_changed(s, c, template_id, client_ref)
-
-
-cdef RiskChanged* risk_changed(State* s, const Command* c, uint16_t template_id, uint64_t client_ref) noexcept nogil:
-    cdef RiskChanged* e = <RiskChanged*> event_begin(s, TEMPLATE_RISK_CHANGED, c.ts_ns)
-    memset(&e.scope_id, 0, sizeof(RiskChanged) - 32)
-    e.client_ref = client_ref
-    e.session_id = c.session_id
-    e.done_template = template_id
-    e.report_seq = next_report_seq(s, c.session_id)
-    e.client_seq = c.client_seq
-    return e

@@ -8,6 +8,7 @@ from tradsys.core.conduct_image cimport (
 from tradsys.core.inspect_lists cimport gather_lists, put_list
 from tradsys.core.list_state cimport OrderList
 from tradsys.core.phases cimport auction_init, auction_is_bare
+from tradsys.core.section_head cimport SectionHead, begin_section, section_size
 from tradsys.core.state cimport SPECIAL_ALLOCATION, Allocation, Auction, instrument_is_fifo
 from tradsys.core.terms cimport Terms, has_terms
 from tradsys.core.trigger_state cimport TRAILS_MAX, Trail, Triggers
@@ -29,24 +30,6 @@ cdef struct SlotTerms:                  # 136 bytes
 cdef struct PlacedTrail:                # 392 bytes
     uint64_t place                      # instrument id x TRAILS_MAX + index
     Trail trail
-
-cdef struct SectionHead:                # 16 bytes
-    uint32_t tag
-    uint32_t record_bytes               # a multiple of 8; layouts must agree
-    uint64_t record_count
-
-
-cdef uint64_t section_size(uint64_t record_count, uint64_t record_bytes) noexcept nogil:
-    return sizeof(SectionHead) + record_count * record_bytes if record_count else 0
-
-
-cdef uint8_t* begin_section(uint8_t* target, uint32_t tag, uint64_t record_count, uint32_t record_bytes) noexcept nogil:
-    cdef SectionHead head
-    head.tag = tag
-    head.record_bytes = record_bytes
-    head.record_count = record_count
-    memcpy(target, &head, sizeof(SectionHead))
-    return target + sizeof(SectionHead)
 
 
 cdef uint64_t sections_size(State* s) noexcept nogil:

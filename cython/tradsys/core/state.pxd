@@ -176,6 +176,7 @@ cdef int state_take(State* s, int64_t orders_max, int64_t instruments_max, int64
                     int64_t sessions_max, int64_t accounts_max, int64_t positions_max, uint64_t refs_key) except -1
 cdef void state_give(State* s) noexcept nogil
 cdef void derive_session(State* s, Session* session) noexcept nogil    # brings what it repeats of its participant up to date
+cdef void mark_sessions(State* s, uint32_t participant_id) noexcept nogil       # has their orders looked at
 
 
 cdef inline bint instrument_is_fifo(const Allocation* allocation) noexcept nogil:

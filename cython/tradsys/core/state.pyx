@@ -99,3 +99,10 @@ cdef void derive_session(State* s, Session* session) noexcept nogil:
         session.gate |= GATE_STP
     if s.risk.watch[session.participant_id] or s.risk.holders[<int> RISK_SCOPE_VENUE][0].is_killed:
         session.gate |= GATE_RISK
+
+
+cdef void mark_sessions(State* s, uint32_t participant_id) noexcept nogil:
+    cdef uint32_t i
+    for i in range(1, s.sessions_max):
+        if s.sessions[i].gate and s.sessions[i].participant_id == participant_id:
+            s.sessions[i].gate |= GATE_RISK

@@ -7,9 +7,9 @@ from tradsys.core.fees cimport set_fee_class, set_fee_schedule
 from tradsys.core.trades cimport bust_trade, correct_trade, keep_trades
 from tradsys.wire.records cimport (
     TEMPLATE_BUST_TRADE, TEMPLATE_CORRECT_TRADE, TEMPLATE_KEEP_TRADES, TEMPLATE_PUBLISH_INDEX, TEMPLATE_SET_BREAKER,
-    TEMPLATE_SET_BREAKER_LEVEL, TEMPLATE_SET_CONDUCT_LIMITS, TEMPLATE_SET_FEE_CLASS, TEMPLATE_SET_FEE_SCHEDULE, TEMPLATE_START_BREAKER_DAY, BustTrade,
-    CorrectTrade, KeepTrades, MessageHeader, PublishIndex, SetBreaker, SetBreakerLevel, SetConductLimits, SetFeeClass, SetFeeSchedule,
-    StartBreakerDay)
+    TEMPLATE_SET_BREAKER_LEVEL, TEMPLATE_SET_CONDUCT_LIMITS, TEMPLATE_SET_FEE_CLASS, TEMPLATE_SET_FEE_SCHEDULE,
+    TEMPLATE_START_BREAKER_DAY, BustTrade, CorrectTrade, KeepTrades, MessageHeader, PublishIndex, SetBreaker,
+    SetBreakerLevel, SetConductLimits, SetFeeClass, SetFeeSchedule, StartBreakerDay)
 
 
 cdef int decide_venue_command(State* s, const uint8_t* record) except -1 nogil:

@@ -168,9 +168,101 @@ def bands(
     return send(common, record)
 
 
+@risk.command
+def conduct(
+    participant_id: int,
+    *,
+    order_to_trade_max: int = 0,
+    order_to_trade_free: int = 0,
+    output_max_value: int = 0,
+    output_window_ms: int = 0,
+    common: Common | None = None,
+) -> int:
+    """Say how a participant may trade, all at once; what is not named is not limited. A tripwire that was torn is whole again.
+
+    Example: tradsys admin risk conduct 3 --order-to-trade-max 50 --order-to-trade-free 1000
+
+    Parameters
+    ----------
+    participant_id
+        Which.
+    order_to_trade_max
+        Orders, replaces, reduces and cancels a match; beyond it only cancels and reduces are carried out.
+    order_to_trade_free
+        Those of a risk day that need no match.
+    output_max_value
+        Price x quantity it may match within the window, in ticks x lots; beyond it its orders are cancelled, new ones refused.
+    output_window_ms
+        The window, in milliseconds.
+    """
+    record = commands.set_conduct(
+        participant_id,
+        order_to_trade_max=order_to_trade_max,
+        order_to_trade_free=order_to_trade_free,
+        output_max_value=output_max_value,
+        output_window_ns=output_window_ms * 1_000_000,
+    )
+    return send(common, record)
+
+
+@risk.command(name="resting-time")
+def resting_time(instrument_id: int, milliseconds: int, *, common: Common | None = None) -> int:
+    """Say how long orders of an instrument rest before their owners may cancel, reduce or replace them; 0 is as they like.
+
+    Parameters
+    ----------
+    instrument_id
+        Which.
+    milliseconds
+        How long.
+    """
+    return send(common, commands.set_resting_time(instrument_id, milliseconds * 1_000_000))
+
+
+@risk.command(name="mass-cancel")
+def mass_cancel(
+    *,
+    participant_id: int = 0,
+    account_id: int = 0,
+    group_id: int = 0,
+    instrument_id: int = 0,
+    session_id: int = 0,
+    side: Literal["both", "buy", "sell"] = "both",
+    common: Common | None = None,
+) -> int:
+    """Cancel the live orders that fit all of what is named; new ones are let in.
+
+    Example: tradsys admin risk mass-cancel --account-id 17
+
+    Parameters
+    ----------
+    participant_id
+        Whose; without account and group the operator's own.
+    account_id
+        Of which account.
+    group_id
+        Of the participants of which trade group.
+    instrument_id
+        In which instrument; 0 for all.
+    session_id
+        Entered by which session; 0 for all.
+    side
+        Which side.
+    """
+    record = commands.mass_cancel(
+        target_participant_id=participant_id,
+        target_account_id=account_id,
+        target_group_id=group_id,
+        instrument_id=instrument_id,
+        target_session_id=session_id,
+        side={"both": 0, "buy": 1, "sell": 2}[side],
+    )
+    return send(common, record)
+
+
 @risk.command(name="new-day")
 def new_day(*, common: Common | None = None) -> int:
-    """Have realised profit and loss of everybody count from 0 again."""
+    """Have realised profit and loss, messages and matches of everybody count from 0 again."""
     return send(common, commands.start_risk_day())
 
 

@@ -417,15 +417,17 @@ class Adversary:
 
     def _mass_cancel(self) -> dict[str, int | bytes]:
         draw = self.draw
-        return {
-            "client_ref": self.ref(),
-            "instrument_id": draw.pick((0, 0, 1, 2, 3, 4, 5)),
-            "target_session_id": draw.pick((0, 0, 11, 12, 21, 51, 99)),
-            "target_participant_id": draw.pick((0, 0, 0, 1, 2, 5, 7)),
-            "target_account_id": draw.below(10) if draw.chance(4) else 0,
-            "target_group_id": draw.pick((1, 2, 2, 3)) if draw.chance(6) else 0,
-            "side": draw.pick((0, 0, 1, 2, 3)),
-        }
+        fields: dict[str, int | bytes] = {"client_ref": self.ref(), "side": draw.pick((0, 0, 1, 2, 3))}
+        if draw.chance(3):
+            fields["target_account_id"] = draw.below(10)
+        if draw.chance(4):
+            fields["target_group_id"] = draw.pick((1, 2, 2, 2, 3))
+            fields["session_id"] = draw.pick((0, 51, 52, 31))
+        if len(fields) == 2 or draw.chance(4):
+            fields["instrument_id"] = draw.pick((0, 0, 1, 2, 3, 4, 5))
+            fields["target_session_id"] = draw.pick((0, 0, 11, 12, 21, 51, 99))
+            fields["target_participant_id"] = draw.pick((0, 0, 0, 1, 2, 5, 7))
+        return fields
 
     def _refuse_command(self) -> dict[str, int | bytes]:
         fields, draw = self._target(), self.draw

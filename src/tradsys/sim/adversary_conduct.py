@@ -19,7 +19,11 @@ def makers(draw: Draw) -> dict[Template, Callable[[], Fields]]:
 
 def _set_conduct_limits(draw: Draw) -> Fields:
     if draw.chance(20):
-        return {"scope": draw.below(10), "scope_id": draw.pick((0, 1, 2, 11)), "resting_min_ns": draw.below(2)}
+        return {
+            "scope": draw.below(10),
+            "scope_id": draw.pick((0, 1, 2, 11)),
+            "resting_min_ns": draw.below(2),
+        }
     if draw.chance(3):
         return {
             "scope": int(RiskScope.INSTRUMENT),

@@ -282,9 +282,7 @@ class ReferenceEngine(Matching, BreakerCommands, ConductCommands, FeeCommands, T
             reason = RejectReason.BAD_SIDE
         elif self._padding_set:
             reason = RejectReason.BAD_FLAGS
-        elif (
-            command.target_group_id or participant_id != own
-        ) and not self._may_operate():
+        elif (command.target_group_id or participant_id != own) and not self._may_operate():
             reason = RejectReason.NOT_ALLOWED
         else:
             by_owner = own != 0 and participant_id == own

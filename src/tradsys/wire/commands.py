@@ -583,7 +583,7 @@ def set_resting_time(instrument_id: int, resting_min_ns: int, **sequencing: int)
 
 
 def start_risk_day(**sequencing: int) -> np.ndarray:
-    """Have realised profit and loss count from 0 again."""
+    """Have realised profit and loss, messages and matches count from 0 again."""
     return record(Template.START_RISK_DAY, **sequencing)
 
 

@@ -1,0 +1,1 @@
+"""Cancelling many orders at once. No Python face: cimport ``tradsys.core.cancels``."""
