@@ -13,7 +13,7 @@ from tradsys.core.state cimport GATE_RISK, SPECIAL_RISK, Instrument, Session, ot
 from tradsys.core.terms cimport is_dormant, kind_behind
 from tradsys.wire.records cimport (
     EVENT_FLAGS_DORMANT, MessageHeader, ORDER_TYPE_MARKET, OrderAccepted, OrderCanceled, OrderExecuted, OrderReplaced,
-    OrderTermsSet, REJECT_REASON_KILLED,
+    OrderTermsSet, REJECT_REASON_KILLED, REJECT_REASON_ORDER_TO_TRADE_LIMIT,
     REJECT_REASON_NO_REFERENCE_PRICE, REJECT_REASON_POSITIONS_FULL, RISK_SCOPE_ACCOUNT, RISK_SCOPE_ASSET_CLASS,
     RISK_SCOPE_GROUP, RISK_SCOPE_HOUSE, RISK_SCOPE_INSTRUMENT, RISK_SCOPE_PARTICIPANT, RISK_SCOPE_SESSION,
     RISK_SCOPE_VENUE, SIDE_BUY, STP_MODE_CANCEL_OLDEST, STP_MODE_DECREMENT_AND_CANCEL, STP_MODE_NONE,
@@ -297,7 +297,7 @@ cdef int order_risk(State* s, const Asked* asked, uint32_t sender_id, int64_t ts
     if s.risk.kills and is_killed(s, keys, count, asked, sender_id):
         return REJECT_REASON_KILLED
     reason = conduct_reason(s, asked.participant_id)
-    if reason and not (asked.fires and reason == REJECT_REASON_ORDER_TO_TRADE_LIMIT):
+    if reason and not (asked.is_unrated and reason == REJECT_REASON_ORDER_TO_TRADE_LIMIT):
         return <int> reason
     reason = 0
     if not watched and not special:

@@ -182,7 +182,7 @@ class ReferenceRisk:
         if self.is_killed([*keys, (INSTRUMENT, instrument.instrument_id), *sessions, (VENUE, 0)]):
             return RejectReason.KILLED
         reason = engine.conduct.refusal(participant_id)
-        if reason and not (asked_for.fires and reason == RejectReason.ORDER_TO_TRADE_LIMIT):
+        if reason and (asked_for.rated or reason != RejectReason.ORDER_TO_TRADE_LIMIT):
             return reason
         watched = participant_id in self.watched
         asked = keys if watched else []
