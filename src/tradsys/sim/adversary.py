@@ -159,8 +159,8 @@ class Adversary:
             Template.PUBLISH_NAV: self._publish_nav,
             **adversary_risk.makers(self.draw),
             **adversary_fees.makers(self.draw),
-            **adversary_trades.makers(self.draw, self.known_matches, self._price),
-            **adversary_breakers.makers(self.draw, self._price, lambda: self.sent * 1000),
+            **adversary_trades.makers(self.draw, self.known_matches, self.price),
+            **adversary_breakers.makers(self.draw, self.price, lambda: self.sent * 1000),
             **adversary_conduct.makers(self.draw),
         }
 
