@@ -22,7 +22,8 @@ ORDER = "11=ID|21=1|40=1|54=1|38=200.00|55=INTC|60=20260901-12:00:00"
 VALUES = {
     "STRING": (b"x y", None), "CHAR": (b"x", b"xy"), "BOOLEAN": (b"Y", b"y"), "DATA": (b"a=b", None),
     "INT": (b"-7", b"+7"), "LENGTH": (b"3", b"-3"), "SEQNUM": (b"12", b"1.5"), "NUMINGROUP": (b"1", b"one"),
-    "PRICE": (b"-0.25", b"1e3"), "QTY": (b"00200.00", b"+200"), "AMT": (b".5", b"."), "FLOAT": (b"5.", b"5,0"),
+    "PRICE": (b"-0.25", b"1e3"), "PRICEOFFSET": (b"-0.5", b"1-"),
+    "QTY": (b"00200.00", b"+200"), "AMT": (b".5", b"."), "FLOAT": (b"5.", b"5,0"),
     "CURRENCY": (b"USDT", None), "EXCHANGE": (b"XLON", None), "MULTIPLEVALUESTRING": (b"G 6", None),
     "UTCTIMESTAMP": (b"20260901-12:00:00.123456", b"20260931-12:00:00"), "UTCTIMEONLY": (b"12:00:60", b"12:00"),
     "LOCALMKTDATE": (b"20240229", b"20230229"), "UTCDATEONLY": (b"20240229", b"2024022"),

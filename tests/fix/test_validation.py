@@ -19,7 +19,7 @@ GARBLED = (100, None)
 
 # every type, values of all sizes, tags far out, groups in groups, a field both in header and trailer, long MsgTypes
 TYPES = (
-    "STRING", "CHAR", "BOOLEAN", "INT", "SEQNUM", "LENGTH", "PRICE", "LOCALMKTDATE", "UTCDATEONLY", "UTCTIMEONLY",
+    "STRING", "CHAR", "BOOLEAN", "INT", "SEQNUM", "LENGTH", "PRICE", "PRICEOFFSET", "LOCALMKTDATE", "UTCDATEONLY", "UTCTIMEONLY",
     "UTCTIMESTAMP", "MONTHYEAR", "DAYOFMONTH", "CURRENCY",
 )  # fmt: skip
 OTHER_XML = """

@@ -444,9 +444,11 @@ def test_pre_trade_risk_is_refused_with_its_reason(door):
     assert values(refusal, 150, 103, 58) == ("8", "3", "more lots in open orders than the limit allows")
     refusal = replace(buyer, "d", "a", t38=21)
     assert values(refusal, 35, 102, 58) == ("9", "2", "more lots in one order than the limit allows")
-    assert values(enter(buyer, "e", t40=3, t99="120"), 150, 103) == ("8", "11")  # no triggers with limits
+    assert values(enter(buyer, "e", t40=3, t99="120", t38=16), 150, 103) == ("8", "3")  # what waits is open, too
+    assert values(enter(buyer, "g", t40=3, t99="120", t38=1), 150, 103) == ("0", "")
     run(door, commands.kill_switch(RiskScope.PARTICIPANT, 1, is_on=True))
     assert values(buyer.take("8"), 11, 150, 39, 58) == ("a", "4", "4", "kill switch")
+    assert values(buyer.take("8"), 11, 150, 39, 58) == ("g", "4", "4", "kill switch")
     assert values(enter(buyer, "f", t40=2, t44="100"), 150, 103, 58) == (
         "8",
         "0",
