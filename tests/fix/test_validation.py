@@ -19,8 +19,8 @@ GARBLED = (100, None)
 
 # every type, values of all sizes, tags far out, groups in groups, a field both in header and trailer, long MsgTypes
 TYPES = (
-    "STRING", "CHAR", "BOOLEAN", "INT", "SEQNUM", "LENGTH", "PRICE", "PRICEOFFSET", "LOCALMKTDATE", "UTCDATEONLY", "UTCTIMEONLY",
-    "UTCTIMESTAMP", "MONTHYEAR", "DAYOFMONTH", "CURRENCY",
+    "STRING", "CHAR", "BOOLEAN", "INT", "SEQNUM", "LENGTH", "PRICE", "PRICEOFFSET", "LOCALMKTDATE", "UTCDATEONLY",
+    "UTCTIMEONLY", "UTCTIMESTAMP", "MONTHYEAR", "DAYOFMONTH", "CURRENCY",
 )  # fmt: skip
 OTHER_XML = """
 <fix type="FIX" major="4" minor="4" servicepack="0">
