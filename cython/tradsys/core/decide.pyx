@@ -589,6 +589,11 @@ cdef inline void look_neighbours(const State* s, const Order* order) noexcept no
     prefetch(&s.orders[chosen(order.prev_slot < s.slots_used, order.prev_slot, 0)])
 
 
+cdef inline void look_at_stake(const State* s, const Command* c, const Ahead* ahead) noexcept nogil:
+    """What positions keep of the order that a command seems to name."""
+    prefetch(&s.risk.stakes[(<const uint64_t*> c)[9] & (ORDERS_LIMIT - 1) | ahead.slot])
+
+
 # --------------------------------------------------------------------------------------------------- batch
 
 cdef int decide_batch(State* s, const uint8_t* records, int64_t size_bytes, int64_t* consumed) except -1 nogil:
@@ -681,6 +686,8 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
             else:
                 look_near_reference(s, &ahead[(i + AHEAD_SECOND) & (AHEAD_RING - 1)])
                 look_neighbours(s, &s.orders[ahead[(i + AHEAD_THIRD) & (AHEAD_RING - 1)].slot])
+        if s.risk.is_used and i + AHEAD_THIRD < count:
+            look_at_stake(s, command_at(records, i + AHEAD_THIRD), &ahead[(i + AHEAD_THIRD) & (AHEAD_RING - 1)])
         c = command_at(records, i)
         known = &ahead[i & (AHEAD_RING - 1)]
         if __builtin_expect((c.seq != 0 and c.seq != s.last_seq + 1) or s.cursor >= s.events_end, 0):

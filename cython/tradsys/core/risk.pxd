@@ -48,6 +48,8 @@ cdef Holder* holder_of(State* s, uint32_t scope, uint32_t scope_id) noexcept nog
 cdef uint64_t position_key(uint32_t scope, uint32_t scope_id, uint32_t instrument_id) noexcept nogil
 cdef Position* find_position(const State* s, uint64_t key) noexcept nogil
 cdef Position* make_position(State* s, uint64_t key) noexcept nogil
+cdef bint place_position(State* s, const Position* record) noexcept nogil
+cdef void forget_last_position(State* s) noexcept nogil
 cdef void add_position(Position* into, const Position* part, int sign) noexcept nogil
 cdef uint32_t levels_of(const State* s, uint32_t participant_id, uint32_t account_id, uint64_t* keys) noexcept nogil
 cdef int count_open(State* s, const Order* order, int64_t price_ticks) except -1 nogil

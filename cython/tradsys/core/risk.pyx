@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 from tradsys.core.conduct_check cimport conduct_reason
 from tradsys.core.ladder cimport Ladder, ladder_next_level, level_at, level_key
 from tradsys.core.order cimport SLOT_NONE, slot_of
-from tradsys.core.risk_state cimport WATCHED, Bands, Check, EvaluateFunction, Limits
+from tradsys.core.risk_state cimport WATCHED, Bands, Check, EvaluateFunction, Limits, Stake
 from tradsys.core.phase_table cimport is_call
 from tradsys.core.resting cimport key_market, open_price, side_of_order
 from tradsys.core.state cimport GATE_RISK, SPECIAL_RISK, Instrument, Session, other_side_of
@@ -22,7 +22,12 @@ from tradsys.wire.records cimport (
     TEMPLATE_ORDER_RESTED, TEMPLATE_ORDER_TRANSFERRED)
 
 cdef extern from * nogil:
+    long __builtin_expect(long, long)
+
+cdef extern from * nogil:
     """
+    /* Two words stored one by one and loaded as one vector: the load waits until both have left the store queue. */
+    #pragma GCC optimize ("no-tree-slp-vectorize")
     #define TRADSYS_VALUE_MAX ((int64_t) 1 << 60)
     /* a value within +-2^60 */
     static inline int64_t tradsys_cut(__int128 value)
@@ -35,6 +40,30 @@ cdef extern from * nogil:
     static inline int64_t tradsys_value_of(int64_t price, int64_t lots)
     {
         return tradsys_cut((__int128) tradsys_magnitude(price) * lots);
+    }
+    typedef uint64_t __attribute__((may_alias)) tradsys_word;
+    /* into += value, in two words: gcc would pass 128 bits on through memory, as two stores and one load that waits for them */
+    static inline void tradsys_add(__int128 *into, uint64_t low, uint64_t high)
+    {
+        tradsys_word *words = (tradsys_word *) into;
+        words[0] += low;
+        words[1] += high + (words[0] < low);
+    }
+    /* a value in two words that stay in registers */
+    static inline void tradsys_split(__int128 value, uint64_t *low, uint64_t *high)
+    {
+        uint64_t a = (uint64_t) value, b = (uint64_t) (value >> 64);
+        __asm__ ("" : "+r" (a), "+r" (b));
+        *low = a;
+        *high = b;
+    }
+    /* rule 14.4; no branches, for the sign of a position and the heavier side are as good as random */
+    static inline __int128 tradsys_worst(int64_t position, __int128 cost, __int128 buys, __int128 sells)
+    {
+        __int128 held = cost < 0 ? -cost : cost;
+        buys += held & -(__int128) (position > 0);
+        sells += held & -(__int128) (position < 0);
+        return buys > sells ? buys : sells;
     }
     /* floor(cost x closed / held) without a product that could pass 127 bits; held > 0, 0 < closed <= held */
     static inline __int128 tradsys_share(__int128 cost, int64_t closed, int64_t held)
@@ -60,6 +89,9 @@ cdef extern from * nogil:
     int64_t tradsys_cut(wide value)
     int64_t tradsys_magnitude(int64_t value)
     int64_t tradsys_value_of(int64_t price, int64_t lots)
+    void tradsys_add(wide* into, uint64_t low, uint64_t high)
+    void tradsys_split(wide value, uint64_t* low, uint64_t* high)
+    wide tradsys_worst(int64_t position, wide cost, wide buys, wide sells)
     wide tradsys_share(wide cost, int64_t closed, int64_t held)
     int64_t tradsys_distance(int64_t price, int64_t ppm)
 
@@ -98,6 +130,16 @@ cdef struct Asked:                      # an order as section 14 looks at it
     int64_t with_lots[2]                # legs of its list counted as open already: buys, sells
     wide with_value[2]
 
+cdef struct Change:                     # of an account's record, for the sums above it
+    uint32_t side
+    int64_t open_lots
+    int64_t position_lots
+    uint64_t open_value[2]              # low and high word, as all values
+    uint64_t worst_value[2]
+    uint64_t cost_value[2]
+    uint64_t realised_value[2]
+    uint64_t traded_value[2]
+
 
 # --------------------------------------------------------------------------------------------------- holders, records
 
@@ -116,37 +158,68 @@ cdef inline Holder* holder_by(State* s, uint64_t key) noexcept nogil:
 
 
 @cython.overflowcheck(False)
-cdef inline uint32_t place_of(const State* s, uint64_t key) noexcept nogil:
-    """The place of a key, or the free one where it would go: the table is never full."""
-    cdef uint32_t place = <uint32_t> ((key * <uint64_t> 0x9E3779B97F4A7C15) >> 32) & s.risk.table_mask
-    while s.risk.table[place].key != key and s.risk.table[place].key != 0:
-        place = (place + 1) & s.risk.table_mask
-    return place
+cdef inline uint32_t* place_of(const State* s, uint64_t key) noexcept nogil:
+    """The place of a key in the index, or the free one where it would go: the index is never full."""
+    cdef uint32_t place = <uint32_t> ((key * <uint64_t> 0x9E3779B97F4A7C15) >> 32) & s.risk.index_mask
+    while s.risk.index[place] and s.risk.records[s.risk.index[place] - 1].key != key:
+        place = (place + 1) & s.risk.index_mask
+    return &s.risk.index[place]
 
 
 cdef Position* find_position(const State* s, uint64_t key) noexcept nogil:
     """The record of a key, or NULL."""
-    cdef Position* found = &s.risk.table[place_of(s, key)]
-    return found if found.key else NULL
+    cdef uint32_t number = place_of(s, key)[0]
+    return &s.risk.records[number - 1] if number else NULL
 
 
 cdef Position* make_position(State* s, uint64_t key) noexcept nogil:
     """The record of a key, made when there is none; room has been checked."""
-    cdef Position* found = &s.risk.table[place_of(s, key)]
-    if found.key == 0:
-        found.key = key
-        found.serial = s.risk.position_count
+    cdef uint32_t* place = place_of(s, key)
+    if place[0] == 0:
+        s.risk.records[s.risk.position_count].key = key
+        s.risk.records[s.risk.position_count].serial = s.risk.position_count
         s.risk.position_count += 1
+        place[0] = s.risk.position_count
+    return &s.risk.records[place[0] - 1]
+
+
+cdef bint place_position(State* s, const Position* record) noexcept nogil:
+    """Put a record of a snapshot where its serial says; False: its serial or its key is there already."""
+    cdef uint32_t* place = place_of(s, record.key)
+    if place[0] or s.risk.records[record.serial].key:
+        return False
+    s.risk.records[record.serial] = record[0]
+    place[0] = record.serial + 1
+    return True
+
+
+cdef void forget_last_position(State* s) noexcept nogil:
+    """Take out the record made last."""
+    s.risk.position_count -= 1
+    place_of(s, s.risk.records[s.risk.position_count].key)[0] = 0
+    memset(&s.risk.records[s.risk.position_count], 0, sizeof(Position))
+
+
+cdef inline Position* record_at(State* s, uint64_t key, uint32_t* number) noexcept nogil:
+    """The record of a key, looked for where it was found last; made when there is none, room has been checked."""
+    cdef Position* found = &s.risk.records[number[0]]
+    if __builtin_expect(found.key != key, 0):
+        found = make_position(s, key)
+        number[0] = found.serial
     return found
+
+
+cdef inline uint64_t account_key(uint32_t participant_id, uint32_t account_id) noexcept nogil:
+    """Key, without instrument, of the holder whose positions are told apart by account."""
+    if account_id:
+        return position_key(RISK_SCOPE_ACCOUNT, account_id, 0)
+    return position_key(RISK_SCOPE_HOUSE, participant_id, 0)
 
 
 cdef uint32_t levels_of(const State* s, uint32_t participant_id, uint32_t account_id, uint64_t* keys) noexcept nogil:
     """Keys, without instrument, of whose positions an order counts in; returns how many."""
     cdef uint32_t group_id = s.risk.groups[participant_id]
-    if account_id:
-        keys[0] = position_key(RISK_SCOPE_ACCOUNT, account_id, 0)
-    else:
-        keys[0] = position_key(RISK_SCOPE_HOUSE, participant_id, 0)
+    keys[0] = account_key(participant_id, account_id)
     keys[1] = position_key(RISK_SCOPE_PARTICIPANT, participant_id, 0)
     keys[2] = position_key(RISK_SCOPE_GROUP, group_id, 0)
     return 3 if group_id else 2
@@ -311,6 +384,9 @@ cdef int order_risk(State* s, const Asked* asked, uint32_t sender_id, int64_t ts
             limited |= holder_by(s, keys[i]).has_limits
             if records[i] != NULL:
                 limited |= records[i].restriction
+        if not missing:
+            s.risk.found[0] = records[0].serial
+            s.risk.found[1] = records[1].serial
     if limited or special:
         fill_order(s, asked, ts_ns, &check)
         check.is_approved = approvals_of(s, keys, count) >> instrument.asset_class & 1
@@ -608,7 +684,7 @@ cdef int follow_events(State* s, const uint8_t* event) except -1 nogil:
         elif not s.risk.watch[e.participant_id] & WATCHED:      # at the same place in all of them
             continue
         elif template_id == TEMPLATE_ORDER_ACCEPTED:
-            s.risk.prices[slot_of(e.order_id)] = tradsys_magnitude(accepted_price(<const OrderAccepted*> e, event))
+            begin_stake(s, slot_of(e.order_id), accepted_price(<const OrderAccepted*> e, event))
             change_open(s, e.participant_id, e.account_id, e.instrument_id, (<const OrderAccepted*> e).side, e.order_id,
                         e.leaves_lots)
         elif template_id == TEMPLATE_ORDER_CANCELED:
@@ -619,7 +695,7 @@ cdef int follow_events(State* s, const uint8_t* event) except -1 nogil:
         elif template_id == TEMPLATE_ORDER_REPLACED:
             reprice_open(s, e, e.leaves_before_lots)
         elif template_id == TEMPLATE_ORDER_RESTED:              # a market order as a limit order (9.9, 9.10)
-            if s.risk.prices[slot_of(e.order_id)] != tradsys_magnitude(e.price_ticks):
+            if s.risk.stakes[slot_of(e.order_id)].price_ticks != tradsys_magnitude(e.price_ticks):
                 reprice_open(s, e, e.leaves_lots)
     return 0
 
@@ -634,7 +710,7 @@ cdef inline int64_t accepted_price(const OrderAccepted* accepted, const uint8_t*
 cdef inline int reprice_open(State* s, const OrderReplaced* e, int64_t leaves_before_lots) except -1 nogil:
     """Count what is open of an order at another price; OrderRested has all this at the same places."""
     change_open(s, e.participant_id, e.account_id, e.instrument_id, e.side, e.order_id, -leaves_before_lots)
-    s.risk.prices[slot_of(e.order_id)] = tradsys_magnitude(e.price_ticks)
+    s.risk.stakes[slot_of(e.order_id)].price_ticks = tradsys_magnitude(e.price_ticks)
     return change_open(s, e.participant_id, e.account_id, e.instrument_id, e.side, e.order_id, e.leaves_lots)
 
 
@@ -647,81 +723,80 @@ cdef int follow_match(State* s, const OrderExecuted* match) except -1 nogil:
     cdef uint32_t resting_id = s.sessions[match.resting_session_id].participant_id
     cdef uint32_t incoming_id = s.sessions[match.incoming_session_id].participant_id
     if s.risk.watch[resting_id] & WATCHED:
-        change_open(s, resting_id, match.resting_account_id, match.instrument_id, 3 - match.incoming_side,
-                    match.resting_order_id, -match.qty_lots)
         book_match(s, resting_id, match.resting_account_id, match.instrument_id, 3 - match.incoming_side,
-                   match.qty_lots, match.price_ticks)
+                   match.resting_order_id, match.qty_lots, match.price_ticks)
     if s.risk.watch[incoming_id] & WATCHED:
-        change_open(s, incoming_id, match.incoming_account_id, match.instrument_id, match.incoming_side,
-                    match.incoming_order_id, -match.qty_lots)
         book_match(s, incoming_id, match.incoming_account_id, match.instrument_id, match.incoming_side,
-                   match.qty_lots, match.price_ticks)
+                   match.incoming_order_id, match.qty_lots, match.price_ticks)
     return 0
 
 
 cdef int count_open(State* s, const Order* order, int64_t price_ticks) except -1 nogil:
     """Count a live order of a participant that is watched from now on."""
-    s.risk.prices[slot_of(order.order_id)] = tradsys_magnitude(price_ticks)
+    begin_stake(s, slot_of(order.order_id), price_ticks)
     return change_open(s, s.sessions[order.session_id].participant_id, order.account_id, order.instrument_id,
                        side_of_order(order), order.order_id, order.leaves_lots)
 
 
 @cython.overflowcheck(False)
+cdef inline void begin_stake(State* s, uint32_t slot, int64_t price_ticks) noexcept nogil:
+    """An order counts from now on, as a rule the one asked about last."""
+    s.risk.stakes[slot].price_ticks = tradsys_magnitude(price_ticks)
+    s.risk.stakes[slot].account_record = s.risk.found[0]
+    s.risk.stakes[slot].participant_record = s.risk.found[1]
+
+
 cdef int change_open(State* s, uint32_t participant_id, uint32_t account_id, uint32_t instrument_id, uint32_t side,
                      uint64_t order_id, int64_t open_lots) except -1 nogil:
-    """Change an order's open lots in its account's record, then in the sums above it."""
-    cdef uint64_t keys[LEVELS]
-    cdef uint32_t count = levels_of(s, participant_id, account_id, keys), i
-    cdef Position* record = make_position(s, keys[0] | instrument_id)
-    cdef wide value = <wide> s.risk.prices[slot_of(order_id)] * open_lots
-    cdef wide worst
-    record.open_lots[side - 1] += open_lots
-    record.open_value[side - 1] += value
-    assert record.open_lots[side - 1] >= 0
-    worst = account_worst(record) - record.worst_value
-    record.worst_value += worst
-    holder_by(s, keys[0]).gross_value += worst
-    for i in range(1, count):
-        record = make_position(s, keys[i] | instrument_id)
-        record.open_lots[side - 1] += open_lots
-        record.open_value[side - 1] += value
-        record.worst_value += worst
-        holder_by(s, keys[i]).gross_value += worst
-    return 0
+    """Change an order's open lots."""
+    return change_stake(s, participant_id, account_id, instrument_id, side, &s.risk.stakes[slot_of(order_id)], open_lots,
+                        0, False, 0)
+
+
+cdef int book_match(State* s, uint32_t participant_id, uint32_t account_id, uint32_t instrument_id, uint32_t side,
+                    uint64_t order_id, int64_t qty_lots, int64_t price_ticks) except -1 nogil:
+    """Lots of an order that are open no more but traded."""
+    return change_stake(s, participant_id, account_id, instrument_id, side, &s.risk.stakes[slot_of(order_id)], -qty_lots,
+                        qty_lots, True, price_ticks)
 
 
 @cython.overflowcheck(False)
-cdef int book_match(State* s, uint32_t participant_id, uint32_t account_id, uint32_t instrument_id, uint32_t side,
-                    int64_t qty_lots, int64_t price_ticks) except -1 nogil:
-    """Book a match in the account's record, then in the sums above it."""
-    cdef uint64_t keys[LEVELS]
-    cdef uint32_t count = levels_of(s, participant_id, account_id, keys), i
-    cdef Position* record = make_position(s, keys[0] | instrument_id)
-    cdef int64_t signed = qty_lots if side == SIDE_BUY else -qty_lots
-    cdef wide cost = record.cost_value
-    cdef wide realised = record.realised_value
-    cdef wide worst
-    trade(record, signed, price_ticks)
-    worst = account_worst(record) - record.worst_value
-    record.worst_value += worst
-    cost = record.cost_value - cost
-    realised = record.realised_value - realised
-    for i in range(count):
-        if i:
-            record = make_position(s, keys[i] | instrument_id)
-            record.position_lots += signed
-            record.cost_value += cost
-            record.realised_value += realised
-            record.traded_value += <wide> qty_lots * tradsys_magnitude(price_ticks)
-            record.worst_value += worst
-        holder_by(s, keys[i]).gross_value += worst
-        holder_by(s, keys[i]).realised_value += realised
+cdef inline int change_stake(State* s, uint32_t participant_id, uint32_t account_id, uint32_t instrument_id,
+                             uint32_t side, Stake* stake, int64_t open_lots, int64_t traded_lots, bint is_match,
+                             int64_t price_ticks) except -1 nogil:
+    """Change an order's open lots, and book its match, in its account's record, then in the sums above it."""
+    cdef uint32_t group_id = s.risk.groups[participant_id]
+    cdef uint64_t key = account_key(participant_id, account_id)
+    cdef Position* account = record_at(s, key | instrument_id, &stake.account_record)
+    cdef Change change
+    change.side = side
+    change.open_lots = open_lots
+    change.worst_value[0] = change.worst_value[1] = 0
+    tradsys_split(<wide> stake.price_ticks * open_lots, &change.open_value[0], &change.open_value[1])
+    if is_match:
+        trade(account, traded_lots if side == SIDE_BUY else -traded_lots, price_ticks, &change)
+    change_sums(account, &change, is_match)
+    assert account.open_lots[side - 1] >= 0
+    tradsys_split(tradsys_worst(account.position_lots, account.cost_value, account.open_value[0], account.open_value[1])
+                  - account.worst_value, &change.worst_value[0], &change.worst_value[1])
+    tradsys_add(&account.worst_value, change.worst_value[0], change.worst_value[1])
+    change_holder(holder_by(s, key), &change, is_match)
+    key = position_key(RISK_SCOPE_PARTICIPANT, participant_id, 0)
+    change_sums(record_at(s, key | instrument_id, &stake.participant_record), &change, is_match)
+    change_holder(holder_by(s, key), &change, is_match)
+    if __builtin_expect(group_id, 0):
+        key = position_key(RISK_SCOPE_GROUP, group_id, 0)
+        change_sums(make_position(s, key | instrument_id), &change, is_match)
+        change_holder(holder_by(s, key), &change, is_match)
     return 0
 
 
 cdef int rebook_match(State* s, uint32_t participant_id, uint32_t account_id, uint32_t instrument_id, uint32_t side,
                       int64_t qty_lots, int64_t price_ticks) except -1 nogil:
-    return book_match(s, participant_id, account_id, instrument_id, side, qty_lots, price_ticks)
+    """The orders may be gone: nothing of them is open, and the records are looked for."""
+    cdef Stake nothing
+    memset(&nothing, 0, sizeof(Stake))
+    return change_stake(s, participant_id, account_id, instrument_id, side, &nothing, 0, qty_lots, True, price_ticks)
 
 
 @cython.overflowcheck(False)
@@ -730,48 +805,54 @@ cdef int reverse_match(State* s, uint32_t participant_id, uint32_t account_id, u
     """The same the other way round, and neither counts as traded."""
     cdef uint64_t keys[LEVELS]
     cdef uint32_t count = levels_of(s, participant_id, account_id, keys), i
-    book_match(s, participant_id, account_id, instrument_id, 3 - side, qty_lots, price_ticks)
+    rebook_match(s, participant_id, account_id, instrument_id, 3 - side, qty_lots, price_ticks)
     for i in range(count):
         find_position(s, keys[i] | instrument_id).traded_value -= 2 * <wide> qty_lots * tradsys_magnitude(price_ticks)
     return 0
 
 
 @cython.overflowcheck(False)
-cdef inline void trade(Position* record, int64_t lots, int64_t price_ticks) noexcept nogil:
-    """Rule 14.3: book a match of `lots` (negative: sold)."""
+cdef inline void change_sums(Position* record, const Change* change, bint is_match) noexcept nogil:
+    """A change of an account's record in one above it."""
+    record.open_lots[change.side - 1] += change.open_lots
+    tradsys_add(&record.open_value[change.side - 1], change.open_value[0], change.open_value[1])
+    tradsys_add(&record.worst_value, change.worst_value[0], change.worst_value[1])
+    if is_match:
+        record.position_lots += change.position_lots
+        tradsys_add(&record.cost_value, change.cost_value[0], change.cost_value[1])
+        tradsys_add(&record.realised_value, change.realised_value[0], change.realised_value[1])
+        tradsys_add(&record.traded_value, change.traded_value[0], change.traded_value[1])
+
+
+@cython.overflowcheck(False)
+cdef inline void change_holder(Holder* holder, const Change* change, bint is_match) noexcept nogil:
+    tradsys_add(&holder.gross_value, change.worst_value[0], change.worst_value[1])
+    if is_match:
+        tradsys_add(&holder.realised_value, change.realised_value[0], change.realised_value[1])
+
+
+@cython.overflowcheck(False)
+cdef inline void trade(const Position* record, int64_t lots, int64_t price_ticks, Change* change) noexcept nogil:
+    """Rule 14.3: what a match of `lots` (negative: sold) changes of an account's position."""
     cdef int64_t held = record.position_lots
     cdef int64_t sign = 1 if held > 0 else -1
     cdef int64_t closed = tradsys_magnitude(lots)
     cdef int64_t left
     cdef wide part
-    record.traded_value += <wide> closed * tradsys_magnitude(price_ticks)
+    change.position_lots = lots
+    tradsys_split(<wide> closed * tradsys_magnitude(price_ticks), &change.traded_value[0], &change.traded_value[1])
     if held == 0 or (held > 0) == (lots > 0):
-        record.position_lots += lots
-        record.cost_value += <wide> lots * price_ticks
+        tradsys_split(<wide> lots * price_ticks, &change.cost_value[0], &change.cost_value[1])
+        change.realised_value[0] = change.realised_value[1] = 0
         return
     left = closed - tradsys_magnitude(held)
     if left > 0:
         closed -= left
+    else:
+        left = 0
     part = tradsys_share(record.cost_value, closed, tradsys_magnitude(held))
-    record.realised_value += <wide> (sign * closed) * price_ticks - part
-    record.position_lots -= sign * closed
-    record.cost_value -= part
-    if left > 0:
-        record.position_lots -= sign * left
-        record.cost_value -= <wide> (sign * left) * price_ticks
-
-
-@cython.overflowcheck(False)
-cdef inline wide account_worst(const Position* record) noexcept nogil:
-    """Rule 14.4."""
-    cdef wide held = record.cost_value if record.cost_value >= 0 else -record.cost_value
-    cdef wide long_value = record.open_value[0]
-    cdef wide short_value = record.open_value[1]
-    if record.position_lots > 0:
-        long_value += held
-    elif record.position_lots < 0:
-        short_value += held
-    return long_value if long_value > short_value else short_value
+    tradsys_split(<wide> (sign * closed) * price_ticks - part, &change.realised_value[0], &change.realised_value[1])
+    tradsys_split(<wide> (-sign * left) * price_ticks - part, &change.cost_value[0], &change.cost_value[1])
 
 
 @cython.overflowcheck(False)

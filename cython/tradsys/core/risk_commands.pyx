@@ -11,7 +11,8 @@ from tradsys.core.events cimport Command, number_command
 from tradsys.core.order cimport Order
 from tradsys.core.resting cimport open_price
 from tradsys.core.risk cimport (
-    add_position, count_open, find_position, holder_of, levels_of, load_evaluate, make_position, position_key)
+    add_position, count_open, find_position, forget_last_position, holder_of, levels_of, load_evaluate, make_position,
+    position_key)
 from tradsys.core.risk_state cimport LOOKED_AT, WATCHED, Bands, Holder, Position
 from tradsys.core.state cimport GATE_RISK, SPECIAL_RISK, mark_sessions, next_report_seq
 from tradsys.core.validation cimport all_zero, instrument_defined, participant_defined
@@ -289,14 +290,14 @@ cdef int set_trade_group(State* s, const SetTradeGroup* c) except -1 nogil:
 cdef int move_to_group(State* s, uint32_t participant_id, uint32_t group_id) except -1 nogil:
     cdef Holder* mine = holder_of(s, RISK_SCOPE_PARTICIPANT, participant_id)
     cdef uint64_t key = position_key(RISK_SCOPE_PARTICIPANT, participant_id, 0)
-    cdef uint32_t into = s.risk.groups[participant_id], place
+    cdef uint32_t into = s.risk.groups[participant_id], i
     cdef int sign = -1
     cdef Position* record
     cdef Holder* holder
     while True:
         if into:
-            for place in range(s.risk.table_mask + 1):
-                record = &s.risk.table[place]
+            for i in range(s.risk.position_count):
+                record = &s.risk.records[i]
                 if record.key >> 16 == key >> 16:
                     add_position(make_position(s, position_key(RISK_SCOPE_GROUP, into, record.key & 0xFFFF)), record, sign)
             holder = holder_of(s, RISK_SCOPE_GROUP, into)
@@ -447,12 +448,12 @@ cdef bint reserve_to_move(State* s, uint32_t participant_id, uint32_t group_id) 
 
     The group it leaves may lack one: that of a restriction, which moves no group.
     """
-    cdef uint32_t before = s.risk.position_count, left = s.risk.groups[participant_id], place
+    cdef uint32_t before = s.risk.position_count, left = s.risk.groups[participant_id], i
     cdef uint64_t key
     if not reserve_to_watch(s, participant_id, 0, before):
         return False
-    for place in range(s.risk.table_mask + 1):
-        key = s.risk.table[place].key
+    for i in range(s.risk.position_count):          # those made here are groups'
+        key = s.risk.records[i].key
         if key >> 16 == position_key(RISK_SCOPE_PARTICIPANT, participant_id, 0) >> 16:
             if not ((left == 0 or reserve(s, position_key(RISK_SCOPE_GROUP, left, key & 0xFFFF)))
                     and (group_id == 0 or reserve(s, position_key(RISK_SCOPE_GROUP, group_id, key & 0xFFFF)))):
@@ -462,12 +463,9 @@ cdef bint reserve_to_move(State* s, uint32_t participant_id, uint32_t group_id) 
 
 
 cdef void forget_records(State* s, uint32_t count) noexcept nogil:
-    """Take out the records made last, down to `count`: an insertion never moves those before it."""
-    cdef uint32_t place
-    for place in range(s.risk.table_mask + 1):
-        if s.risk.table[place].key and s.risk.table[place].serial >= count:
-            memset(&s.risk.table[place], 0, sizeof(Position))
-    s.risk.position_count = count
+    """Take out the records made last, down to `count`, the last one first: its place in the index passes no other's search."""
+    while s.risk.position_count > count:
+        forget_last_position(s)
 
 
 cdef RiskChanged* changed(State* s, const Command* c, uint16_t template_id, uint64_t client_ref) noexcept nogil:

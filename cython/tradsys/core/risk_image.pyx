@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 
 from tradsys.core.order cimport Order
 from tradsys.core.resting cimport open_price
-from tradsys.core.risk cimport levels_of, load_evaluate, make_position
+from tradsys.core.risk cimport find_position, levels_of, load_evaluate, place_position
 from tradsys.core.risk_state cimport RISK_SCOPES, WATCHED, Bands, Holder, Position, wide
 from tradsys.wire.records cimport RISK_SCOPE_ACCOUNT, RISK_SCOPE_GROUP, RISK_SCOPE_HOUSE
 
@@ -39,7 +39,7 @@ cdef bint is_new(const Holder* holder) noexcept nogil:
 @cython.overflowcheck(False)
 cdef uint64_t hash_risk(const State* s, uint64_t h) noexcept nogil:
     """Rule 8.8."""
-    cdef uint32_t i, scope, watched = 0, place
+    cdef uint32_t i, scope, watched = 0
     cdef uint64_t total = 0
     if not s.risk.is_used:
         return h
@@ -59,9 +59,8 @@ cdef uint64_t hash_risk(const State* s, uint64_t h) noexcept nogil:
                 h = hash_holder(&s.risk.holders[scope][i], h)
     for i in range(1, s.instruments_max):
         h = hash_bands(&s.risk.bands[i], i, h)
-    for place in range(s.risk.table_mask + 1):
-        if s.risk.table[place].key:
-            total += hash_position(&s.risk.table[place])
+    for i in range(s.risk.position_count):
+        total += hash_position(&s.risk.records[i])
     return mix(h, total)
 
 
@@ -123,7 +122,7 @@ cdef int check_risk(State* s) except -1:
     AssertionError
         With a sentence on the first thing that does not hold.
     """
-    cdef uint32_t place, i, count = 0, slot, levels
+    cdef uint32_t i, slot, levels
     cdef uint64_t keys[3]
     cdef const Position* record
     cdef const Order* order
@@ -138,11 +137,10 @@ cdef int check_risk(State* s) except -1:
                 place_key = (keys[i] | order.instrument_id, order.traits & 0xFF)
                 opened[place_key] = opened.get(place_key, 0) + order.leaves_lots
                 values[place_key] = values.get(place_key, 0) + abs(open_price(s, order)) * order.leaves_lots
-    for place in range(s.risk.table_mask + 1):
-        record = &s.risk.table[place]
-        if record.key == 0:
-            continue
-        count += 1
+    for i in range(s.risk.position_count):
+        record = find_position(s, s.risk.records[i].key)
+        if record != &s.risk.records[i] or record.serial != i:
+            raise AssertionError(f"position {i} is not found by its key")
         gross[record.key >> 16] = gross.get(record.key >> 16, 0) + number(&record.worst_value)
         if record.open_lots[0] != opened.pop((record.key, 1), 0) or record.open_lots[1] != opened.pop((record.key, 2), 0):
             raise AssertionError(f"open lots of position {record.key:#x} are not those of its live orders")
@@ -155,12 +153,12 @@ cdef int check_risk(State* s) except -1:
                 sums[key] = tuple(a + b for a, b in zip(before, sums_of(record)))
     if opened:
         raise AssertionError(f"{len(opened)} open orders are in no position")
-    if count != s.risk.position_count:
-        raise AssertionError(f"{count} positions, {s.risk.position_count} are counted")
-    if count > s.risk.positions_max:
-        raise AssertionError(f"{count} positions, there is room for {s.risk.positions_max}")
-    for place in range(s.risk.table_mask + 1):
-        record = &s.risk.table[place]
+    if occupied_places(s) != s.risk.position_count:
+        raise AssertionError(f"{occupied_places(s)} places of the index of {s.risk.position_count} positions are taken")
+    if s.risk.position_count > s.risk.positions_max:
+        raise AssertionError(f"{s.risk.position_count} positions, there is room for {s.risk.positions_max}")
+    for i in range(s.risk.position_count):
+        record = &s.risk.records[i]
         if record.key >> 40 > RISK_SCOPE_HOUSE and sums_of(record) != sums.get(record.key, (0,) * 8):
             raise AssertionError(f"position {record.key:#x} is not the sum of its accounts'")
     for i in range(<uint32_t> RISK_SCOPE_ACCOUNT, <uint32_t> RISK_SCOPE_GROUP + 1):
@@ -170,18 +168,24 @@ cdef int check_risk(State* s) except -1:
     return 0
 
 
+cdef uint32_t occupied_places(const State* s) noexcept nogil:
+    cdef uint32_t place, taken = 0
+    for place in range(s.risk.index_mask + 1):
+        taken += s.risk.index[place] != 0
+    return taken
+
+
 cdef object position_rows(State* s):
     """All records as tuples, see Engine.positions."""
     cdef const Position* record
-    cdef uint32_t place
+    cdef uint32_t i
     rows = []
-    for place in range(s.risk.table_mask + 1):
-        record = &s.risk.table[place]
-        if record.key:
-            rows.append((record.key >> 40, record.key >> 16 & 0xFFFFFF, record.key & 0xFFFF, record.position_lots,
-                         record.open_lots[0], record.open_lots[1], number(&record.cost_value),
-                         number(&record.realised_value), number(&record.traded_value), number(&record.worst_value),
-                         number(&record.fees)))
+    for i in range(s.risk.position_count):
+        record = &s.risk.records[i]
+        rows.append((record.key >> 40, record.key >> 16 & 0xFFFFFF, record.key & 0xFFFF, record.position_lots,
+                     record.open_lots[0], record.open_lots[1], number(&record.cost_value),
+                     number(&record.realised_value), number(&record.traded_value), number(&record.worst_value),
+                     number(&record.fees)))
     return sorted(rows)
 
 
@@ -288,9 +292,7 @@ cdef int64_t save_risk(const State* s, uint8_t* target) noexcept nogil:
         return 0
     fill_head(s, &head)
     p = put(p, &head, sizeof(RiskHead))
-    for i in range(s.risk.table_mask + 1):
-        if s.risk.table[i].key:
-            p = put(p, &s.risk.table[i], sizeof(Position))
+    p = put(p, s.risk.records, s.risk.position_count * sizeof(Position))
     memset(&holder, 0, sizeof(SavedHolder))
     for scope in range(1, <uint32_t> RISK_SCOPES):
         for i in range(s.risk.holders_max[scope]):
@@ -310,7 +312,8 @@ cdef int64_t save_risk(const State* s, uint8_t* target) noexcept nogil:
             participant.group_id = s.risk.groups[i]
             participant.watch = s.risk.watch[i]
             p = put(p, &participant, sizeof(SavedParticipant))
-    p = put(p, s.risk.prices, <size_t> s.slots_used * 8)
+    for i in range(s.slots_used):
+        p = put(p, &s.risk.stakes[i].price_ticks, sizeof(int64_t))
     return p - target
 
 
@@ -327,7 +330,6 @@ cdef int load_risk(State* s, const uint8_t* source, int64_t size_bytes) except -
     cdef SavedBands bands
     cdef SavedParticipant participant
     cdef Position record
-    cdef Position* made
     cdef uint32_t _i
     cdef const uint8_t* p = source
     if size_bytes == 0:
@@ -345,8 +347,9 @@ cdef int load_risk(State* s, const uint8_t* source, int64_t size_bytes) except -
         p = get(&record, p, sizeof(Position))
         if record.key == 0 or record.key & 0xFFFF >= s.instruments_max:
             raise ValueError("a position of the snapshot names an id out of range")
-        made = make_position(s, record.key)
-        made[0] = record
+        if record.serial >= head.positions or not place_position(s, &record):
+            raise ValueError("a position of the snapshot is there twice")
+    s.risk.position_count = head.positions
     for _i in range(head.holders):
         p = get(&holder, p, sizeof(SavedHolder))
         if not 0 < holder.scope < RISK_SCOPES or holder.scope_id >= s.risk.holders_max[holder.scope]:
@@ -364,6 +367,7 @@ cdef int load_risk(State* s, const uint8_t* source, int64_t size_bytes) except -
             raise ValueError("a participant of the snapshot has an id out of range")
         s.risk.groups[participant.participant_id] = participant.group_id
         s.risk.watch[participant.participant_id] = <uint8_t> participant.watch
-    get(s.risk.prices, p, <size_t> head.prices * 8)
+    for _i in range(head.prices):
+        p = get(&s.risk.stakes[_i].price_ticks, p, sizeof(int64_t))
     s.risk.is_used = 1
     return 0

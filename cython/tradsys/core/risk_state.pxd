@@ -96,6 +96,11 @@ cdef struct Position:                   # 160 bytes: a holder in an instrument
     uint32_t serial                     # records made before it
     int64_t spare
 
+cdef struct Stake:                      # 16 bytes: what an order of the watched counts with, by slot
+    int64_t price_ticks                 # |limit| its open value is counted at
+    uint32_t account_record             # number of its account's record as found last; the key there tells if it is so
+    uint32_t participant_record         # the same of its participant's
+
 cdef struct Bands:                      # 48 bytes: an instrument's price bands
     int64_t last_price_ticks
     int64_t low_ticks
@@ -112,14 +117,18 @@ cdef struct Risk:
     uint32_t positions_max
     uint32_t position_count
     uint32_t kills                      # switches that are on
-    uint32_t table_mask                 # places of the table less 1; a power of two above 2 x positions_max
-    Position* table                     # open addressing, nothing is ever taken out
+    uint32_t index_mask                 # places of the index less 1; a power of two above 2 x positions_max
+    # In the order they were made: those of one order lie side by side. At addresses equal in the lower 12 bits the loads
+    # of one would wait for the stores of the other.
+    Position* records
+    uint32_t* index                     # by hash of the key, open addressing: number of the record + 1; 0: free
     Holder* holders[RISK_SCOPES]        # by scope, then by id
     uint32_t holders_max[RISK_SCOPES]
     Bands* bands                        # by instrument
     uint32_t* groups                    # of each participant; 0: none
     uint8_t* watch                      # of each participant: WATCHED, LOOKED_AT
-    int64_t* prices                     # of each slot: |limit| its open value is counted at, ticks
+    Stake* stakes                       # of each slot
+    uint32_t found[2]                   # numbers of the account's and the participant's record of the order asked about last
     EvaluateFunction evaluate           # NULL until limits are set
 
 cdef int risk_take(Risk* risk, int64_t orders_max, int64_t instruments_max, int64_t participants_max,

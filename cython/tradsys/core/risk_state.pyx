@@ -30,7 +30,7 @@ cdef int risk_take(Risk* risk, int64_t orders_max, int64_t instruments_max, int6
     while places < 2 * positions_max:
         places *= 2
     risk.positions_max = <uint32_t> positions_max
-    risk.table_mask = <uint32_t> (places - 1)
+    risk.index_mask = <uint32_t> (places - 1)
     risk.holders_max[<int> RISK_SCOPE_ACCOUNT] = <uint32_t> accounts_max
     risk.holders_max[<int> RISK_SCOPE_HOUSE] = <uint32_t> participants_max
     risk.holders_max[<int> RISK_SCOPE_PARTICIPANT] = <uint32_t> participants_max
@@ -39,7 +39,8 @@ cdef int risk_take(Risk* risk, int64_t orders_max, int64_t instruments_max, int6
     risk.holders_max[<int> RISK_SCOPE_ASSET_CLASS] = RISK_CLASSES
     risk.holders_max[<int> RISK_SCOPE_SESSION] = <uint32_t> sessions_max
     risk.holders_max[<int> RISK_SCOPE_VENUE] = 1
-    risk.table = <Position*> arena_take(places * sizeof(Position))
+    risk.records = <Position*> arena_take(places * sizeof(Position))
+    risk.index = <uint32_t*> arena_take(places * sizeof(uint32_t))
     base = <uint8_t*> arena_take(holder_bytes(risk))
     for scope in range(1, <uint32_t> RISK_SCOPES):
         risk.holders[scope] = <Holder*> base
@@ -47,16 +48,17 @@ cdef int risk_take(Risk* risk, int64_t orders_max, int64_t instruments_max, int6
     risk.bands = <Bands*> arena_take(instruments_max * sizeof(Bands))
     risk.groups = <uint32_t*> arena_take(participants_max * sizeof(uint32_t))
     risk.watch = <uint8_t*> arena_take(participants_max)
-    risk.prices = <int64_t*> arena_take(orders_max * sizeof(int64_t))
+    risk.stakes = <Stake*> arena_take(orders_max * sizeof(Stake))
     return 0
 
 
 cdef void risk_give(Risk* risk, int64_t orders_max) noexcept nogil:
     """Return all memory."""
-    arena_give(risk.table, (<int64_t> risk.table_mask + 1) * sizeof(Position))
+    arena_give(risk.records, (<int64_t> risk.index_mask + 1) * sizeof(Position))
+    arena_give(risk.index, (<int64_t> risk.index_mask + 1) * sizeof(uint32_t))
     arena_give(risk.holders[1], holder_bytes(risk))
     arena_give(risk.bands, <int64_t> risk.holders_max[<int> RISK_SCOPE_INSTRUMENT] * sizeof(Bands))
     arena_give(risk.groups, <int64_t> risk.holders_max[<int> RISK_SCOPE_HOUSE] * sizeof(uint32_t))
     arena_give(risk.watch, risk.holders_max[<int> RISK_SCOPE_HOUSE])
-    arena_give(risk.prices, orders_max * sizeof(int64_t))
+    arena_give(risk.stakes, orders_max * sizeof(Stake))
     memset(risk, 0, sizeof(Risk))
