@@ -26,8 +26,8 @@ from tradsys.core.resting cimport (
 from tradsys.core.risk cimport market_limit_key, new_order_risk, replace_order_risk
 from tradsys.core.risk_commands cimport decide_risk_command
 from tradsys.core.state cimport (
-    GATE_OPEN, SPECIAL_ALLOCATION, SPECIAL_RESTING, SPECIAL_RISK, SPECIAL_RULES, SPECIAL_TRIGGERS, Instrument, Session,
-    events_left, give_slot, other_side_of, take_slot)
+    GATE_OPEN, GATE_RISK, SPECIAL_ALLOCATION, SPECIAL_RESTING, SPECIAL_RISK, SPECIAL_RULES, SPECIAL_TRIGGERS, Instrument,
+    Session, events_left, give_slot, other_side_of, take_slot)
 from tradsys.core.terms cimport Terms, is_dormant
 from tradsys.core.validation cimport (
     cancel_order_reason, reduce_order_reason, replace_order_reason)
@@ -90,7 +90,7 @@ cdef inline int decide_new_order(State* s, const NewOrder* c, uint32_t tag) exce
         return 0
     if not rests and events_left(s) < 2:
         return 0
-    if __builtin_expect(not is_plain, 0):
+    if __builtin_expect(not is_plain or s.sessions[c.session_id].gate & GATE_RISK, 0):
         reason = <uint8_t> new_order_risk(s, c, limit_key)
         if reason:
             return refuse_new_order(s, c, reason)
@@ -117,7 +117,7 @@ cdef inline bint is_plain_limit(const State* s, const NewOrder* c) noexcept nogi
     cdef const Instrument* instrument = &s.instruments[c.instrument_id if c.instrument_id < s.instruments_max else 0]
     cdef uint32_t kinds = (<const uint32_t*> &c.side)[0] - <uint32_t> 0x00010101     # side, type, time in force from 0
     cdef uint32_t flags = c.order_flags | <uint32_t> (<const uint16_t*> c.pad)[0] << 16    # and padding
-    cdef uint64_t odd = session.gate ^ GATE_OPEN
+    cdef uint64_t odd = (session.gate | <uint32_t> GATE_RISK) ^ (GATE_OPEN | GATE_RISK)
     odd |= instrument.state ^ INSTRUMENT_STATE_OPEN
     odd |= instrument.special & ~<uint64_t> SPECIAL_TRIGGERS
     odd |= c.account_id

@@ -450,8 +450,11 @@ cdef void fill_order(State* s, const Asked* asked, int64_t ts_ns, Check* check) 
     cdef Ladder* other = other_side_of(&s.instruments[asked.instrument_id], asked.side)
     cdef const Bands* bands = &s.risk.bands[asked.instrument_id]
     cdef int64_t value_price = asked.price_ticks
-    cdef int64_t best = 0
-    cdef bint has_best = best_limit_price(s, other, &best)
+    cdef int64_t best = other.best_key ^ other.key_mask
+    cdef bint has_best = other.best_level != 0
+    if __builtin_expect(other.best_key == key_market(), 0):
+        best = 0
+        has_best = best_limit_price(s, other, &best)
     memset(check, 0, sizeof(Check))
     check.qty_lots = asked.qty_lots
     check.price_ticks = asked.price_ticks
@@ -460,8 +463,8 @@ cdef void fill_order(State* s, const Asked* asked, int64_t ts_ns, Check* check) 
     if asked.is_market:
         check.has_price = sweep_price(s, asked, other, &check.price_ticks)
         value_price = check.price_ticks if check.is_buy or not check.has_price else best
-    elif not check.is_buy and has_best and best > value_price:
-        value_price = best
+    else:                               # no branch on the side, which is as good as random
+        value_price = max(value_price, value_price if check.is_buy | <int64_t> (not has_best) else best)
     check.order_value = tradsys_value_of(value_price, asked.qty_lots)
     if asked.amount_ticks_lots:
         check.order_value = tradsys_cut(asked.amount_ticks_lots)
@@ -533,19 +536,23 @@ cdef void fill_held(Check* check, const Asked* asked, Holder* holder, const Posi
     cdef wide released = <wide> tradsys_magnitude(asked.released_price_ticks) * asked.released_lots
     cdef wide buy_value = 0, sell_value = 0
     memset(&check.position_lots, 0, sizeof(int64_t) * 11)
+    cdef const Limits* limits = &holder.limits
+    cdef bint of_value = (limits.gross_max_value | limits.credit_value | limits.daily_loss_max
+                          | limits.concentration_ppm | limits.leverage_ppm) != 0
     check.restriction = 0
-    check.gross_value = tradsys_cut(holder.gross_value)
-    check.realised_value = tradsys_cut(holder.realised_value)
     if mine != NULL:
         check.restriction = mine.restriction
         check.position_lots = tradsys_cut(mine.position_lots)
-        check.worst_value = tradsys_cut(mine.worst_value)
         buy -= mine.open_lots[0]
         sell -= mine.open_lots[1]
     check.open_buy_lots = tradsys_cut(<wide> asked.with_lots[0] - buy)
     check.open_sell_lots = tradsys_cut(<wide> asked.with_lots[1] - sell)
-    if not holder.limits.gross_max_value | holder.limits.credit_value | holder.limits.leverage_ppm:
+    if not of_value:                    # nobody looks at values then
         return
+    check.gross_value = tradsys_cut(holder.gross_value)
+    check.realised_value = tradsys_cut(holder.realised_value)
+    if mine != NULL:
+        check.worst_value = tradsys_cut(mine.worst_value)
     if account != NULL:
         check.account_position_lots = tradsys_cut(account.position_lots)
         check.account_cost_value = tradsys_cut(account.cost_value if account.cost_value >= 0 else -account.cost_value)
@@ -567,7 +574,7 @@ cdef int64_t ask(State* s, Check* check, const Holder* holder, const Asked* aske
     check.bucket_ns = holder.bucket_ns
     check.bucket_ts_ns = holder.bucket_ts_ns
     check.repeated_ts_ns = holder.last_ts_ns
-    check.is_repeated = (asked.is_new and holder.last_side == asked.side
+    check.is_repeated = (holder.limits.duplicate_window_ns and asked.is_new and holder.last_side == asked.side
                          and holder.last_instrument_id == asked.instrument_id
                          and holder.last_price_ticks == asked.told_price_ticks
                          and holder.last_qty_lots == asked.told_qty_lots)

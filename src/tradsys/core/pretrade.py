@@ -110,7 +110,9 @@ def evaluate(c: Any) -> int:
     reason = order_reason(c, closes)
     if reason == 0:
         reason = position_reason(c, closes)
-    if reason == 0:
+    if reason == 0 and (
+        c.gross_max_value | c.credit_value | c.daily_loss_max | c.concentration_ppm | c.leverage_ppm
+    ):
         reason = value_reason(c, closes)
     if reason == 0 and c.rate_cost_ns > min(c.bucket_ns + max(c.ts_ns - c.bucket_ts_ns, 0), c.rate_window_ns):
         reason = _RATE
