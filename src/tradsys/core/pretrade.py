@@ -221,15 +221,18 @@ def address() -> int:
     if not _compiled:
         from numba import carray, cfunc, from_dtype, njit, types
 
-        # numba compiles functions that call compiled ones; evaluate itself stays plain Python
+        # numba compiles functions that call compiled ones; evaluate itself stays plain Python. All become one function:
+        # the calls between them would take as long as their work.
         parts = {
-            part.__name__: njit(part, error_model="numpy")
+            part.__name__: njit(part, error_model="numpy", inline="always")
             for part in (order_reason, position_reason, value_reason)
         }
-        inner = njit(FunctionType(evaluate.__code__, {**globals(), **parts}), error_model="numpy")
+        inner = njit(
+            FunctionType(evaluate.__code__, {**globals(), **parts}), error_model="numpy", inline="always"
+        )
         signature = types.int64(types.CPointer(from_dtype(CHECK)))
 
-        @cfunc(signature, cache=True)
+        @cfunc(signature, cache=True, error_model="numpy")
         def check(record):  # type: ignore[no-untyped-def]
             return inner(carray(record, 1)[0])
 
