@@ -9,7 +9,7 @@ from tradsys.core.conduct_check cimport conduct_time
 from tradsys.core.events cimport EVENT_BYTES, Command, EventHead, event_begin, number_command
 from tradsys.core.lists cimport note_lists
 from tradsys.core.order cimport slot_of
-from tradsys.core.risk cimport follow_events
+from tradsys.core.positions cimport follow_events
 from tradsys.core.risk_state cimport HAS_CONDUCT
 from tradsys.core.state cimport SPECIAL_RESTING, mark_sessions
 from tradsys.core.validation cimport all_zero

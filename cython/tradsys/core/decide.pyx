@@ -657,8 +657,7 @@ cdef int decide_run(State* s, const uint8_t* records, int64_t size_bytes, int64_
     cdef const Command* c
     cdef Ahead* known
     cdef const uint8_t* before
-    cdef int decided = 1
-    cdef int code = BATCH_DONE
+    cdef int decided = 1, code = BATCH_DONE
     if count == 1:
         ahead[0].tag = tag_of_command(s, command_at(records, 0))
     else:

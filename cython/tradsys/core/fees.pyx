@@ -6,7 +6,7 @@ from libc.string cimport memset
 from tradsys.core.answers cimport command_done, operator_reason, refuse, sender_and_participant_reason
 from tradsys.core.events cimport Command, event_begin, number_command
 from tradsys.core.order cimport slot_of
-from tradsys.core.risk cimport find_position, holder_of, levels_of
+from tradsys.core.positions cimport find_position, holder_of, levels_of
 from tradsys.core.risk_state cimport WATCHED, Position, wide
 from tradsys.core.state cimport Instrument, next_report_seq
 from tradsys.core.validation cimport all_zero, enabled_sender_reason, instrument_defined

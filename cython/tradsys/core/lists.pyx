@@ -14,7 +14,8 @@ from tradsys.core.list_state cimport OrderList
 from tradsys.core.order cimport SLOT_BITS, SLOT_NONE
 from tradsys.core.references cimport refs_tag
 from tradsys.core.resting cimport cancel_resting
-from tradsys.core.risk cimport Priced, follow_events, leg_risk
+from tradsys.core.positions cimport follow_events
+from tradsys.core.risk cimport Priced, leg_risk
 from tradsys.core.state cimport events_left, take_slot
 from tradsys.core.terms cimport TERMS_BYTES, Terms, is_triggered, kind_behind, trails_behind
 from tradsys.wire.records cimport (

@@ -1,8 +1,7 @@
-"""Positions kept from events, and what stands against an order: sections 13 and 14 of the rule book."""
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+"""What stands against an order: sections 13 and 14 of the rule book."""
+from libc.stdint cimport int64_t, uint32_t
 
 from tradsys.core.order cimport Order
-from tradsys.core.risk_state cimport Holder, Position, wide
 from tradsys.core.state cimport State
 from tradsys.wire.records cimport NewOrder, ReplaceOrder
 
@@ -34,23 +33,5 @@ cdef int64_t reducible_lots(State* s, const Order* draft) noexcept nogil
 # For an order that is entered without being asked about; False: positions_max is used up.
 cdef bint room_for_positions(State* s, uint32_t session_id, uint32_t account_id, uint32_t instrument_id) except -1 nogil
 
-# Brings positions up to date with the events of one command, from `event` to the cursor.
-cdef int follow_events(State* s, const uint8_t* event) except -1 nogil
-
-# For matches that are undone (13.7): take one out of the positions that count it, and book it at another price
-cdef int reverse_match(State* s, uint32_t participant_id, uint32_t account_id, uint32_t instrument_id, uint32_t side,
-                       int64_t qty_lots, int64_t price_ticks) except -1 nogil
-cdef int rebook_match(State* s, uint32_t participant_id, uint32_t account_id, uint32_t instrument_id, uint32_t side,
-                      int64_t qty_lots, int64_t price_ticks) except -1 nogil
-
-# For the commands: who holds what, and making it
-cdef Holder* holder_of(State* s, uint32_t scope, uint32_t scope_id) noexcept nogil
-cdef uint64_t position_key(uint32_t scope, uint32_t scope_id, uint32_t instrument_id) noexcept nogil
-cdef Position* find_position(const State* s, uint64_t key) noexcept nogil
-cdef Position* make_position(State* s, uint64_t key) noexcept nogil
-cdef bint place_position(State* s, const Position* record) noexcept nogil
-cdef void forget_last_position(State* s) noexcept nogil
-cdef void add_position(Position* into, const Position* part, int sign) noexcept nogil
-cdef uint32_t levels_of(const State* s, uint32_t participant_id, uint32_t account_id, uint64_t* keys) noexcept nogil
-cdef int count_open(State* s, const Order* order, int64_t price_ticks) except -1 nogil
+# Has the function of pre-trade risk compiled, for the first limits
 cdef int load_evaluate(State* s) except -1

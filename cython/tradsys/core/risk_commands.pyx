@@ -9,10 +9,10 @@ from tradsys.core.cancels cimport OrderFilter, cancel_many, room_to_cancel
 from tradsys.core.conduct cimport mend_tripwire, start_conduct_day
 from tradsys.core.events cimport Command, number_command
 from tradsys.core.order cimport Order
+from tradsys.core.positions cimport (
+    add_position, count_open, find_position, forget_last_position, holder_of, levels_of, make_position, position_key)
 from tradsys.core.resting cimport open_price
-from tradsys.core.risk cimport (
-    add_position, count_open, find_position, forget_last_position, holder_of, levels_of, load_evaluate, make_position,
-    position_key)
+from tradsys.core.risk cimport load_evaluate
 from tradsys.core.risk_state cimport LOOKED_AT, WATCHED, Bands, Holder, Position
 from tradsys.core.state cimport GATE_RISK, SPECIAL_RISK, mark_sessions, next_report_seq
 from tradsys.core.validation cimport all_zero, instrument_defined, participant_defined

@@ -4,8 +4,9 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, uint32_t
 from libc.string cimport memcpy, memset
 
 from tradsys.core.order cimport Order
+from tradsys.core.positions cimport find_position, levels_of, place_position
 from tradsys.core.resting cimport open_price
-from tradsys.core.risk cimport find_position, levels_of, load_evaluate, place_position
+from tradsys.core.risk cimport load_evaluate
 from tradsys.core.risk_state cimport RISK_SCOPES, WATCHED, Bands, Holder, Position, wide
 from tradsys.wire.records cimport RISK_SCOPE_ACCOUNT, RISK_SCOPE_GROUP, RISK_SCOPE_HOUSE
 

@@ -5,7 +5,7 @@ from libc.string cimport memset
 from tradsys.core.answers cimport command_done, operator_reason, refuse
 from tradsys.core.events cimport Command, event_begin, number_command
 from tradsys.core.fees cimport charge_anew, write_charge
-from tradsys.core.risk cimport reverse_match, rebook_match
+from tradsys.core.positions cimport reverse_match, rebook_match
 from tradsys.core.risk_state cimport WATCHED
 from tradsys.core.state cimport events_left, next_report_seq
 from tradsys.core.validation cimport enabled_sender_reason, instrument_defined, price_reason

@@ -6,7 +6,7 @@ from tradsys.core.conduct cimport follow_conduct, settle_tripwires
 from tradsys.core.events cimport EVENT_BYTES, EventHead, event_header
 from tradsys.core.fees cimport Charge, charge_match
 from tradsys.core.lists cimport note_lists
-from tradsys.core.risk cimport follow_events
+from tradsys.core.positions cimport follow_events
 from tradsys.core.state cimport events_left
 from tradsys.core.trades cimport keep_trade
 from tradsys.core.venue_state cimport FOLLOW_BREAKERS, FOLLOW_CONDUCT, FOLLOW_FEES, FOLLOW_TRADES

@@ -1,1 +1,1 @@
-"""Positions kept from events, and what stands against an order. No Python face: cimport ``tradsys.core.risk``."""
+"""What stands against an order. No Python face: cimport ``tradsys.core.risk``."""
