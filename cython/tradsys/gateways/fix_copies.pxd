@@ -22,6 +22,8 @@ cdef class FixCopies:
     cdef object door                   # the FixGateway: names of orders
     # the orders followed, as told; their references are the copy's own, counted from 1
     cdef readonly FixOrders orders
+    cdef object ended                  # deque of references: orders that have ended and are still known, oldest first
+    cdef uint64_t ended_max
     cdef dict unnamed                  # while the whole log is followed: reference here -> session_id, client_ref; else None
     # places in the log
     cdef readonly uint64_t position    # of the report told last
@@ -33,6 +35,9 @@ cdef class FixCopies:
 
     cdef int look(self, FixEntry peer, const uint8_t* event, bint is_sent) except -1
     cdef int forget(self, uint64_t root_ref, uint64_t name_ref, uint64_t previous_ref) except -1
+    cdef int end(self, uint64_t root_ref) except -1
+    cdef int drop_order(self, uint64_t root_ref) except -1
+    cdef int drop(self, uint64_t client_ref) except -1
     cdef bytes text_of(self, uint32_t session_id, uint64_t client_ref)
     cdef FixOrder* enter(self, const uint8_t* event, const ExecutionReport* report, uint32_t session_id) except? NULL
     cdef int enter_terms(self, FixOrder* entry, const uint8_t* event, const ExecutionReport* report, FixOrders others,

@@ -1,5 +1,6 @@
 """Drop copies: reports of other sessions, told again to one that enters no orders."""
 import os
+from collections import deque
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -8,8 +9,12 @@ cimport cython
 
 from tradsys.fix.numbers cimport SessionNumbers
 from tradsys.gateways.fix_entry cimport FixEntry
-from tradsys.gateways.fix_orders cimport STATUS_PENDING_NEW, FixOrder, FixOrders, FixTerms, is_stored_order
-from tradsys.gateways.fix_reports cimport TYPE_EXECUTION_REPORT, is_about_order, is_new_order, write_report
+from tradsys.gateways.fix_orders cimport (
+    STATUS_PENDING_NEW, STATUS_REJECTED, FixOrder, FixOrders, FixTerms, is_stored_order,
+)
+from tradsys.gateways.fix_reports cimport (
+    TYPE_EXECUTION_REPORT, is_about_match, is_about_order, is_new_order, write_match_change, write_report,
+)
 from tradsys.gateways.fix_store cimport RECORD_BASE, RECORD_NUMBERS, RECORD_ORDER, RECORD_OUT, FixStore, StoreHead
 from tradsys.gateways.fix_terms cimport terms_told
 from tradsys.gateways.fix_text cimport FixText
@@ -26,6 +31,7 @@ from tradsys.gateways.fix_sessions import next_store_path, store_path
 cdef enum:
     EVENT_BYTES = 128
     EVENTS_A_READ = 8192
+    ENDED_PART = 4             # of orders_max: orders that have ended and are still known
     EVENTS_A_REPORT = 16       # looked at for each report a session that is behind may be told in a turn
     COPY_BYTES = 1048576       # waiting for a client before its copies stay in the log
 
@@ -50,6 +56,7 @@ cdef class FixCopies:
         self.accounts = frozenset(config.accounts)
         self.door, self.sequencer = door, sequencer
         self.engine = sequencer.engine
+        self.ended_max = max(config.orders_max // ENDED_PART, 1)
         self._forget(config.orders_max)
 
     def _forget(self, uint32_t orders_max):
@@ -57,6 +64,7 @@ cdef class FixCopies:
         while capacity < 4 * <uint64_t> self.engine.state.orders_max:
             capacity *= 2  # the live orders of all sessions fit, each with the name in force; the table grows as it fills
         self.orders = FixOrders(capacity)
+        self.ended = deque()
 
     cdef bint follows(self, uint32_t session_id) noexcept:
         return self.engine.state.sessions[session_id].participant_id == self.participant_id
@@ -76,7 +84,9 @@ cdef class FixCopies:
         if position <= self.position:
             return 0
         self.position = position
-        if not render(event, party, 0, &report) or not is_about_order(report.report_type):
+        if not render(event, party, 0, &report):
+            return 0
+        if not is_about_order(report.report_type) and not is_about_match(report.report_type):
             return 0
         if report.report_type == REPORT_TYPE_REJECTED and not is_new_order(report.refused_template):
             return 0
@@ -90,24 +100,46 @@ cdef class FixCopies:
             root = self.orders.apply(own, party)
         if is_sent:
             self.write(peer, own, party, session_id, root)
-        if root != NULL:
+        if root != NULL and not is_about_match(report.report_type):
             self.forget(root_ref, name_ref, previous_ref)
         return is_sent
 
     cdef int forget(self, uint64_t root_ref, uint64_t name_ref, uint64_t previous_ref) except -1:
-        """Let go of what no later report needs: names no longer in force, an order that has ended."""
+        """Let go of what no later report needs: names no longer in force, orders that ended before the newest that did."""
         cdef FixOrder* root = self.orders.by_ref(root_ref)
-        cdef FixOrder* entry
-        for ref in (name_ref, previous_ref, root.current_ref):
-            entry = self.orders.by_ref(ref)
-            if entry != NULL and entry != root and (ref != root.current_ref or root.leaves_lots == 0):
-                self.orders.drop(entry)
-                if self.unnamed is not None:
-                    self.unnamed.pop(ref, None)
+        for ref in (name_ref, previous_ref):
+            if ref != root_ref and ref != root.current_ref:
+                self.drop(ref)
         if root.leaves_lots == 0:
-            self.orders.drop(root)
-            if self.unnamed is not None:
-                self.unnamed.pop(root_ref, None)
+            if root.status == STATUS_REJECTED or self.unnamed is not None:
+                self.drop_order(root_ref)
+            else:
+                self.end(root_ref)
+        return 0
+
+    cdef int end(self, uint64_t root_ref) except -1:
+        """Keep an order that has ended for what may come of its matches, in place of the one that ended longest ago."""
+        self.ended.append(root_ref)
+        if <uint64_t> len(self.ended) > self.ended_max:
+            self.drop_order(self.ended.popleft())
+        return 0
+
+    cdef int drop_order(self, uint64_t root_ref) except -1:
+        """Forget an order and the name in force."""
+        cdef FixOrder* root = self.orders.by_ref(root_ref)
+        if root == NULL:
+            return 0  # a fresh one took its place
+        if root.current_ref != root_ref:
+            self.drop(root.current_ref)
+        return self.drop(root_ref)
+
+    cdef int drop(self, uint64_t client_ref) except -1:
+        """Forget one entry."""
+        cdef FixOrder* entry = self.orders.by_ref(client_ref)
+        if entry != NULL:
+            self.orders.drop(entry)
+        if self.unnamed is not None:
+            self.unnamed.pop(client_ref, None)
         return 0
 
     cdef uint64_t rename(self, uint8_t* event, const ExecutionReport* report, uint32_t session_id, int party,
@@ -125,6 +157,8 @@ cdef class FixCopies:
         root = self.orders.by_order_id(<int64_t> report.order_id)
         root_ref = root.client_ref if root != NULL else 0
         current_ref = root.current_ref if root != NULL else 0
+        if is_about_match(report.report_type):
+            return root_ref  # it names its order by OrderID
         if report.report_type == REPORT_TYPE_EXECUTED or report.report_type == REPORT_TYPE_TRANSFERRED:
             if party == 0 and (<OrderExecuted*> event).resting_report_seq != 0:
                 (<OrderExecuted*> event).resting_client_ref = current_ref
@@ -226,13 +260,21 @@ cdef class FixCopies:
         cdef FixOrder* current
         cdef uint32_t msg_type = 0
         cdef int32_t size
-        cdef bytes suffix
+        cdef bytes suffix, name
+        cdef FixText view
         render(event, party, 0, &report)
-        size = write_report(peer.body, &report, party, self.orders, root, peer.symbols.at(report.instrument_id),
-                            peer.digits, &msg_type)
+        if is_about_match(report.report_type):
+            name = self.door.name_of(session_id, report.client_ref) if root == NULL else b""
+            view.data, view.size = name, <int32_t> len(name)
+            msg_type = TYPE_EXECUTION_REPORT
+            size = write_match_change(peer.body, &report, party, self.orders, root, view,
+                                      peer.symbols.at(report.instrument_id), peer.digits)
+        else:
+            size = write_report(peer.body, &report, party, self.orders, root, peer.symbols.at(report.instrument_id),
+                                peer.digits, &msg_type)
         if size == 0 or msg_type != TYPE_EXECUTION_REPORT:
             return 0
-        if root != NULL and report.report_type != REPORT_TYPE_REJECTED:
+        if root != NULL and report.report_type != REPORT_TYPE_REJECTED and not is_about_match(report.report_type):
             self.keep(peer, root, 1)
             current = self.orders.by_ref(root.current_ref)
             if report.report_type == REPORT_TYPE_REPLACED and current != NULL and current != root:
@@ -316,18 +358,19 @@ cdef class FixCopies:
             self.position, state["base"], state["period"] = client_ref, True, ts_ns
 
     def _restore(self, bytes data):
-        """Put an order's state back; live orders keep their entries."""
-        cdef uint64_t before_ref
+        """Put an order's state back, or a name."""
         cdef FixOrder carried
         cdef FixOrder* entry
+        cdef uint64_t before_ref = 0
+        cdef bint had_ended
         memcpy(&carried, <const char*> data, sizeof(FixOrder))
         entry = self.orders.by_ref(carried.client_ref)
-        if entry != NULL and carried.kind == c"D":
-            before_ref, entry.current_ref = entry.current_ref, carried.current_ref
-            entry.leaves_lots = carried.leaves_lots
+        had_ended = entry != NULL and entry.leaves_lots == 0
+        if entry != NULL:
+            before_ref = entry.current_ref
+        self.orders.restore(data)
+        if carried.kind == c"D" and not had_ended:
             self.forget(carried.client_ref, before_ref, before_ref)
-        if carried.kind != c"D" or carried.leaves_lots:
-            self.orders.restore(data)
 
     def _follow_log(self, FixEntry peer):
         """Follow the whole log without telling: a session that is new knows what is live."""
@@ -387,11 +430,15 @@ cdef class FixCopies:
         os.replace(making, path)
 
     def check(self):
-        """Walk the orders and assert that each one followed is live, and has its name."""
+        """Walk the orders and assert that each one live is followed and has its name, and that nothing else is kept long."""
         cdef FixOrder* root
         live = self.orders.live()
         for client_ref in live:
             root = self.orders.by_ref(client_ref)
             assert self.orders.by_order_id(<int64_t> root.order_id) == root
             assert self.orders.by_ref(root.current_ref) != NULL
-        assert self.orders.count <= 2 * len(live)
+        assert <uint64_t> len(self.ended) <= self.ended_max
+        for client_ref in self.ended:
+            root = self.orders.by_ref(client_ref)
+            assert root == NULL or root.leaves_lots == 0
+        assert self.orders.count <= 2 * (len(live) + len(self.ended))

@@ -1,5 +1,5 @@
 """Order entry of a FIX session: requests become commands or refusals."""
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from tradsys.gateways.fix_orders cimport FixOrder, FixOrders, FixTerms
 from tradsys.gateways.fix_outgoing cimport FixOutgoing
@@ -14,6 +14,7 @@ cdef class FixEntry(FixOutgoing):
     cdef readonly int64_t refused
 
     cdef int terms_of(self, FixOrder* terms, FixTerms* special, const FixRequest* request, const char** sentence) except -1
+    cdef uint32_t account_of(self, const FixRequest* request) except? 0
     cdef FixOrder* enter(self, FixRequest* request, uint64_t seq, uint64_t client_ref) except? NULL
     cdef FixOrder* meant(self, const FixRequest* request) noexcept
     # The command of a request, written at `target`; its bytes, 0: refused.

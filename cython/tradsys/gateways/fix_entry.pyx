@@ -17,6 +17,8 @@ from tradsys.wire.records cimport (
     SIZE_MASS_CANCEL, SIZE_REPLACE_ORDER, TEMPLATE_CANCEL_ORDER, TEMPLATE_MASS_CANCEL, TEMPLATE_REPLACE_ORDER,
 )
 
+cdef const char* NO_SUCH_ACCOUNT = b"the account is not one of this session's"
+
 
 cdef class FixEntry(FixOutgoing):
     """The order entry of a FIX session: requests are checked here as far as no engine state is needed.
@@ -35,21 +37,26 @@ cdef class FixEntry(FixOutgoing):
     cdef int terms_of(self, FixOrder* terms, FixTerms* special, const FixRequest* request, const char** sentence) except -1:
         """What a D or G asks for, in the engine's units. 0, or RejectReason and the sentence why not."""
         cdef int reason = read_terms(terms, special, request, self.symbols.at(terms.instrument_id), sentence)
-        cdef int64_t account
         if reason:
             return reason
         if request.account.data != NULL:
-            account = parse_whole(request.account)
-            if account < 1 or account > 4294967295 or (self.config.accounts and account not in self.config.accounts):
-                sentence[0] = b"the account is not one of this session's"
+            terms.account_id = self.account_of(request)
+            if terms.account_id == 0:
+                sentence[0] = NO_SUCH_ACCOUNT
                 return REJECT_REASON_UNKNOWN_ACCOUNT
-            terms.account_id = <uint32_t> account
         else:
             terms.account_id = self.config.default_account
         if self.permitted and (<const char*> request.symbol.data)[:request.symbol.size] not in self.permitted:
             sentence[0] = b"this session may not trade the instrument"
             return REJECT_REASON_NOT_ENTITLED
         return 0
+
+    cdef uint32_t account_of(self, const FixRequest* request) except? 0:
+        """The account a request names; 0: it is not one of this session's."""
+        cdef int64_t account = parse_whole(request.account)
+        if account < 1 or account > 4294967295 or (self.config.accounts and account not in self.config.accounts):
+            return 0
+        return <uint32_t> account
 
     cdef FixOrder* enter(self, FixRequest* request, uint64_t seq, uint64_t client_ref) except? NULL:
         """Put a request into the table; NULL: the table is full of live orders."""
@@ -198,7 +205,7 @@ cdef class FixEntry(FixOutgoing):
         """Write the command of a q; 0: refused."""
         cdef MassCancel* command = <MassCancel*> target
         cdef FixOrder* entry
-        cdef uint32_t instrument_id = 0
+        cdef uint32_t instrument_id = 0, account_id = 0
         cdef uint8_t kind = request.mass_cancel.data[0]
         if kind != c"1" and kind != c"7":
             return self.refuse(request, REJECT_REASON_UNKNOWN_TEMPLATE, b"MassCancelRequestType must be 1 or 7")
@@ -208,6 +215,10 @@ cdef class FixEntry(FixOutgoing):
             instrument_id = self.symbols.find(request.symbol)
             if instrument_id == 0:
                 return self.refuse(request, REJECT_REASON_UNKNOWN_INSTRUMENT, b"no such Symbol")
+        if request.account.data != NULL:
+            account_id = self.account_of(request)
+            if account_id == 0:
+                return self.refuse(request, REJECT_REASON_UNKNOWN_ACCOUNT, NO_SUCH_ACCOUNT)
         if request.cl_ord_id.size > CL_ORD_ID_BYTES_MAX:
             return self.refuse(request, REJECT_REASON_MALFORMED_FRAME, b"ClOrdID has more than 36 characters")
         if self.orders.by_text(request.cl_ord_id) != NULL:
@@ -220,6 +231,9 @@ cdef class FixEntry(FixOutgoing):
         command.client_ref = entry.client_ref
         command.instrument_id = instrument_id
         command.target_session_id = self.session_id
+        command.target_account_id = account_id
+        if account_id:
+            command.target_participant_id = self.config.participant_id  # whoever the account belongs to
         if request.side.data != NULL:
             command.side = SIDE_BUY if request.side.data[0] == c"1" else SIDE_SELL
         return SIZE_MASS_CANCEL

@@ -19,6 +19,7 @@ cdef enum:
     STATUS_NEW = 48             # 0
     STATUS_PARTIALLY_FILLED = 49
     STATUS_FILLED = 50
+    STATUS_DONE = 51            # 3
     STATUS_CANCELED = 52        # 4
     STATUS_REJECTED = 56        # 8
     STATUS_PENDING_NEW = 65     # A

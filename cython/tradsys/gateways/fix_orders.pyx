@@ -8,9 +8,10 @@ cimport cython
 from tradsys.gateways.fix_text cimport FixText
 from tradsys.wire.records cimport (
     MessageHeader, ORDER_TYPE_MARKET_TO_LIMIT, OrderAccepted, OrderCanceled, OrderExecuted, OrderReduced, OrderRejected,
-    OrderReplaced, OrderTriggered, TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER, TEMPLATE_ORDER_ACCEPTED,
-    TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED, TEMPLATE_ORDER_REJECTED,
-    TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_ORDER_TRIGGERED,
+    OrderReplaced, OrderTriggered, TEMPLATE_FEE_CHARGED, TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER,
+    TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED,
+    TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_ORDER_TRIGGERED,
+    TEMPLATE_TRADE_CORRECTED,
 )
 
 cdef enum:
@@ -282,6 +283,12 @@ cdef class FixOrders:
                 if root != NULL and root.order_id == 0:
                     root.leaves_lots = 0
                     root.status = STATUS_REJECTED
+        elif TEMPLATE_FEE_CHARGED <= template_id <= TEMPLATE_TRADE_CORRECTED:
+            # of a match, however long ago: the order stays as it is
+            root = self.by_order_id(<int64_t> (
+                (<const OrderExecuted*> event).resting_order_id
+                if party == 0 and (<const OrderExecuted*> event).resting_report_seq != 0
+                else (<const OrderExecuted*> event).incoming_order_id))
         if root != NULL:
             root.event_seq = (<const OrderAccepted*> event).seq
             root.ts_ns = (<const OrderAccepted*> event).ts_ns

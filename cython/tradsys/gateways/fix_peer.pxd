@@ -5,8 +5,10 @@ from tradsys.engine.sequencer cimport Sequencer
 from tradsys.fix.validation cimport Validator
 from tradsys.gateways.fix_copies cimport FixCopies
 from tradsys.gateways.fix_entry cimport FixEntry
+from tradsys.gateways.fix_orders cimport FixOrder
 from tradsys.gateways.fix_request cimport FixRequest
 from tradsys.gateways.sessions cimport Session
+from tradsys.wire.records cimport ExecutionReport
 
 cdef enum:
     LIVE_BYTES = 1048576           # waiting for a client before its reports stay in the event log
@@ -59,6 +61,7 @@ cdef class FixPeer(FixEntry):
     cdef void sample(self, int64_t mono_ns) noexcept
     cdef int take(self, const uint8_t* message, int64_t size) except -1
     cdef int tell(self, const uint8_t* event, int party, uint64_t report_seq) except -1
+    cdef int tell_match_change(self, const ExecutionReport* report, int party, const FixOrder* root) except -1
     cdef int flush(self, bint sync) except -1
     # Whether it lacks reports and its client takes them.
     cdef bint can_catch_up(self) noexcept

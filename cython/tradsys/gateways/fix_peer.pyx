@@ -15,7 +15,9 @@ from tradsys.fix.validation cimport NO_MESSAGE, VALID
 from tradsys.gateways.fix_copies cimport FixCopies
 from tradsys.gateways.fix_entry cimport FixEntry
 from tradsys.gateways.fix_orders cimport FixOrder, FixOrders, is_stored_order
-from tradsys.gateways.fix_reports cimport write_report, write_status
+from tradsys.gateways.fix_reports cimport (
+    TYPE_EXECUTION_REPORT, is_about_match, write_match_change, write_report, write_status,
+)
 from tradsys.gateways.fix_request cimport (
     FAULT_GARBLED, FAULT_NONE, TYPE_CANCEL, TYPE_MASS_CANCEL, TYPE_MASS_STATUS, TYPE_NEW_ORDER, TYPE_REPLACE,
     TYPE_STATUS, FixRequest, is_order_message, parse_time, read_request,
@@ -411,12 +413,29 @@ cdef class FixPeer(FixEntry):
         cdef FixOrder* root = self.orders.apply(event, party)
         cdef int32_t size
         if render(event, party, 0, &report):
+            if is_about_match(report.report_type):
+                self.tell_match_change(&report, party, root)
+                self.told_report_seq = report_seq
+                return 0
             size = write_report(self.body, &report, party, self.orders, root,
                                 self.symbols.at(report.instrument_id), self.digits, &msg_type)
             if size:
                 self.send(msg_type, self.body, size, 0, <uint32_t> report_seq)
                 self.reports_out += 1
         self.told_report_seq = report_seq
+        return 0
+
+    cdef int tell_match_change(self, const ExecutionReport* report, int party, const FixOrder* root) except -1:
+        """Send what came of a match; of an order that is forgotten, what the event has."""
+        cdef bytes name = self.door.name_of(self.session_id, report.client_ref) if root == NULL else b""
+        cdef FixText view
+        cdef int32_t size
+        view.data, view.size = name, <int32_t> len(name)
+        size = write_match_change(self.body, report, party, self.orders, root, view,
+                                  self.symbols.at(report.instrument_id), self.digits)
+        if size:
+            self.send(TYPE_EXECUTION_REPORT, self.body, size, 0, <uint32_t> report.report_seq)
+            self.reports_out += 1
         return 0
 
     cdef bint can_catch_up(self) noexcept:

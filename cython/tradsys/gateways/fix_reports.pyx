@@ -4,7 +4,7 @@ from libc.string cimport strlen
 
 from tradsys.core.state cimport Instrument
 from tradsys.gateways.fix_orders cimport (
-    STATUS_NEW, STATUS_REJECTED, FixOrder, FixOrders, FixTerms, is_expired,
+    STATUS_DONE, STATUS_NEW, STATUS_REJECTED, FixOrder, FixOrders, FixTerms, is_expired,
 )
 from tradsys.gateways.fix_request cimport (
     TYPE_CANCEL, TYPE_MASS_CANCEL, TYPE_NEW_ORDER, TYPE_REPLACE, FixRequest,
@@ -19,10 +19,11 @@ from tradsys.wire.records cimport (
     CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER, CANCEL_REASON_KILL_SWITCH, CANCEL_REASON_MASS_CANCEL,
     CANCEL_REASON_MIN_QTY_UNREACHED, CANCEL_REASON_NO_LIQUIDITY, CANCEL_REASON_PRICE_PROTECTION,
     CANCEL_REASON_PRICE_RANGE, CANCEL_REASON_SELF_TRADE, CANCEL_REASON_TOO_MANY_MATCHES, CANCEL_REASON_TRIGGER_REFUSED,
-    EVENT_FLAGS_AUCTION, EVENT_FLAGS_UNSOLICITED, ExecutionReport, LIQUIDITY_NONE, REPORT_TYPE_ACCEPTED,
-    REPORT_TYPE_CANCELED, REPORT_TYPE_EXECUTED, REPORT_TYPE_MASS_CANCELED, REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED,
-    REPORT_TYPE_REPLACED, REPORT_TYPE_TRANSFERRED, REPORT_TYPE_TRIGGERED, SIDE_BUY, TEMPLATE_CANCEL_ORDER,
-    TEMPLATE_MASS_CANCEL, TEMPLATE_REPLACE_ORDER, TIME_IN_FORCE_GTD,
+    EVENT_FLAGS_AUCTION, EVENT_FLAGS_REVERSED, EVENT_FLAGS_UNSOLICITED, ExecutionReport, LIQUIDITY_NONE,
+    REPORT_TYPE_ACCEPTED, REPORT_TYPE_BUSTED, REPORT_TYPE_CANCELED, REPORT_TYPE_EXECUTED, REPORT_TYPE_FEE,
+    REPORT_TYPE_MASS_CANCELED, REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED,
+    REPORT_TYPE_TRANSFERRED, REPORT_TYPE_TRIGGERED, SIDE_BUY, TEMPLATE_CANCEL_ORDER, TEMPLATE_MASS_CANCEL,
+    TEMPLATE_REPLACE_ORDER, TIME_IN_FORCE_GTD,
 )
 
 from tradsys.errors import REJECTS
@@ -308,6 +309,75 @@ cdef uint8_t* _put_mass_cancel(uint8_t* out, const ExecutionReport* report, FixO
     if report.reject_reason:
         out = _put_sentence(out, sentences[report.reject_reason])
     return out
+
+
+# ------------------------------------------------------------------------------------------ what came of a match
+
+cdef inline uint8_t* _put_ref_id(uint8_t* out, uint64_t match_seq, int party) noexcept nogil:
+    """ExecRefID: the ExecID that the match had for this party."""
+    out = put_whole(put_tag(out, 19), match_seq)
+    out[0] = c"."
+    out[1] = <uint8_t> (c"0" + party)
+    out[2] = SOH
+    return out + 3
+
+
+cdef uint8_t* _put_fee(uint8_t* out, const ExecutionReport* report, const Instrument* instrument) noexcept nogil:
+    """One fee in the instrument's currency; below 0 it is a rebate."""
+    cdef const uint8_t* currency = <const uint8_t*> &instrument.currency
+    cdef int32_t size = 0
+    while size < <int32_t> sizeof(instrument.currency) and currency[size] != 0:
+        size += 1
+    out = put_char_field(out, 136, c"1")
+    out = put_units(put_tag(out, 137), report.fee, 1, report.fee_exponent)
+    out[0] = SOH
+    out += 1
+    if size:
+        out = put_text_field(out, 138, currency, size)
+    return put_char_field(out, 139, c"4")
+
+
+cdef inline const char* _change_sentence(const ExecutionReport* report, const FixOrder* root) noexcept nogil:
+    if root == NULL:
+        return b"the order is no longer remembered"
+    if report.report_type == REPORT_TYPE_FEE and report.event_flags & EVENT_FLAGS_REVERSED:
+        return b"difference to the fee charged before"
+    return NULL
+
+
+cdef int32_t write_match_change(uint8_t* out, const ExecutionReport* report, int party, FixOrders orders,
+                                const FixOrder* root, FixText name, const Instrument* instrument,
+                                int digits) noexcept nogil:
+    cdef uint8_t* begin = out
+    cdef bint is_fee = report.report_type == REPORT_TYPE_FEE
+    cdef const FixOrder* current = orders.by_ref(root.current_ref) if root != NULL else NULL
+    if instrument == NULL:
+        return 0
+    out = put_whole_field(out, 37, report.order_id)
+    if root == NULL:
+        out = put_text_field(out, 11, name.data, name.size)
+    else:
+        out = _put_cl_ord_id(out, 11, current if current != NULL else root)
+    out = _put_ref_id(_put_exec_id(out, report.event_seq, party), report.match_seq, party)
+    out = put_char_field(out, 150, c"B" if is_fee else c"H" if report.report_type == REPORT_TYPE_BUSTED else c"G")
+    out = put_char_field(out, 39, root.status if root != NULL else STATUS_DONE)
+    if report.account_id:
+        out = put_whole_field(out, 1, report.account_id)
+    out = put_char_field(_put_symbol(out, instrument), 54, c"1" if report.side == SIDE_BUY else c"2")
+    if root != NULL:
+        out = put_terms(out, root, orders.terms_of(root), instrument)
+    if not is_fee:
+        out = _put_price(_put_qty(out, 32, report.qty_lots, instrument), 31, report.price_ticks, instrument)
+    if report.event_flags & EVENT_FLAGS_AUCTION:
+        out = put_text_field(out, 625, b"AUCTION", 7)
+    if root != NULL:
+        out = _put_sums(out, root.leaves_lots, root.cum_lots, root.notional, instrument)
+    else:
+        out = _put_sums(out, 0, 0, 0, instrument)
+    out = _put_sentence(_put_moment(out, 60, report.ts_ns, digits), _change_sentence(report, root))
+    if report.liquidity != LIQUIDITY_NONE:
+        out = put_char_field(out, 851, <uint8_t> (c"0" + report.liquidity))
+    return <int32_t> ((_put_fee(out, report, instrument) if is_fee else out) - begin)
 
 
 # ------------------------------------------------------------------------------------------ the door's own

@@ -11,7 +11,7 @@ from tradsys.gateways.fix_answers import AUCTION, ECHO_BYTES_MAX, Answer
 from tradsys.gateways.fix_catalog import FixCatalog
 from tradsys.gateways.fix_text import time_text
 from tradsys.wire.enums import EventFlags, Side, Template
-from tradsys.wire.records import ORDER_EXECUTED
+from tradsys.wire.records import ORDER_EXECUTED, TRADE_CORRECTED
 
 if TYPE_CHECKING:
     from tradsys.engine.sequencer import Sequencer
@@ -24,6 +24,8 @@ NO_SYMBOL = b"[N/A]"
 UNKNOWN_INSTRUMENT, WRONG_TYPE, OTHER = b"1", b"8", b"99"  # TradeRequestResult
 ACCEPTED, COMPLETED, REJECTED = b"0", b"1", b"2"  # TradeRequestStatus
 FOREVER_NS = 2**63 - 1
+# TradeReportTransType of what happens to a match: made, undone, given another price
+TRANSACTIONS = {Template.ORDER_EXECUTED: b"0", Template.TRADE_BUSTED: b"1", Template.TRADE_CORRECTED: b"2"}
 
 
 class Wanted(NamedTuple):
@@ -37,15 +39,22 @@ class Wanted(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """One side of a match."""
+    """One side of a match, or of what became of it."""
 
-    event: np.void  # ORDER_EXECUTED
+    event: np.void  # ORDER_EXECUTED; of a match undone or corrected, what both kinds have at the same place
     party: int  # as in ExecIDs: 0 the resting order where it is reported, else the incoming one
 
     @property
     def is_resting(self) -> bool:
         """Whether this side was on the book."""
         return self.party == 0 and bool(self.event["resting_report_seq"])
+
+    @property
+    def match_seq(self) -> int:
+        """Number of the match."""
+        if self.event["template_id"] == Template.ORDER_EXECUTED:
+            return int(self.event["seq"])
+        return int(self.event.reshape(1).view(TRADE_CORRECTED)["match_seq"][0])
 
 
 class Run(NamedTuple):
@@ -218,7 +227,7 @@ class FixTrades:
         """Read events, once for all who ask for the same ones in turn: what has been released does not change."""
         if (begin, count) != self._run[:2]:
             events = self._sequencer.read_events(begin, count)
-            matches = events[events["template_id"] == Template.ORDER_EXECUTED].view(ORDER_EXECUTED)
+            matches = events[np.isin(events["template_id"], tuple(TRANSACTIONS))].view(ORDER_EXECUTED)
             self._run = Run(begin, count, len(events), int(events["ts_ns"][-1]) if len(events) else 0, matches)
         return self._run
 
@@ -243,16 +252,21 @@ class FixTrades:
         assert listed is not None, "what was traded is defined"
         exec_id = b"%d.%d" % (event["seq"], trade.party)
         moment = time_text(int(event["ts_ns"]), peer.digits)
+        transaction, match_id, day = TRANSACTIONS[event["template_id"]], b"%d" % trade.match_seq, moment[:8]
+        if transaction != b"0":
+            made_ns = int(self._sequencer.read_events(trade.match_seq, 1)["ts_ns"][0])
+            day = time_text(made_ns, peer.digits)[:8]
         name = self._door.name_of(int(event[f"{side}_session_id"]), int(event[f"{side}_client_ref"]))
         incoming = int(event["incoming_side"])
         is_buy = (incoming == Side.BUY) != trade.is_resting
-        fields: list[Field] = [(571, exec_id), (487, b"0"), (568, request_id)]
+        fields: list[Field] = [(571, exec_id), (487, transaction), (568, request_id)]
         if last is not None:
             fields.append((912, last))
         fields += [
-            (880, b"%d" % event["seq"]), (17, exec_id), (570, b"N"),
+            *([(572, b"%b.%d" % (match_id, trade.party))] if transaction != b"0" else []),
+            (880, match_id), (17, exec_id), (570, b"N"),
             (55, listed.symbol), (32, listed.qty(int(event["qty_lots"]))),
-            (31, listed.price(int(event["price_ticks"]))), (75, moment[:8]), (60, moment), (552, b"1"),
+            (31, listed.price(int(event["price_ticks"]))), (75, day), (60, moment), (552, b"1"),
             (54, b"1" if is_buy else b"2"), (37, b"%d" % event[f"{side}_order_id"]), (11, name),
         ]  # fmt: skip
         account = int(event[f"{side}_account_id"])
