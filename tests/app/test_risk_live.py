@@ -113,6 +113,36 @@ def test_marks_of_a_call_are_what_its_auction_would_come_to(house):
     assert house.body("risk.participant.desk")["doubts"] == []
 
 
+def test_a_trade_that_is_undone_or_corrected_counts_as_it_stands(house):
+    # 1.2: whether it is told as it happens or read from the log.
+    operator = house.trader("operator")
+    operator.send_one(commands.keep_trades(100))
+    risk = house.start_risk(link=False)
+
+    def held(name, lots, cash):
+        number = {"desk": 2, "maker": 3}[name]
+        portfolio = house.risk.risk.portfolios.get((number, 0))
+        holding = portfolio.holdings.get(1) if portfolio is not None else None
+        return holding is not None and (holding.lots, holding.cash) == (lots, cash)
+
+    matches = []
+    for qty, ticks, lots, cash in ((10, 10_000, 10, -100_000), (4, 10_100, 14, -140_400)):
+        house.trade("desk", "maker", qty, ticks)
+        house.until(lambda lots=lots, cash=cash: held("desk", lots, cash))
+        matches.append(risk.copies[2].last.exec_id[0])
+    operator.send_one(commands.correct_trade(matches[0], 1, 9_900))
+    house.until(lambda: held("desk", 14, -139_400) and held("maker", -14, 139_400))
+    operator.send_one(commands.correct_trade(matches[0], 1, 9_950))
+    house.until(lambda: held("desk", 14, -139_900) and held("maker", -14, 139_900))
+    operator.send_one(commands.bust_trade(matches[1], 1))
+    house.until(lambda: held("desk", 10, -99_500) and held("maker", -10, 99_500))
+    risk.risk.check()
+    house.stop_risk()
+    house.start_risk(link=False)
+    house.until(lambda: held("desk", 10, -99_500) and held("maker", -10, 99_500))
+    house.risk.risk.check()
+
+
 def test_a_start_reads_the_whole_log(house):
     # 1.1, 3.4, 4.2: what was traded before is there; a symbol without history is told as a doubt.
     house.trade("desk", "maker", 10, 10_000)

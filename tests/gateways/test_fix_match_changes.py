@@ -326,7 +326,8 @@ def test_a_correction_charges_the_difference(door):
 def test_orders_of_a_binary_session_are_copied_with_their_fees(door):
     copy, two = door.trader("COPY"), door.trader("CLIENT2")
     order = {"session_id": 4, "instrument_id": 1, "side": Side.SELL, "price_ticks": 10_000, "qty_lots": 5}
-    run(door, commands.set_fee_schedule(1, **FEES), commands.open_session(4), commands.new_order(client_ref=77, client_seq=1, **order))
+    entered = commands.new_order(client_ref=77, client_seq=1, **order)
+    run(door, commands.set_fee_schedule(1, **FEES), commands.open_session(4), entered)
     two.order("b", 1, 5, "100")
     fill = [copy.take("8") for _ in range(2)][1]
     fee = copy.take("8")
@@ -347,6 +348,35 @@ def test_a_copy_forgets_the_orders_that_ended_first(make_door):
             told.append(message)
     assert [message.text(39) for message in told] == ["3", "2", "2", "2", "2"]
     assert [message.text(11) for message in told] == [f"s{number}" for number in range(5)]
+
+
+# ------------------------------------------------------------------------------------------ trades asked for
+
+
+def test_who_follows_trades_is_told_what_becomes_of_them(door):
+    copy, one, two = door.trader("COPY"), door.trader("CLIENT1"), door.trader("CLIENT2")
+    sold, bought = match(door, one, two)
+    for client in (copy, one, two):
+        client.send("AD", (568, "t"), (569, 0), (263, 1))
+        assert values(client.take("AE"), 487, 572, 912) == ("0", "", "Y")
+        assert client.take("AQ").text(750) == "1"
+    seq = event_of(sold.text(17))
+    run(door, commands.correct_trade(seq, 1, 9_900), commands.bust_trade(seq, 1))
+    for client, fill in ((one, sold), (two, bought), (copy, sold)):
+        for transaction, kind in (("2", "G"), ("1", "H")):
+            told = client.take("AE")
+            report = next(message for message in reports_of(client) if message.text(150) == kind)
+            assert values(told, 487, 572, 880, 570) == (transaction, fill.text(17), f"{seq}", "N")
+            same = (17, 31, 32, 60, 54, 37, 11, 55)
+            assert values(told, *same) == values(report, *same)
+            assert values(told, 571, 75) == (told.text(17), fill.text(60)[:8])
+    two.send("AD", (568, "all"), (569, 0))
+    assert two.take("AQ").text(750) == "0"
+    assert [values(two.take("AE"), 487, 912) for _ in range(3)] == [("0", "N"), ("2", "N"), ("1", "Y")]
+    assert two.take("AQ").text(748) == "3"
+    two.send("AD", (568, "one"), (569, 0), (17, reports_of(two)[-1].text(17)))
+    assert two.take("AQ").text(750) == "0"
+    assert values(two.take("AE"), 487, 912, 31) == ("1", "Y", "99")
 
 
 # ------------------------------------------------------------------------------------------ mass cancels

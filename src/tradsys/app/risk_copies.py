@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ssl
 import time
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +23,8 @@ CONNECT_SECONDS = 2.0
 RETRY_SECONDS = 1.0
 BEHIND_NS = 2 * 10**9
 BUY = b"1"
+UNDONE, CORRECTED = b"1", b"2"  # TradeReportTransType
+PRICES_MAX = 1 << 21  # sides of the 2^20 matches a venue can correct (rule book 13.5)
 
 ExecId = tuple[int, int]
 Units = Callable[[str], InstrumentUnits | None]
@@ -49,11 +53,42 @@ def copies_of(settings: Config) -> tuple[list[CopySession], list[str]]:
     return found, missing
 
 
+class Prices:
+    """At what the newest trades stand, by ExecID; a correction of one is told by its new price alone."""
+
+    def __init__(self) -> None:
+        self._keys = array("q")  # event x 2 + party, rising
+        self._ticks = array("q")
+
+    def add(self, exec_id: ExecId, ticks: int) -> None:
+        """Take in a trade, the newest one."""
+        if len(self._keys) == 2 * PRICES_MAX:
+            del self._keys[:PRICES_MAX], self._ticks[:PRICES_MAX]
+        self._keys.append(2 * exec_id[0] + exec_id[1])
+        self._ticks.append(ticks)
+
+    def correct(self, exec_id: ExecId, ticks: int) -> int:
+        """Give a trade another price; the one before.
+
+        Raises
+        ------
+        FeedError
+            It is not known.
+        """
+        key = 2 * exec_id[0] + exec_id[1]
+        place = bisect_left(self._keys, key)
+        if place == len(self._keys) or self._keys[place] != key:
+            raise FeedError(f"trade {exec_id} is corrected and was not told")
+        before, self._ticks[place] = self._ticks[place], ticks
+        return before
+
+
 class CopyFollower:
     """One drop copy.
 
     Invariant: what ``poll`` has given since the last `restarted` are all trades of the participant up to ``last``, each once,
-    in the order of ExecIDs.
+    in the order of ExecIDs; one that was undone is followed by its opposite, one that was corrected by its opposite and itself
+    at the new price.
 
     Parameters
     ----------
@@ -77,6 +112,7 @@ class CopyFollower:
         self.trades = 0
         self._host, self._port, self._units, self._tls = host, port, units, tls
         self._client: FixClient | None = None
+        self._prices = Prices()
         self._requests = 0
         self._came = 0  # trades of the request being answered
         self._is_proved = True  # the last trade known is in the answer, as it was
@@ -197,6 +233,12 @@ class CopyFollower:
         self.trades += 1
         if self._told <= trade.exec_id:
             self._told_ns = 0
+        kind = message.get(487)
+        if kind == CORRECTED:
+            before = self._prices.correct(exec_id_of(message, 572), trade.ticks)
+            yield trade._replace(lots=-trade.lots, ticks=before)
+        elif kind != UNDONE:
+            self._prices.add(trade.exec_id, trade.ticks)
         yield trade
 
     def _prove(self, trade: Trade) -> None:
@@ -209,6 +251,7 @@ class CopyFollower:
         """The venue has another log than before: forget, and read it from its first trade."""
         self.last, self.trades, self.is_known, self.restarted = None, 0, False, True
         self._told, self._told_ns = (0, 0), 0
+        self._prices = Prices()
         raise FeedError(f"the venue's log is another one: {why}")
 
     def _acknowledged(self, message: Message) -> None:
@@ -235,21 +278,22 @@ class CopyFollower:
         if units is None:
             raise FeedError(f"the feed has not defined {symbol} yet")
         lots = units.qty_lots(message.text(32))
+        is_bought = (message.get(54) == BUY) != (message.get(487) == UNDONE)
         return Trade(
             exec_id_of(message), self.session.participant_id, max(message.number(1), 0), symbol,
-            lots if message.get(54) == BUY else -lots, units.price_ticks(message.text(31)), parse_time(message.get(60) or b""),
+            lots if is_bought else -lots, units.price_ticks(message.text(31)), parse_time(message.get(60) or b""),
         )  # fmt: skip
 
 
-def exec_id_of(message: Message) -> ExecId:
-    """Read ExecID: number of the event, and which of its parties.
+def exec_id_of(message: Message, tag: int = 17) -> ExecId:
+    """Read ExecID, or another field that has one: number of the event, and which of its parties.
 
     Raises
     ------
     InputError
         It is none of the venue's executions.
     """
-    event, _, party = message.text(17).partition(".")
+    event, _, party = message.text(tag).partition(".")
     if not (event.isdigit() and party.isdigit()):
-        raise InputError(f"ExecID must be like 123.0, was {message.text(17)!r}")
+        raise InputError(f"ExecID must be like 123.0, was {message.text(tag)!r}")
     return int(event), int(party)
