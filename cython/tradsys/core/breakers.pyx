@@ -337,6 +337,7 @@ cdef int start_breaker_day(State* s, const StartBreakerDay* c) except -1 nogil:
             if breaker.last_ticks != INT64_MIN:
                 breaker.reference_ticks = breaker.last_ticks
             breaker.tripped = 0
+            breaker.quiet_from_ns = 0
             empty_window(breaker)
     command_done(s, command, TEMPLATE_START_BREAKER_DAY, c.client_ref).instrument_id = c.instrument_id
     return 1

@@ -143,7 +143,7 @@ cdef int set_instrument_state(State* s, const SetInstrumentState* c) except -1 n
     number_command(s, command)
     before = s.instruments[c.instrument_id].state
     leave(s, command, c.instrument_id, c.state)
-    if c.state != before:
+    if c.state != before or c.state == INSTRUMENT_STATE_HALTED:
         drop_plan(&s.auctions[c.instrument_id])
     done = command_done(s, command, TEMPLATE_SET_INSTRUMENT_STATE, c.client_ref)
     done.instrument_id = c.instrument_id

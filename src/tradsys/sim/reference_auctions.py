@@ -236,7 +236,7 @@ class Auctions(Definitions):
             return
         assert instrument is not None
         before = self._leave(instrument, command.state)
-        if command.state != before:
+        if command.state != before or command.state == HALTED:
             instrument.auction.drop_plan()
         self._command_done(command, state_before=before)
         self._begin_call(instrument, before)

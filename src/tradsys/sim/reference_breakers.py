@@ -338,6 +338,7 @@ class BreakerCommands(Auctions):
         for instrument_id, breaker in self.breakers.breakers.items():
             if wanted in (0, instrument_id):
                 breaker.rearm(breaker.reference if breaker.last == NO_PRICE else breaker.last)
+                breaker.quiet_from = 0
                 breaker.forget()
         self._command_done(command)
 
