@@ -157,6 +157,81 @@ def test_positions_limits_and_switches_outlive_a_restart():
         Engine.restore(engine.snapshot(), **(load.capacities | {"positions_max": 3}))
 
 
+WORD = (1 << 64) - 1
+
+
+def mix(h, word):
+    h = (h ^ word) * 0xBF58476D1CE4E5B9 & WORD
+    return h ^ h >> 29
+
+
+def image_hash(image):
+    """Hash of bytes of a snapshot: four lanes of words, the rest padded."""
+    words = np.frombuffer(image + bytes(32 - len(image) % 32), "<u8").reshape(-1, 4).tolist()
+    lanes, h = [0, 1, 2, 3], len(image)
+    for row in words:
+        lanes = [mix(lane, word) for lane, word in zip(lanes, row, strict=True)]
+    for lane in lanes:
+        h = mix(h, lane)
+    return h
+
+
+def seal(snapshot):
+    """Give a snapshot its size and its image's hash."""
+    image = bytearray(snapshot)
+    image[16:24] = len(image).to_bytes(8, "little")
+    image[72:80] = bytes(8)
+    image[72:80] = mix(image_hash(bytes(image[:168])), image_hash(bytes(image[168:]))).to_bytes(8, "little")
+    return bytes(image)
+
+
+def before_fees(snapshot):
+    """The same snapshot as it was written before positions had fees, which were between two of their fields."""
+    risk_words, venue_words = np.frombuffer(snapshot, np.uint32)[36:38].tolist()
+    begin = len(snapshot) - 8 * (risk_words + venue_words)
+    head = np.frombuffer(snapshot[begin : begin + 32], np.uint32).copy()
+    assert head[6] & 0xFFFF == 160
+    count, head[6] = int(head[1]), head[6] - 16
+    at = begin + 32
+    records = np.frombuffer(snapshot[at : at + 160 * count], np.uint8).reshape(count, 160)
+    assert not records[:, 128:144].any(), "no fees"
+    shorter = np.delete(records, slice(128, 144), axis=1)
+    image = bytearray(snapshot[:begin] + head.tobytes() + shorter.tobytes() + snapshot[at + 160 * count :])
+    image[144:148] = (risk_words - 2 * count).to_bytes(4, "little")
+    return seal(image), count
+
+
+def test_a_snapshot_of_before_the_fees_loads():
+    load = workload.make("normal", 2000, seed=6, live_target=400)
+    engine = watched_engine(Engine, load, order_qty_max_lots=90)
+    engine.submit(load.prefill)
+    engine.submit(load.commands[:1000])
+    snapshot = engine.snapshot()
+    assert seal(snapshot) == snapshot
+    older, count = before_fees(snapshot)
+    assert count > 50
+    assert len(older) == len(snapshot) - 16 * count
+    restored = Engine.restore(older, **load.capacities)
+    restored.check()
+    assert restored.snapshot() == snapshot
+    events = engine.submit(load.commands[1000:])
+    assert restored.submit(load.commands[1000:]).tobytes() == events.tobytes()
+    assert restored.state_hash() == engine.state_hash()
+
+
+@pytest.mark.parametrize("position_bytes", [136, 143, 152, 176])
+def test_a_snapshot_with_positions_of_any_other_layout_is_refused(position_bytes):
+    load = workload.make("normal", 200, seed=6, live_target=40)
+    engine = watched_engine(Engine, load)
+    engine.submit(load.prefill)
+    image = bytearray(engine.snapshot())
+    risk_words, venue_words = np.frombuffer(bytes(image), np.uint32)[36:38].tolist()
+    at = len(image) - 8 * (risk_words + venue_words) + 24
+    image[at] = position_bytes
+    with pytest.raises(ValueError, match="another layout"):
+        Engine.restore(seal(image), **load.capacities)
+
+
 def test_a_snapshot_without_limits_is_as_it_was():
     engine = market()
     head = np.frombuffer(engine.snapshot()[:176], np.uint32)

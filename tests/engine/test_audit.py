@@ -14,6 +14,7 @@ from venue_flow import LOAD, START_NS, derive, drive, journalled, open_small, pr
 from tradsys.app import cli
 from tradsys.engine.audit import replay, verify
 from tradsys.engine.data_dir import DataDir
+from tradsys.engine.snapshots import encode_head, read_snapshot
 from tradsys.errors import JournalError
 from tradsys.sim import commands
 from tradsys.wire.enums import Template
@@ -111,6 +112,13 @@ def test_a_pruned_journal_is_verified_from_its_snapshot(tmp_path):
     assert audit.state_hash == state_hash
     with pytest.raises(JournalError, match="replay needs command 1"):
         replay(tmp_path)
+    (_, path), venue_id = DataDir(tmp_path).snapshot_files()[0], DataDir(tmp_path).identify().venue_id
+    snapshot = read_snapshot(path, venue_id)
+    state, index = bytearray(snapshot.state), bytes(snapshot.report_index)
+    state[12] ^= 1  # sizes of its records: another layout
+    path.write_bytes(encode_head(snapshot._replace(state=memoryview(bytes(state))), venue_id) + state + index)
+    with pytest.raises(JournalError, match=r"no snapshot leads there; .*record sizes"):
+        verify(tmp_path)
 
 
 def run(capsys, *words):

@@ -15,6 +15,7 @@ from venue_flow import CAPACITIES, LOAD, START_NS, all_events, derive, drive, jo
 
 from tradsys.engine.data_dir import DataDir
 from tradsys.engine.segment_reader import SegmentReader
+from tradsys.engine.snapshots import encode_head, read_snapshot
 from tradsys.errors import ConfigError, CorruptionError, InUseError, JournalError
 
 
@@ -143,6 +144,71 @@ def test_all_snapshots_damaged(venue, truth):
     report = assert_whole(venue, truth)
     assert report.snapshot_seq == 0
     assert len(report.snapshots_passed_over) == 2
+
+
+def make_unreadable(path, venue_id):
+    """A whole snapshot, with every checksum right, whose state is of another layout."""
+    snapshot = read_snapshot(path, venue_id)
+    state = bytearray(snapshot.state)
+    state[12] ^= 1  # sizes of its records
+    changed = snapshot._replace(state=memoryview(bytes(state)), report_index=memoryview(bytes(snapshot.report_index)))
+    path.write_bytes(encode_head(changed, venue_id) + changed.state + changed.report_index)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_snapshot_that_cannot_be_read_is_passed_over(venue, truth, count):
+    # a version before or behind this one wrote it: the one before it, or the whole journal, leads to the same
+    data_dir = DataDir(venue)
+    for _, path in data_dir.snapshot_files()[-count:]:
+        make_unreadable(path, data_dir.identify().venue_id)
+    report = assert_whole(venue, truth)
+    assert (report.snapshot_seq == 0) == (count == 2)
+    assert not report.clean
+    assert len(report.snapshots_passed_over) == count
+    assert report.sentence().count("; snapshot passed over: ") == count
+    assert "record sizes" in report.sentence()
+    assert "\n" not in report.sentence()
+    assert_goes_on_from(venue, truth)
+
+
+def assert_goes_on_from(venue, truth):
+    """What is written on top outlives the next start too."""
+    with open_small(venue) as sequencer:
+        assert sequencer.last_seq == truth[1].last_seq
+        drive(sequencer, LOAD.commands[:50])
+        sequencer.snapshot(wait=True)
+        last = sequencer.last_seq, sequencer.engine.state_hash()
+    with open_small(venue) as sequencer:
+        assert (sequencer.last_seq, sequencer.engine.state_hash()) == last
+        assert sequencer.recovery.snapshot_seq == last[0]
+
+
+def test_an_index_that_does_not_fit_passes_its_snapshot_over(venue, truth):
+    data_dir = DataDir(venue)
+    (_, path), venue_id = data_dir.snapshot_files()[-1], data_dir.identify().venue_id
+    snapshot = read_snapshot(path, venue_id)
+    index = bytearray(snapshot.report_index)
+    index[24] ^= 1  # how many entries it has
+    state = bytes(snapshot.state)
+    head = encode_head(snapshot._replace(report_index=memoryview(bytes(index))), venue_id)
+    path.write_bytes(head + state + index)
+    report = assert_whole(venue, truth)
+    assert 2000 < report.snapshot_seq < 2400
+    assert "entries" in report.snapshots_passed_over[0]
+
+
+def test_without_the_beginning_of_the_journal_and_a_snapshot_nothing_is_left(venue):
+    data_dir = DataDir(venue)
+    data_dir.segments()[0][1].unlink()
+    for _, path in data_dir.snapshot_files():
+        make_unreadable(path, data_dir.identify().venue_id)
+    with pytest.raises(CorruptionError) as told:
+        open_small(venue)
+    sentence = str(told.value)
+    assert "command 1 is needed" in sentence
+    assert sentence.count("; snapshot passed over: ") == 2
+    assert "record sizes" in sentence
+    assert "\n" not in sentence
 
 
 def test_a_snapshot_of_another_venue_is_passed_over(venue, truth, tmp_path):

@@ -13,6 +13,11 @@ from tradsys.wire.records cimport RISK_SCOPE_ACCOUNT, RISK_SCOPE_GROUP, RISK_SCO
 cdef enum:
     LIMIT_WORDS = 17
     SNAPSHOT_MAGIC = 0x4B534952         # RISK
+    FEELESS_BYTES = 144                 # of a Position before there were fees: no `fees` before `restriction`
+    BEFORE_FEES = 128                   # bytes of a Position before `fees`
+    FEES_BYTES = 16
+
+assert sizeof(Position) == FEELESS_BYTES + FEES_BYTES
 
 
 # --------------------------------------------------------------------------------------------------- hash
@@ -240,11 +245,20 @@ cdef struct SavedParticipant:           # 16 bytes
     uint64_t watch
 
 
+cdef inline uint32_t record_sizes(uint32_t position_bytes) noexcept nogil:
+    """What tells the layout."""
+    return <uint32_t> sizeof(Holder) << 16 | position_bytes
+
+
+cdef inline uint32_t position_bytes(const RiskHead* head) noexcept nogil:
+    return head.record_sizes & 0xFFFF
+
+
 cdef void fill_head(const State* s, RiskHead* head) noexcept nogil:
     cdef uint32_t i, scope
     memset(head, 0, sizeof(RiskHead))
     head.magic = SNAPSHOT_MAGIC
-    head.record_sizes = sizeof(Holder) << 16 | sizeof(Position)
+    head.record_sizes = record_sizes(sizeof(Position))
     head.positions = s.risk.position_count
     for scope in range(1, <uint32_t> RISK_SCOPES):
         for i in range(s.risk.holders_max[scope]):
@@ -257,7 +271,7 @@ cdef void fill_head(const State* s, RiskHead* head) noexcept nogil:
 
 
 cdef int64_t bytes_by_head(const RiskHead* head) noexcept nogil:
-    return (<int64_t> sizeof(RiskHead) + <int64_t> head.positions * <int64_t> sizeof(Position)
+    return (<int64_t> sizeof(RiskHead) + <int64_t> head.positions * <int64_t> position_bytes(head)
             + <int64_t> head.holders * <int64_t> sizeof(SavedHolder) + <int64_t> head.bands * <int64_t> sizeof(SavedBands)
             + <int64_t> head.participants * <int64_t> sizeof(SavedParticipant) + <int64_t> head.prices * 8)
 
@@ -318,8 +332,18 @@ cdef int64_t save_risk(const State* s, uint8_t* target) noexcept nogil:
     return p - target
 
 
+cdef const uint8_t* get_position(Position* record, const uint8_t* source, const RiskHead* head) noexcept nogil:
+    """Read a record of either layout; one from before there were fees has been charged none."""
+    if position_bytes(head) == sizeof(Position):
+        return get(record, source, sizeof(Position))
+    memset(record, 0, sizeof(Position))
+    memcpy(record, source, BEFORE_FEES)
+    memcpy(<uint8_t*> record + BEFORE_FEES + FEES_BYTES, source + BEFORE_FEES, FEELESS_BYTES - BEFORE_FEES)
+    return source + FEELESS_BYTES
+
+
 cdef int load_risk(State* s, const uint8_t* source, int64_t size_bytes) except -1:
-    """Fill a fresh state with what save_risk wrote.
+    """Fill a fresh state with what save_risk wrote, or its predecessor, whose positions had no fees.
 
     Raises
     ------
@@ -338,14 +362,15 @@ cdef int load_risk(State* s, const uint8_t* source, int64_t size_bytes) except -
     if size_bytes < <int64_t> sizeof(RiskHead):
         raise ValueError(f"the snapshot's part on risk has {size_bytes} bytes")
     p = get(&head, p, sizeof(RiskHead))
-    if (head.magic != SNAPSHOT_MAGIC or head.record_sizes != (sizeof(Holder) << 16 | sizeof(Position))
+    if (head.magic != SNAPSHOT_MAGIC
+            or head.record_sizes not in (record_sizes(sizeof(Position)), record_sizes(FEELESS_BYTES))
             or bytes_by_head(&head) != size_bytes or head.prices > s.orders_max):
         raise ValueError("the snapshot's part on risk is of another layout")
     if head.positions > s.risk.positions_max:
         raise ValueError(f"the snapshot needs room for {head.positions} positions, the engine has {s.risk.positions_max}")
     load_evaluate(s)
     for _i in range(head.positions):
-        p = get(&record, p, sizeof(Position))
+        p = get_position(&record, p, &head)
         if record.key == 0 or record.key & 0xFFFF >= s.instruments_max:
             raise ValueError("a position of the snapshot names an id out of range")
         if record.serial >= head.positions or not place_position(s, &record):

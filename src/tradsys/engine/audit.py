@@ -207,10 +207,17 @@ class _Auditor:
                 continue
             self.snapshots_read += 1
             if first != 1 and self.start_seq == 1 and seq + 1 >= first:
-                self.engine = Engine.restore(snapshot.state, **self.identity.capacities)
+                try:
+                    self.engine = Engine.restore(snapshot.state, **self.identity.capacities)
+                except ValueError as error:
+                    self.findings.append(Finding(str(path), str(error)))
+                    continue
                 self.start_seq = seq + 1
         if first != 1 and self.start_seq == 1:
-            raise JournalError(f"{self.data_dir.path}: the journal begins with command {first}, and no snapshot leads there")
+            why = "".join(f"; {finding.where}: {finding.what}" for finding in self.findings)
+            raise JournalError(
+                f"{self.data_dir.path}: the journal begins with command {first}, and no snapshot leads there{why}"
+            )
 
     def _decide(self, records: np.ndarray) -> bool:
         """Decide records and compare what comes out; False: an event differs, nothing behind it is worth a look."""

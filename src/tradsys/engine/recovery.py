@@ -69,7 +69,7 @@ class RecoveryReport(Struct, frozen=True):
         """Say it in one line."""
         start = f"snapshot {self.snapshot_seq}" if self.snapshot_seq else "no snapshot"
         cuts = "".join(f"; cut {cut.bytes_cut} bytes of {cut.path} ({cut.reason})" for cut in self.cuts)
-        passed = "".join(f"; passed over: {reason}" for reason in self.snapshots_passed_over)
+        passed = "".join(f"; snapshot passed over: {reason}" for reason in self.snapshots_passed_over)
         return (
             f"recovered to command {self.last_seq}, event {self.last_event_seq}: {start}, {self.commands_replayed} commands "
             f"replayed, {self.events_compared} events compared, {self.events_regenerated} derived again, "
@@ -124,8 +124,8 @@ class _Recovery:
 
     def run(self, make_sequencer: "type[Sequencer]") -> "Sequencer":
         """Do it."""
-        snapshot = self._choose_snapshot()
-        sequencer, writer = self._build(snapshot, make_sequencer)
+        snapshot, engine, index = self._begin()
+        sequencer, writer = self._build(engine, index, make_sequencer)
         load_s = seconds_since(self.begun)
         start = snapshot.seq if snapshot else 0
         resume, last_ts_ns = self._replay(sequencer, start, snapshot.ts_ns if snapshot else TS_MIN)
@@ -161,8 +161,8 @@ class _Recovery:
 
     # ---- snapshot ----
 
-    def _choose_snapshot(self) -> Snapshot | None:
-        """Give the newest snapshot that can be used."""
+    def _begin(self) -> tuple[Snapshot | None, Engine, ReportIndex]:
+        """Give engine and index as the newest snapshot that can be used has them; without one, new ones."""
         for seq, path in reversed(self.data_dir.snapshot_files()):
             try:
                 snapshot = read_snapshot(path, self.venue_id)
@@ -171,9 +171,24 @@ class _Recovery:
                 continue
             reason = self._unusable(seq, snapshot)
             if reason is None:
-                return snapshot
+                try:
+                    return snapshot, *self._restore(snapshot)
+                except ValueError as error:  # whole, and yet not what this version can read
+                    reason = str(error)
             self.passed_over.append(f"{path}: {reason}")
-        return None
+        return None, Engine(**self.settings.capacities, events_max=OWN_EVENTS), self._new_index()
+
+    def _restore(self, snapshot: Snapshot) -> tuple[Engine, ReportIndex]:
+        """Make engine and index as they were; ValueError: they do not fit, or are of another layout."""
+        engine = Engine.restore(snapshot.state, **self.settings.capacities, events_max=OWN_EVENTS)
+        index = self._new_index()
+        index.load(snapshot.report_index)
+        self._complete_index(index, snapshot.event_seq)
+        return engine, index
+
+    def _new_index(self) -> ReportIndex:
+        settings = self.settings
+        return ReportIndex(settings.sessions_max, max(settings.index_entries, 2 * settings.sessions_max))
 
     def _unusable(self, seq: int, snapshot: Snapshot) -> str | None:
         """Say why a whole snapshot cannot be used, or None."""
@@ -199,17 +214,10 @@ class _Recovery:
         return reader.next_seq - 1
 
     def _build(
-        self, snapshot: Snapshot | None, make_sequencer: "type[Sequencer]"
+        self, engine: Engine, index: ReportIndex, make_sequencer: "type[Sequencer]"
     ) -> "tuple[Sequencer, LogWriter]":
-        """Make engine, index, writer and sequencer; nothing is decided yet."""
+        """Make writer and sequencer; nothing is decided yet."""
         settings = self.settings
-        index = ReportIndex(settings.sessions_max, max(settings.index_entries, 2 * settings.sessions_max))
-        if snapshot is None:
-            engine = Engine(**settings.capacities, events_max=OWN_EVENTS)
-        else:
-            engine = Engine.restore(snapshot.state, **settings.capacities, events_max=OWN_EVENTS)
-            index.load(snapshot.report_index)
-            self._complete_index(index, snapshot.event_seq)
         writer = LogWriter(
             os.open(self.data_dir.journal, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC),
             os.open(self.data_dir.events, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC),
@@ -294,13 +302,17 @@ class _Recovery:
         if segments:
             raise CorruptionError(
                 f"{segments[begin][1]} begins with command {first}, command {next_seq} is needed: a segment, or the "
-                "snapshot before it, is missing"
+                f"snapshot before it, is missing{self._passed()}"
             )
         if (self.stored or self.data_dir.snapshot_files()) and self.settings.on_corruption != "cut":
             raise CorruptionError(
                 f"{self.data_dir.journal} holds no segment, but there are {self.stored} events and "
-                f"{len(self.data_dir.snapshot_files())} snapshots: the journal is missing"
+                f"{len(self.data_dir.snapshot_files())} snapshots: the journal is missing{self._passed()}"
             )
+
+    def _passed(self) -> str:
+        """Say which snapshots were of no use, behind another sentence."""
+        return "".join(f"; snapshot passed over: {reason}" for reason in self.passed_over)
 
     def _open_segment(self, first: int, path: Path, later: list[tuple[int, Path]]) -> SegmentReader | None:
         """Open a segment; None: its header does not hold, nothing acknowledged was in it, it was taken out of use."""
