@@ -29,6 +29,10 @@ class UsageError(ConfigError):
     code = "USAGE"
 
 
+class FieldError(UsageError, ValueError):
+    """A value does not fit into the field of a record it is given for, or there is no such field."""
+
+
 class UnitError(TradSysError, ValueError):
     """A decimal does not convert to whole ticks or lots, or is out of range."""
 

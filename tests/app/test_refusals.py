@@ -367,3 +367,23 @@ def test_a_timer_is_never_too_long(place):
 
     assert SECONDS_MAX < threading.TIMEOUT_MAX
     assert SECONDS_MAX * 1e9 + time.monotonic_ns() < 2**63
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (["trade", "bust", "--", "-1", "1"], "match_seq"),
+        (["trade", "keep", "99999999999999999999"], "kept_count"),
+        (["kill", "participant", "99999999999"], "scope_id"),
+        (["risk", "set", "participant", "2", "--position-max-lots", "99999999999999999999"], "position_max_lots"),
+        (["risk", "resting-time", "1", "99999999999999"], "resting_min_ns"),
+        (["risk", "conduct", "1", "--output-window-ms", "99999999999999"], "output_window_ns"),
+        (["breaker", "level", "1", "velocity", "halt", "--window-ms", "99999999999999"], "window_ns"),
+        (["fees", "set", "1", "--maker-per-lot", "1180591620717411303424"], "maker_per_lot"),
+    ],
+)
+def test_an_operators_number_that_its_field_cannot_hold_is_refused_with_what_it_holds(place, capsys, words, field):
+    status, told = refused(capsys, "admin", *words)
+    assert status == BAD_USAGE
+    assert f"USAGE: {field} must be in [" in told
+    assert "], was " in told

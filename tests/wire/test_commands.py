@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tradsys.errors import UnitError
+from tradsys.errors import FieldError, UnitError
 from tradsys.wire import commands, records
 from tradsys.wire.enums import OrderFlags, OrderType, Permission, Side, StpMode, Template, TimeInForce
 
@@ -73,7 +73,7 @@ def test_unknown_fields_and_long_texts_are_refused():
         commands.record(Template.NEW_ORDER, colour=1)
     with pytest.raises(ValueError, match="symbol must have at most 16 characters"):
         commands.define_instrument(1, "A" * 17)
-    with pytest.raises(OverflowError):
+    with pytest.raises(FieldError):
         commands.set_entitlement(-1, 1, allowed=True)
 
 
@@ -98,3 +98,23 @@ def test_allocation_is_in_order_of_arrival_unless_told_otherwise():
     assert (made["instrument_id"], made["top_min_lots"], made["top_max_lots"]) == (3, 1, 0)
     share = commands.set_allocation_share(3, 4, 2500)[0]
     assert (share["instrument_id"], share["participant_id"], share["share_bp"]) == (3, 4, 2500)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "held"),
+    [
+        ("qty_lots", 2**63, "[-9223372036854775808, 9223372036854775807]"),
+        ("client_ref", -1, "[0, 18446744073709551615]"),
+        ("instrument_id", 2**32, "[0, 4294967295]"),
+    ],
+)
+def test_a_number_its_field_cannot_hold_is_refused_with_what_it_holds(field, value, held):
+    fields = {"instrument_id": 1, "side": Side.BUY, "qty_lots": 1, "client_ref": 1, field: value}
+    with pytest.raises(FieldError) as refused:
+        commands.new_order(**fields)
+    assert str(refused.value) == f"{field} must be in {held}, was {value}"
+
+
+def test_a_text_longer_than_its_field_is_refused():
+    with pytest.raises(FieldError, match="name must have at most 16 characters"):
+        commands.define_session(2, 1, name="a" * 17)

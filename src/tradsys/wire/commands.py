@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tradsys.errors import FieldError
 from tradsys.units import InstrumentUnits
 from tradsys.wire.enums import (
     AllocationRounding,
@@ -35,17 +36,21 @@ from tradsys.wire.records import empty
 
 
 def record(template: int, **fields: Any) -> np.ndarray:
-    """Make one record of a template with the fields given; an unknown field or a value that does not fit raises."""
+    """Make one record of a template with the fields given; a value that does not fit raises FieldError, an unknown field too."""
     made = empty(template)
     for name, value in fields.items():
         if name not in (made.dtype.names or ()):
-            raise ValueError(f"{Template(template).name} has no field {name}")
+            raise FieldError(f"{Template(template).name} has no field {name}")
         width = made.dtype[name].itemsize
         if isinstance(value, str):
             value = value.encode("ascii")
         if isinstance(value, bytes) and len(value) > width:
-            raise ValueError(f"{name} must have at most {width} characters, was {value!r}")
-        made[name] = value
+            raise FieldError(f"{name} must have at most {width} characters, was {value!r}")
+        try:
+            made[name] = value
+        except OverflowError:
+            held = np.iinfo(made.dtype[name])
+            raise FieldError(f"{name} must be in [{held.min}, {held.max}], was {value}") from None
     return made
 
 
