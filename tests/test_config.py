@@ -53,6 +53,8 @@ def test_the_environment_names_the_file(tmp_path):
 
 def test_text_settings_stay_text_and_lists_are_lists(tmp_path):
     environ = {"TRADSYS_VENUE__DATA_DIR": "0123", "TRADSYS_VENUE__CURVE__CLIENT_KEYS": "[a, b]"}
+    environ |= {"TRADSYS_VENUE__CURVE__ENABLED": "true"}
+    environ |= {f"TRADSYS_VENUE__CURVE__{name}": "k" * 40 for name in ("PUBLIC_KEY", "SECRET_KEY")}
     venue = load(tmp_path, {}, environ).venue
     assert venue.data_dir == "0123"
     assert venue.curve.client_keys == ("a", "b")
@@ -68,6 +70,8 @@ def test_text_settings_stay_text_and_lists_are_lists(tmp_path):
         ({"venue": {"orders_port": 5556}}, "ports must differ"),
         ({"venue": {"durability": "sometimes"}}, r"\$\.venue\.durability"),
         ({"venue": {"curve": {"enabled": True}}}, "40 characters"),
+        ({"venue": {"curve": {"public_key": "k" * 40, "secret_key": "k" * 40}}}, "a curve with keys needs enabled: true"),
+        ({"venue": {"curve": {"client_keys": ["k" * 40]}}}, "a curve with keys needs enabled: true"),
         ({"client_curve": {"server_key": "k" * 40}}, "server_key, public_key and secret_key of 40 ASCII characters"),
         ({"client_curve": dict.fromkeys(("server_key", "public_key", "secret_key"), "é" * 40)}, "of 40 ASCII characters"),
         ({"capacities": {"orders_max": 2**24 + 1}}, "orders_max"),

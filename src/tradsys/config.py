@@ -62,6 +62,8 @@ class Curve(Section, frozen=True):
     def __post_init__(self) -> None:
         if self.enabled and not (len(self.public_key) == 40 and len(self.secret_key) == 40):
             raise ValueError("an enabled curve needs public_key and secret_key of 40 characters each")
+        if not self.enabled and (self.public_key or self.secret_key or self.client_keys):
+            raise ValueError("a curve with keys needs enabled: true; without keys the doors are not encrypted")
         for key in (self.public_key, self.secret_key, *self.client_keys):
             if not key.isascii():
                 raise ValueError("keys of a curve must be ASCII, in ZeroMQ's Z85 form")
