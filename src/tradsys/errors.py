@@ -32,6 +32,8 @@ class UsageError(ConfigError):
 class FieldError(UsageError, ValueError):
     """A value does not fit into the field of a record it is given for, or there is no such field."""
 
+    code = "FIELD"
+
 
 class UnitError(TradSysError, ValueError):
     """A decimal does not convert to whole ticks or lots, or is out of range."""

@@ -385,5 +385,5 @@ def test_a_timer_is_never_too_long(place):
 def test_an_operators_number_that_its_field_cannot_hold_is_refused_with_what_it_holds(place, capsys, words, field):
     status, told = refused(capsys, "admin", *words)
     assert status == BAD_USAGE
-    assert f"USAGE: {field} must be in [" in told
+    assert f"FIELD: {field} must be in [" in told
     assert "], was " in told

@@ -36,7 +36,7 @@ from tradsys.wire.records import empty
 
 
 def record(template: int, **fields: Any) -> np.ndarray:
-    """Make one record of a template with the fields given; a value that does not fit raises FieldError, an unknown field too."""
+    """Make one record of a template with the fields given; FieldError: there is no such field, or the value does not fit."""
     made = empty(template)
     for name, value in fields.items():
         if name not in (made.dtype.names or ()):
