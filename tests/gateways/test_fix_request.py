@@ -102,7 +102,10 @@ def test_a_second_sequence_number_is_a_tag_too_many():
         assert (found["seq"], found["fault"], found["fault_tag"]) == (7, 13, 34)
 
 
-@pytest.mark.parametrize("tag", [386, 388, 389, 835, 837, 838, 1084, 1086, 1088, 1100, 1109, 1138])
+@pytest.mark.parametrize(
+    "tag",
+    [66, 67, 68, 386, 388, 389, 583, 835, 837, 838, 1080, 1081, 1084, 1086, 1088, 1100, 1109, 1138, 1385],
+)
 def test_what_the_venue_does_not_have(tag):
     assert read([*HEAD, *BODY, (tag, b"1")])["unsupported_tag"] == tag
 

@@ -209,6 +209,10 @@ REFUSED = [  # fields, 103, what Text says
     ({"t40": 1, "t38": None, "t152": "1000"}, "13", "amount"),  # there is nothing to buy
     ({"t40": "K", "t44": "100"}, "99", "Price"),
     ({"t40": "K", "t38": None}, "13", "OrderQty"),
+    ({"t40": 2, "t44": "100", "t1385": 1}, "11", "not supported"),  # lists of orders
+    ({"t40": 2, "t44": "100", "t66": "list"}, "11", "not supported"),
+    ({"t40": 2, "t44": "100", "t583": "link"}, "11", "not supported"),
+    ({"t40": 2, "t44": "100", "t1080": "a", "t1081": 1}, "11", "not supported"),
 ]
 
 

@@ -32,8 +32,9 @@ cdef enum:
 
 # tags of FixRequest.terms, by TERM_
 TERM_TAGS = (99, 110, 111, 126, 152, 211, 432, 836, 1085, 1107, 5110, 5111, 5112, 7928)
-# what other venues know and this one does not: discretion, other pegs, other ways to show a part, sessions, lists of triggers
-UNSUPPORTED_TAGS = (386, 388, 389, 835, 837, 838, 1084, 1086, 1088, 1100, 1109, 1138)
+# what other venues know and this one does not: discretion, other pegs, other ways to show a part, sessions, lists of triggers,
+# lists of orders (they are entered at the binary door only)
+UNSUPPORTED_TAGS = (66, 67, 68, 386, 388, 389, 583, 835, 837, 838, 1080, 1081, 1084, 1086, 1088, 1100, 1109, 1138, 1385)
 
 cdef int64_t TIME_MAX = 9223372036854775807  # stands for all that do not fit: from 2262 on
 cdef uint8_t kinds[NEAR_TAGS]
