@@ -19,7 +19,7 @@ from tradsys.fix.rules import Rules
 from tradsys.fix.settings import SessionSettings
 from tradsys.gateways.fix_sessions import FixSessionConfig
 from tradsys.wire import commands
-from tradsys.wire.enums import InstrumentState, Permission, Side, StpMode
+from tradsys.wire.enums import InstrumentState, ListType, OrderType, Permission, Side, StpMode, TriggerSource
 from tradsys.wire.records import ORDER_COMMAND
 
 NAMES = {1: "CLIENT1", 2: "CLIENT2", 3: "CLIENT3", 4: "COPY", 5: "COPY2", 6: "COPY7"}
@@ -277,6 +277,29 @@ def test_orders_of_a_binary_session_are_named_by_their_reference(door):
     two = door.trader("CLIENT2")
     two.order("x", 2, 2, "100")
     assert values(copy.take("8"), 11, 150, 39, 14, 151, 6) == ("0", "F", "1", "2", "3", "100")
+
+
+def test_the_orders_of_a_list_are_told_in_a_copy_with_their_fields_and_turns(door):
+    copy = door.trader("COPY")
+    leg = {"client_ref": 1, "side": Side.BUY, "price_ticks": 9_000}
+    stop = {"client_ref": 2, "side": Side.BUY, "order_type": OrderType.STOP, "trigger_price_ticks": 11_000}
+    pair = commands.new_order_list(
+        list_type=ListType.OCO, instrument_id=1, qty_lots=5, trigger_source=TriggerSource.LAST, legs=[leg, stop],
+        session_id=BINARY, client_seq=1,
+    )  # fmt: skip
+    door.sequencer.run(commands.pack([commands.open_session(BINARY), pair]), time.time_ns())
+    assert values(copy.take("8"), 11, 150, 38, 40, 44, 99) == ("1", "0", "5", "2", "90", "")
+    assert values(copy.take("8"), 11, 150, 38, 40, 44, 99) == ("2", "0", "5", "3", "", "110")
+    turn = "its turn in the list has come"
+    told = (11, 150, 39, 378, 38, 40, 44, 99, 151, 14, 58)
+    assert values(copy.take("8"), *told) == ("1", "D", "0", "99", "5", "2", "90", "", "5", "0", turn)
+    assert values(copy.take("8"), *told) == ("2", "D", "0", "99", "5", "3", "", "110", "5", "0", turn)
+    two = door.trader("CLIENT2")
+    two.order("x", 2, 5, "90")
+    assert values(copy.take("8"), 11, 150, 39, 14, 151) == ("1", "F", "2", "5", "0")
+    ended = copy.take("8")
+    assert values(ended, 11, 150, 39, 151) == ("2", "4", "4", "0")
+    assert ended.text(58) == "another order of its list was filled or triggered"
 
 
 @pytest.mark.parametrize("msg_type", ["D", "F", "G", "H", "q", "AF"])

@@ -10,8 +10,8 @@ from tradsys.wire.records cimport (
     MessageHeader, ORDER_TYPE_MARKET_TO_LIMIT, OrderAccepted, OrderCanceled, OrderExecuted, OrderReduced, OrderRejected,
     OrderReplaced, OrderTriggered, TEMPLATE_FEE_CHARGED, TEMPLATE_NEW_COMPLEX_ORDER, TEMPLATE_NEW_ORDER,
     TEMPLATE_ORDER_ACCEPTED, TEMPLATE_ORDER_CANCELED, TEMPLATE_ORDER_EXECUTED, TEMPLATE_ORDER_REDUCED,
-    TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_TRANSFERRED, TEMPLATE_ORDER_TRIGGERED,
-    TEMPLATE_TRADE_CORRECTED,
+    TEMPLATE_ORDER_REJECTED, TEMPLATE_ORDER_RELEASED, TEMPLATE_ORDER_REPLACED, TEMPLATE_ORDER_TRANSFERRED,
+    TEMPLATE_ORDER_TRIGGERED, TEMPLATE_TRADE_CORRECTED,
 )
 
 cdef enum:
@@ -273,7 +273,7 @@ cdef class FixOrders:
                 root.qty_lots = root.cum_lots + root.leaves_lots
         elif template_id == TEMPLATE_ORDER_REPLACED:
             root = self.replaced(<const OrderReplaced*> event)
-        elif template_id == TEMPLATE_ORDER_TRIGGERED:
+        elif template_id == TEMPLATE_ORDER_TRIGGERED or template_id == TEMPLATE_ORDER_RELEASED:  # laid out alike
             root = self.follow((<const OrderTriggered*> event).client_ref, 0)
             if root != NULL and root.has_terms:
                 self.terms_of(root).trigger_price_ticks = (<const OrderTriggered*> event).trigger_price_ticks

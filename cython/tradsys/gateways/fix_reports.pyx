@@ -16,10 +16,11 @@ from tradsys.gateways.fix_text cimport (
 )
 from tradsys.wire.records cimport (
     CANCEL_REASON_AUCTION_REMAINDER, CANCEL_REASON_CALL_BEGAN, CANCEL_REASON_DISCONNECT, CANCEL_REASON_EXPIRED,
-    CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER, CANCEL_REASON_KILL_SWITCH, CANCEL_REASON_MASS_CANCEL,
+    CANCEL_REASON_FOK_UNFILLABLE, CANCEL_REASON_IOC_REMAINDER, CANCEL_REASON_KILL_SWITCH, CANCEL_REASON_LIST_LEG_ENDED,
+    CANCEL_REASON_LIST_LEG_EXECUTED, CANCEL_REASON_LIST_PARENT_ENDED, CANCEL_REASON_MASS_CANCEL,
     CANCEL_REASON_MIN_QTY_UNREACHED, CANCEL_REASON_NO_LIQUIDITY, CANCEL_REASON_PRICE_PROTECTION,
     CANCEL_REASON_PRICE_RANGE, CANCEL_REASON_SELF_TRADE, CANCEL_REASON_TOO_MANY_MATCHES, CANCEL_REASON_TRIGGER_REFUSED,
-    EVENT_FLAGS_AUCTION, EVENT_FLAGS_REVERSED, EVENT_FLAGS_UNSOLICITED, ExecutionReport, LIQUIDITY_NONE,
+    EVENT_FLAGS_AUCTION, EVENT_FLAGS_HELD, EVENT_FLAGS_REVERSED, EVENT_FLAGS_UNSOLICITED, ExecutionReport, LIQUIDITY_NONE,
     REPORT_TYPE_ACCEPTED, REPORT_TYPE_BUSTED, REPORT_TYPE_CANCELED, REPORT_TYPE_EXECUTED, REPORT_TYPE_FEE,
     REPORT_TYPE_MASS_CANCELED, REPORT_TYPE_REDUCED, REPORT_TYPE_REJECTED, REPORT_TYPE_REPLACED,
     REPORT_TYPE_TRANSFERRED, REPORT_TYPE_TRIGGERED, SIDE_BUY, TEMPLATE_CANCEL_ORDER, TEMPLATE_MASS_CANCEL,
@@ -133,6 +134,9 @@ def _load_cancels():
     cancel_sentences[<int> CANCEL_REASON_DISCONNECT] = b"cancel on disconnect"
     cancel_sentences[<int> CANCEL_REASON_EXPIRED] = b"end of day"
     cancel_sentences[<int> CANCEL_REASON_TRIGGER_REFUSED] = b"its price was reached when it could not be entered"
+    cancel_sentences[<int> CANCEL_REASON_LIST_LEG_EXECUTED] = b"another order of its list was filled or triggered"
+    cancel_sentences[<int> CANCEL_REASON_LIST_LEG_ENDED] = b"another order of its list was cancelled"
+    cancel_sentences[<int> CANCEL_REASON_LIST_PARENT_ENDED] = b"its parent was cancelled before it was filled"
     cancel_sentences[<int> CANCEL_REASON_MIN_QTY_UNREACHED] = b"less than its minimum quantity could be matched at once"
     cancel_sentences[<int> CANCEL_REASON_TOO_MANY_MATCHES] = b"one order cannot have more matches at once"
     cancel_sentences[<int> CANCEL_REASON_AUCTION_REMAINDER] = b"the auction is over"
@@ -183,12 +187,14 @@ cdef uint8_t _exec_type(const ExecutionReport* report, const FixTerms* special) 
     if report.report_type == REPORT_TYPE_REDUCED:
         return c"5" if is_ours and report.cancel_reason == 0 else c"D"
     if report.report_type == REPORT_TYPE_TRIGGERED:
+        if report.event_flags & EVENT_FLAGS_HELD:
+            return c"D"  # of a list: its turn has come, its trigger, if it has one, is still to be reached
         return c"D" if special != NULL and special.stock_only else c"L"  # which stock FIX 4.4 does not have
     return c"8"
 
 
 cdef inline int _restatement(const ExecutionReport* report) noexcept nogil:
-    """ExecRestatementReason: lots taken off to prevent a self-trade, a trigger, a change by another session."""
+    """ExecRestatementReason: lots taken off to prevent a self-trade, a trigger or turn, a change by another session."""
     if report.cancel_reason == CANCEL_REASON_SELF_TRADE:
         return 5
     return OTHER if report.report_type == REPORT_TYPE_TRIGGERED else 4
@@ -248,7 +254,8 @@ cdef uint8_t* _put_execution(uint8_t* out, const ExecutionReport* report, int pa
     elif report.report_type == REPORT_TYPE_REDUCED and report.cancel_reason:
         out = _put_sentence(out, _cancel_sentence(report))
     elif report.report_type == REPORT_TYPE_TRIGGERED:
-        out = _put_sentence(out, b"triggered")
+        out = _put_sentence(
+            out, b"its turn in the list has come" if report.event_flags & EVENT_FLAGS_HELD else b"triggered")
     elif report.report_type == REPORT_TYPE_TRANSFERRED:
         out = _put_sentence(out, b"self-trade prevention: transferred within the trade group")
     if report.liquidity != LIQUIDITY_NONE and report.report_type != REPORT_TYPE_TRANSFERRED:
