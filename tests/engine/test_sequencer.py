@@ -15,7 +15,7 @@ from tradsys.errors import EngineStoppedError, InputError
 from tradsys.sim import commands
 from tradsys.wire.commands import set_fee_schedule, set_instrument_state
 from tradsys.wire.enums import InstrumentState, OrderType, Side, Template, TriggerSource
-from tradsys.wire.records import empty
+from tradsys.wire.records import FEE_CHARGED, empty
 
 NAMES = {name: number for number, name in OPERATIONS.items()}
 durabilities = pytest.mark.parametrize("durability", ["none", "batch", "fsync"])
@@ -193,6 +193,41 @@ def test_an_uncross_with_fees_larger_than_the_ring_goes_in_pieces(tmp_path):
     with open_small(tmp_path) as again:
         assert again.recovery.clean
         assert again.engine.state_hash() == hash_before
+
+
+def test_a_snapshot_between_the_matches_of_an_order_and_their_fees(tmp_path):
+    """Rule 15.5: the order has ended and its least fee was charged with its first match; recovery does not charge it again."""
+    with open_small(tmp_path) as sequencer:
+        matches = 590
+        sequencer.run(LOAD.setup, START_NS)
+        sequencer.run(set_fee_schedule(1, auction_per_lot=2, order_fee_min=5000), START_NS)
+        for state in (InstrumentState.HALTED, InstrumentState.PRE_OPEN):
+            sequencer.run(set_instrument_state(1, state), START_NS)
+        sequencer.run(commands.new_order(2, 1, Side.BUY, matches, 101_000), START_NS)
+        for n in range(matches):
+            sequencer.run(commands.new_order(1, n, Side.SELL, 1, 101_000), START_NS)
+        sequencer.wait_stored()
+        sequencer.submit(set_instrument_state(1, InstrumentState.OPEN))
+        sequencer.commit(START_NS)
+        assert sequencer.unfinished
+        assert sequencer.snapshot() >= 0
+        seq, event_seq = sequencer.last_seq, sequencer.last_event_seq
+        while sequencer.unfinished:
+            sequencer.wait_released()
+            sequencer.commit(START_NS)
+        sequencer.wait_stored()
+        assert sequencer.last_event_seq > event_seq
+        live = all_events(sequencer)
+        hash_before = sequencer.engine.state_hash()
+    fees = live[live["template_id"] == Template.FEE_CHARGED].view(FEE_CHARGED)
+    assert (fees["incoming_fee"] + fees["resting_fee"]).tolist() == [10_000, *[5000] * (matches - 1)]
+    events, _ = derive(journalled(tmp_path))
+    assert live.tobytes() == events.tobytes()
+    with open_small(tmp_path) as again:
+        assert again.recovery.clean
+        assert again.recovery.snapshot_seq == seq
+        assert again.engine.state_hash() == hash_before
+        assert all_events(again).tobytes() == live.tobytes()
 
 
 @pytest.mark.parametrize("durability", ["fsync"])

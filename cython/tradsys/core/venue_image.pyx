@@ -14,6 +14,7 @@ cdef enum:
     MARK_FEES = 0x15                    # of the hash: fees follow
     MARK_TRADES = 0x16                  # kept matches follow
     MARK_BREAKERS = 0x17                # circuit breakers follow
+    MARK_WAITING = 0x19                 # what waits for room follows
     MATCH_WORDS = 16
     MAGIC = 0x554E4556                  # VENU
 
@@ -27,7 +28,39 @@ cdef inline bint owes(const State* s, uint32_t slot) noexcept nogil:
 
 
 cdef uint64_t hash_venue(const State* s, uint64_t h) noexcept nogil:
-    return hash_breakers(s, hash_trades(s, hash_fees(s, h)))
+    return hash_waiting(s, hash_breakers(s, hash_trades(s, hash_fees(s, h))))
+
+
+cdef inline uint64_t order_of(const OrderExecuted* match, bint is_incoming) noexcept nogil:
+    return match.incoming_order_id if is_incoming else match.resting_order_id
+
+
+cdef uint64_t hash_waiting(const State* s, uint64_t h) noexcept nogil:
+    """Rule 8.13."""
+    cdef uint32_t i
+    cdef uint32_t count = s.venue.waiting_count - s.venue.waiting_first
+    cdef const uint64_t* words
+    cdef const OrderFees* order
+    cdef uint64_t order_id
+    cdef int k
+    if (count | s.venue.trip.level) == 0:
+        return h
+    h = mix(mix(h, MARK_WAITING), count)
+    for i in range(s.venue.waiting_first, s.venue.waiting_count):
+        words = <const uint64_t*> &s.venue.waiting[i]
+        for k in range(<int> MATCH_WORDS):
+            h = mix(h, words[k])
+        for k in range(2):
+            order_id = order_of(&s.venue.waiting[i], k)
+            order = &s.venue.order_fees[slot_of(order_id)]
+            h = mix(h, <uint64_t> order.owed if order.order_id == order_id else 0)
+            h = mix(h, <uint64_t> order.charged if order.order_id == order_id else 0)
+    h = mix(h, s.venue.trip.level)
+    if s.venue.trip.level:
+        h = mix(h, s.venue.trip.instrument_id)
+        h = mix(h, <uint64_t> s.venue.trip.price_ticks)
+        h = mix(h, <uint64_t> s.venue.trip.reference_ticks)
+    return h
 
 
 cdef uint64_t hash_breakers(const State* s, uint64_t h) noexcept nogil:
@@ -206,7 +239,7 @@ cdef struct VenueHead:                  # 64 bytes, then the records in the orde
     uint32_t trades_count
     uint32_t breakers
     uint32_t waiting                    # matches of the last command that are not settled yet
-    uint32_t spare
+    uint32_t ended                      # orders of those that live no more and were charged something: their fees come last
     Trip trip                           # what they have tripped so far
 
 cdef struct SavedFees:                  # 24 bytes
@@ -220,6 +253,17 @@ cdef struct SavedSchedule:              # 80 bytes
 cdef struct SavedBreaker:               # 328 bytes
     uint64_t instrument_id
     Breaker breaker
+
+
+cdef const OrderFees* ended_fees(const State* s, uint32_t i, bint is_incoming) noexcept nogil:
+    """Fees of an order of a waiting match that has ended and owes something; NULL: none, or told with the match before."""
+    cdef uint64_t order_id = order_of(&s.venue.waiting[i], is_incoming)
+    cdef uint32_t slot = slot_of(order_id)
+    if s.venue.order_fees[slot].order_id != order_id or owes(s, slot):
+        return NULL
+    if i > s.venue.waiting_first and order_of(&s.venue.waiting[i - 1], is_incoming) == order_id:
+        return NULL
+    return &s.venue.order_fees[slot]
 
 
 cdef void fill_head(const State* s, VenueHead* head) noexcept nogil:
@@ -240,6 +284,9 @@ cdef void fill_head(const State* s, VenueHead* head) noexcept nogil:
         for i in range(s.slots_used):
             head.orders += owes(s, i)
     head.waiting = s.venue.waiting_count - s.venue.waiting_first
+    for i in range(s.venue.waiting_first, s.venue.waiting_count):
+        head.ended += ended_fees(s, i, False) != NULL
+        head.ended += ended_fees(s, i, True) != NULL
 
 
 cdef int64_t bytes_by_head(const VenueHead* head) noexcept nogil:
@@ -250,7 +297,8 @@ cdef int64_t bytes_by_head(const VenueHead* head) noexcept nogil:
             + <int64_t> head.orders * <int64_t> sizeof(OrderFees)
             + <int64_t> head.trades_count * <int64_t> sizeof(KeptTrade)
             + <int64_t> head.breakers * <int64_t> sizeof(SavedBreaker)
-            + <int64_t> head.waiting * <int64_t> sizeof(OrderExecuted))
+            + <int64_t> head.waiting * <int64_t> sizeof(OrderExecuted)
+            + <int64_t> head.ended * <int64_t> sizeof(OrderFees))
 
 
 cdef int64_t venue_bytes(const State* s) noexcept nogil:
@@ -303,7 +351,20 @@ cdef int64_t save_venue(const State* s, uint8_t* target) noexcept nogil:
             p = put(p, &breaker, sizeof(SavedBreaker))
     if head.waiting:
         p = put(p, &s.venue.waiting[s.venue.waiting_first], head.waiting * sizeof(OrderExecuted))
-    return p - target
+    return save_ended(s, p) - target
+
+
+cdef uint8_t* save_ended(const State* s, uint8_t* target) noexcept nogil:
+    cdef const OrderFees* order
+    cdef uint8_t* p = target
+    cdef uint32_t i
+    cdef int k
+    for i in range(s.venue.waiting_first, s.venue.waiting_count):
+        for k in range(2):
+            order = ended_fees(s, i, k)
+            if order != NULL:
+                p = put(p, order, sizeof(OrderFees))
+    return p
 
 
 cdef int load_venue(State* s, const uint8_t* source, int64_t size_bytes) except -1:
@@ -318,7 +379,6 @@ cdef int load_venue(State* s, const uint8_t* source, int64_t size_bytes) except 
     cdef VenueHead mine
     cdef SavedFees fees
     cdef SavedSchedule schedule
-    cdef OrderFees order
     cdef const uint8_t* p = source
     cdef uint32_t _i
     if size_bytes == 0:
@@ -340,16 +400,27 @@ cdef int load_venue(State* s, const uint8_t* source, int64_t size_bytes) except 
             raise ValueError("a fee schedule of the snapshot has an instrument out of range")
         s.venue.schedules[schedule.place] = schedule.schedule
         s.venue.follows |= FOLLOW_FEES
-    for _i in range(head.orders):
+    load_order_fees(s, p, head.orders)
+    p += head.orders * sizeof(OrderFees)
+    load_trades(s, p, &head)
+    p += head.trades_count * sizeof(KeptTrade)
+    load_breakers(s, p, &head)
+    p += head.breakers * sizeof(SavedBreaker)
+    load_waiting(s, p, &head)
+    return load_order_fees(s, p + head.waiting * sizeof(OrderExecuted), head.ended)
+
+
+cdef int load_order_fees(State* s, const uint8_t* source, uint32_t count) except -1:
+    cdef OrderFees order
+    cdef const uint8_t* p = source
+    cdef uint32_t _i
+    for _i in range(count):
         p = get(&order, p, sizeof(OrderFees))
         if slot_of(order.order_id) >= s.orders_max:
             raise ValueError("an order's fees in the snapshot have a slot out of range")
         s.venue.order_fees[slot_of(order.order_id)] = order
         s.venue.fees_charged = 1
-    load_trades(s, p, &head)
-    p += head.trades_count * sizeof(KeptTrade)
-    load_breakers(s, p, &head)
-    return load_waiting(s, p + head.breakers * sizeof(SavedBreaker), &head)
+    return 0
 
 
 cdef int load_trades(State* s, const uint8_t* source, const VenueHead* head) except -1:
@@ -394,6 +465,8 @@ cdef int load_waiting(State* s, const uint8_t* source, const VenueHead* head) ex
         if s.venue.waiting[i].instrument_id >= s.instruments_max or (
                 max(s.venue.waiting[i].resting_session_id, s.venue.waiting[i].incoming_session_id) >= s.sessions_max):
             raise ValueError("a match of the snapshot that waits names an id out of range")
+        if max(slot_of(s.venue.waiting[i].resting_order_id), slot_of(s.venue.waiting[i].incoming_order_id)) >= s.orders_max:
+            raise ValueError("a match of the snapshot that waits names an order whose slot is out of range")
     s.venue.waiting_count = head.waiting
     if head.trip.instrument_id >= s.instruments_max or head.trip.level > 4 or (head.trip.level and not s.unfinished):
         raise ValueError(f"the snapshot has a trip of level {head.trip.level} of instrument {head.trip.instrument_id}")
