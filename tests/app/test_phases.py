@@ -15,7 +15,8 @@ from tradsys.errors import ConfigError
 from tradsys.wire.enums import InstrumentState, Template
 
 BERLIN = ZoneInfo("Europe/Berlin")
-MINUTE_NS = 60 * 10**9
+S_NS = 10**9
+MINUTE_NS = 60 * S_NS
 DAY = (
     {"at": "07:30", "state": "PRE_OPEN"},
     {"at": "08:50", "state": "OPENING_AUCTION", "until": "09:00"},
@@ -31,6 +32,9 @@ class Engine:
         self.states = {}
         self.expiry_ns = (1 << 63) - 1
         self.ends = {}  # planned ends, ns
+
+    def defined_instruments(self):
+        return sorted({1, 2, 3} | set(self.states))
 
     def instrument_state(self, instrument_id):
         return self.states.get(instrument_id, InstrumentState.CLOSED)
@@ -184,3 +188,12 @@ def test_a_halt_with_a_planned_end_is_ended_when_it_is_due():
     engine.ends = {2: begin + 5 * 10**9}
     sent = [phases.due(engine, begin + second * 10**9) for second in range(1, 8)]
     assert [[int(r["instrument_id"][0]) for r in records] for records in sent] == [[]] * 4 + [[2]] * 3
+
+
+def test_an_instrument_that_no_setting_names_has_its_timers_too():
+    begin = at("2026-03-27 10:00")
+    phases, engine = clock(begin), Engine()
+    engine.states = {1: InstrumentState.OPEN, 77: InstrumentState.HALTED, 78: InstrumentState.VOLATILITY_AUCTION}
+    engine.ends = {77: begin + S_NS}
+    sent = [int(r["instrument_id"][0]) for r in phases.due(engine, begin + S_NS)]
+    assert sent == [77, 78]

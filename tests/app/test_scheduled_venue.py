@@ -14,7 +14,16 @@ from tradsys.app import venue as venue_module
 from tradsys.app.venue import VenueProcess
 from tradsys.client.packets import FeedPacket
 from tradsys.wire import commands
-from tradsys.wire.enums import AuctionNews, InstrumentState, OrderType, Side, Template, TimeInForce
+from tradsys.wire.enums import (
+    AuctionNews,
+    BreakerAction,
+    BreakerLevel,
+    InstrumentState,
+    OrderType,
+    Side,
+    Template,
+    TimeInForce,
+)
 
 S_NS = 10**9
 MIDNIGHT = datetime.fromtimestamp(time.time(), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -75,8 +84,8 @@ def gtd(ref, expire_ns):
     )  # fmt: skip
 
 
-def state(process):
-    return InstrumentState(process.sequencer.engine.instrument_state(1)).name
+def state(process, instrument_id=1):
+    return InstrumentState(process.sequencer.engine.instrument_state(instrument_id)).name
 
 
 def news(process):
@@ -147,3 +156,26 @@ def test_orders_end_at_their_time_though_the_venue_was_down(tmp_path, clock):
         assert again.sequencer.engine.next_expiry_ns() == ends[3]
     finally:
         again.close()
+
+
+def test_a_halt_of_an_instrument_defined_while_the_venue_runs_ends_when_it_is_due(tmp_path, clock):
+    process = VenueProcess(settings(tmp_path))
+    try:
+        for record in (
+            commands.define_instrument(2, "NEW", tick="0.01", price_max="100"),
+            commands.set_instrument_state(2, InstrumentState.OPEN),
+            commands.set_breaker(2, reference_price_ticks=1_000),
+            commands.set_breaker_level(
+                2, BreakerLevel.LEVEL_1, BreakerAction.HALT, distance_ppm=70_000, pause_ns=5 * S_NS
+            ),
+            commands.publish_index(2, 900),
+        ):
+            process.sequencer.run(record, clock.now_ns)
+        assert state(process, 2) == "HALTED"
+        turn(process, clock, 3)
+        assert state(process, 2) == "HALTED"
+        turn(process, clock, 4)
+        assert state(process, 2) == "OPEN"
+        assert process.sequencer.engine.defined_instruments() == [1, 2]
+    finally:
+        process.close()

@@ -188,6 +188,10 @@ cdef class Engine:
         """InstrumentState; 0: not defined."""
         return self.state.instruments[instrument_id].state if instrument_id < self.state.instruments_max else 0
 
+    def defined_instruments(self):
+        """Ids of all instruments that are defined, ascending."""
+        return [i for i in range(self.state.instruments_max) if self.state.instruments[i].state != 0]
+
     cpdef int64_t planned_end(self, uint32_t instrument_id) noexcept nogil:
         """Planned end of a call or a halt, ns since the epoch; 0: there is none."""
         return self.state.auctions[instrument_id].end_ns if instrument_id < self.state.instruments_max else 0

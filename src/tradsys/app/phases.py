@@ -31,6 +31,9 @@ IN_AUCTION = (
 class Instruments(Protocol):
     """What is asked about instruments; an `Engine` answers."""
 
+    def defined_instruments(self) -> list[int]:
+        """Ids of all instruments, those defined while the venue runs among them."""
+
     def instrument_state(self, instrument_id: int) -> int:
         """InstrumentState, 0: not defined."""
 
@@ -63,7 +66,6 @@ class PhaseClock:
         self, schedule: config.Schedule, instruments: Sequence[config.Instrument], since_ns: int
     ) -> None:
         self._indicative_ns = schedule.indicative_ms * MS_NS
-        self._instruments = [instrument.instrument_id for instrument in instruments]
         self._days = [(table, self._followers(table, instruments)) for table in schedule.timetables]
         taken: set[int] = set()
         for table, followers in self._days:
@@ -89,7 +91,7 @@ class PhaseClock:
             self._timed_ns = now_ns
             found += [
                 commands.auction_timer(instrument_id)
-                for instrument_id in self._instruments
+                for instrument_id in engine.defined_instruments()
                 if engine.instrument_state(instrument_id) in IN_AUCTION
                 or (
                     engine.instrument_state(instrument_id) == InstrumentState.HALTED
