@@ -79,6 +79,8 @@ TAKEN = {
     "minimum": {"t40": 2, "t44": "100", "t110": 5},
     "till a time": {"t40": 2, "t44": "100", "t59": 6, "t126": "20991231-12:30:00.250"},
     "till a day": {"t40": 2, "t44": "100", "t59": 6, "t432": "20991231"},
+    "till the last day": {"t40": 2, "t44": "100", "t59": 6, "t432": "22611231"},
+    "till the last time": {"t40": 2, "t44": "100", "t59": 6, "t126": "22611231-23:59:59.999"},
     "post-only": {"t40": 2, "t44": "100", "t18": "6", "t59": 1},
     "slide": {"t40": 2, "t44": "100", "t18": "6", "t5110": "S"},
     "passive": {"t40": 2, "t44": "100", "t18": "6", "t5110": "P", "t5111": 5},
@@ -142,7 +144,8 @@ def test_the_commands_that_orders_become(door):
     kinds = [int(one["template_id"]) for one in taken]
     accepted = kinds.count(Template.ORDER_ACCEPTED)
     assert accepted == len(TAKEN)
-    plain = ("hidden", "till a time", "till a day", "post-only", "kept", "self", "self, allowed")
+    plain = ("hidden", "till a time", "till a day", "till the last day", "till the last time", "post-only", "kept", "self",
+             "self, allowed")  # fmt: skip
     assert kinds.count(Template.ORDER_TERMS_SET) == accepted - len(plain)
 
 
@@ -209,6 +212,9 @@ REFUSED = [  # fields, 103, what Text says
     ({"t40": 1, "t38": None, "t152": "1000"}, "13", "amount"),  # there is nothing to buy
     ({"t40": "K", "t44": "100"}, "99", "Price"),
     ({"t40": "K", "t38": None}, "13", "OrderQty"),
+    ({"t40": 2, "t44": "100", "t59": 6, "t432": "99991231"}, "11", "before the year 2262"),
+    ({"t40": 2, "t44": "100", "t59": 6, "t432": "22620101"}, "11", "before the year 2262"),
+    ({"t40": 2, "t44": "100", "t59": 6, "t126": "22620101-00:00:00"}, "11", "before the year 2262"),
     ({"t40": 2, "t44": "100", "t1385": 1}, "11", "not supported"),  # lists of orders
     ({"t40": 2, "t44": "100", "t66": "list"}, "11", "not supported"),
     ({"t40": 2, "t44": "100", "t583": "link"}, "11", "not supported"),

@@ -1,5 +1,5 @@
 """Terms of orders, read and written (fix_specs/RULES_OF_ENGAGEMENT.md sections 5.4 to 5.12)."""
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from tradsys.core.state cimport Instrument
@@ -189,6 +189,9 @@ cdef int _read_end(FixOrder* terms, FixTerms* special, const FixRequest* request
     elif ends:
         special.expire_ts_ns = parse_day_end(request.terms[TERM_EXPIRE_DATE])
         special.by_date = 1
+    if special.expire_ts_ns == INT64_MAX:
+        sentence[0] = b"ExpireTime and ExpireDate lie before the year 2262"
+        return REJECT_REASON_BAD_TIME_IN_FORCE
     return 0
 
 
