@@ -22,7 +22,7 @@ class Common:
     operator: str = ""
     "Session to sign with, by name or API key; else the first whose participant has OPERATE."
     at: str = ""
-    "Address of the door, as HOST:PORT; else what the venue has left in its data directory."
+    "HOST:PORT of a door: of fix the operator door, else as left in the data directory; of others the order door, else as set."
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False
     "The answer as one JSON object."
 
