@@ -16,8 +16,17 @@ from tradsys.gateways.definitions import defined_ids
 from tradsys.gateways.fix_sessions import FixSessionConfig
 from tradsys.gateways.fix_settings import session_of
 from tradsys.gateways.logon import Credential
+from tradsys.limits import PRICE_TICKS_MAX, QTY_LOTS_MAX
 from tradsys.wire import commands, records
-from tradsys.wire.enums import AssetClass, InstrumentState, Permission, StpMode, StpScope, Template
+from tradsys.wire.enums import (
+    AssetClass,
+    InstrumentState,
+    Permission,
+    RejectReason,
+    StpMode,
+    StpScope,
+    Template,
+)
 
 
 def define_what_is_missing(sequencer: Sequencer, settings: config.Config) -> int:
@@ -40,7 +49,7 @@ def define_what_is_missing(sequencer: Sequencer, settings: config.Config) -> int
     first_event = sequencer.last_event_seq + 1
     count = sequencer.run(commands.pack(made), time.time_ns())
     sequencer.wait_released()
-    _raise_if_refused(sequencer.read_events(first_event, sequencer.last_event_seq - first_event + 1))
+    _raise_if_refused(sequencer.read_events(first_event, sequencer.last_event_seq - first_event + 1), settings)
     return count
 
 
@@ -158,9 +167,37 @@ def _definition(instrument: config.Instrument) -> np.ndarray:
         raise ConfigError(f"the settings' instrument {instrument.symbol}: {error}") from None
 
 
-def _raise_if_refused(events: np.ndarray) -> None:
+def _raise_if_refused(events: np.ndarray, settings: config.Config) -> None:
     refused = events[events["template_id"] == Template.COMMAND_REJECTED]
-    if len(refused):
-        first = refused[:1].view(records.COMMAND_REJECTED)[0]
-        what = Template(int(first["refused_template"])).name
-        raise ConfigError(f"the settings' {what} is refused: {reject_text(int(first['reject_reason']))}")
+    if not len(refused):
+        return
+    first = refused[:1].view(records.COMMAND_REJECTED)[0]
+    what, reason = Template(int(first["refused_template"])), RejectReason(int(first["reject_reason"]))
+    why = reject_text(reason)
+    if what == Template.DEFINE_INSTRUMENT:
+        number = int(first["instrument_id"])
+        (instrument,) = (one for one in settings.instruments if one.instrument_id == number)
+        why = f"instrument {number} ({instrument.symbol}): {_fault_of(instrument, reason, settings) or why}"
+    raise ConfigError(f"the settings' {what.name} is refused: {why}")
+
+
+def _fault_of(instrument: config.Instrument, reason: RejectReason, settings: config.Config) -> str:
+    """Which of the rules of definitions (rule book 7.1, 7.2) an instrument breaks; empty: none of these."""
+    if reason == RejectReason.ALREADY_DEFINED:
+        return "another instrument of the venue has this symbol"
+    made, ids_max = _definition(instrument)[0], settings.capacities.instruments_max
+    price_min, price_max = int(made["price_min_ticks"]), int(made["price_max_ticks"])
+    qty_min, qty_max = int(made["qty_min_lots"]), int(made["qty_max_lots"])
+    price_largest = max(abs(price_min), abs(price_max))
+    faults = {
+        f"instrument_id must be below capacities.instruments_max, {ids_max}": instrument.instrument_id >= ids_max,
+        "price_increment must be at least one tick": made["price_increment_ticks"] < 1,
+        "qty_increment must be at least one lot": made["qty_increment_lots"] < 1,
+        f"price_min must not be above price_max, were {instrument.price_min} and {instrument.price_max}": price_min > price_max,
+        f"prices must be within {PRICE_TICKS_MAX} ticks of 0, was {price_largest}": price_largest > PRICE_TICKS_MAX,
+        f"qty_min must be from one lot to qty_max, were {qty_min} and {qty_max} lots": not 1 <= qty_min <= qty_max,
+        f"qty_max must be at most {QTY_LOTS_MAX} lots, was {qty_max}": qty_max > QTY_LOTS_MAX,
+        f"largest price times qty_max must be below 2^63 ticks x lots, was {price_largest * qty_max}":
+            price_largest * qty_max >= 1 << 63,
+    }  # fmt: skip
+    return next((fault for fault, is_so in faults.items() if is_so), "")
