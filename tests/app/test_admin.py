@@ -4,14 +4,11 @@ Method: the venue in a thread of this process, the command called as a user call
 """
 
 import json
-import threading
 
 import pytest
 import yaml
 
-from tradsys import config
 from tradsys.app.cli import main
-from tradsys.app.venue import VenueProcess
 from tradsys.client import FixClient
 
 SECRET = "0123456789abcdef"
@@ -37,17 +34,6 @@ def settings(tmp_path):
         )
     )  # fmt: skip
     return path
-
-
-@pytest.fixture
-def venue(settings):
-    process = VenueProcess(config.load(settings, {}))
-    thread = threading.Thread(target=process.run)
-    thread.start()
-    yield process
-    process.stopping = True
-    thread.join()
-    process.close()
 
 
 def admin(settings, *words):

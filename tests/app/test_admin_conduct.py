@@ -5,14 +5,11 @@ Method: the venue in a thread of this process, the commands called as a user cal
 
 import itertools
 import json
-import threading
 
 import pytest
 import yaml
 
-from tradsys import config
 from tradsys.app.cli import main
-from tradsys.app.venue import VenueProcess
 from tradsys.client import OrderClient
 from tradsys.wire import commands
 from tradsys.wire.enums import RejectReason, ReportType, Side
@@ -37,17 +34,6 @@ def settings(tmp_path):
     }  # fmt: skip
     path.write_text(yaml.safe_dump(made))
     return path
-
-
-@pytest.fixture
-def venue(settings):
-    process = VenueProcess(config.load(settings, {}))
-    thread = threading.Thread(target=process.run)
-    thread.start()
-    yield process
-    process.stopping = True
-    thread.join()
-    process.close()
 
 
 class Desk:
